@@ -1,0 +1,25 @@
+"""The protocol: transforms, densities, bases and errors."""
+
+from fluvial.core.bases import Logistic, Mixture, Normal, StudentT, Uniform
+from fluvial.core.density import Density, Flow, Given
+from fluvial.core.errors import DataError, FluvialError, RunError, UsageError
+from fluvial.core.transform import Chain, Inverse, Transform, sum_event
+
+__all__ = [
+    "Chain",
+    "DataError",
+    "Density",
+    "Flow",
+    "FluvialError",
+    "Given",
+    "Inverse",
+    "Logistic",
+    "Mixture",
+    "Normal",
+    "RunError",
+    "StudentT",
+    "Transform",
+    "Uniform",
+    "UsageError",
+    "sum_event",
+]

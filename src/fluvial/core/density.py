@@ -1,0 +1,183 @@
+"""Densities: what a model is. A Flow is a base density seen through a transform."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, constraints
+
+from fluvial.core.transform import Shape, Transform
+
+
+class Density(nn.Module):
+    r"""A normalised density (or probability mass) over events of ``event_shape``, perhaps given a context.
+
+    Shapes: x is (B, \*event_shape), context is (B, \*context_shape) or None, log p is (B,) in nats, in the
+    units of x.
+    """
+
+    event_shape: Shape
+    context_shape: Shape | None = None
+    exact: bool = True
+    """False: ``log_prob`` is a lower bound in expectation, and every report says so."""
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Log-density of each row, (B,), in nats."""
+        raise NotImplementedError
+
+    def sample_and_log_prob(self, n: int, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """n draws (n, \\*event_shape) with their log-density (n,); gradients flow through both."""
+        raise NotImplementedError
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        """n draws, (n, \\*event_shape); a context has n rows, one per draw."""
+        return self.sample_and_log_prob(n, context)[0]
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """The same as :meth:`log_prob`: what DDP, ``torch.compile`` and ``torch.export`` see."""
+        return self.log_prob(x, context)
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        """Set data-dependent parameters (ActNorm and its kin) from one batch; called once before training."""
+
+    def given(self, context: Tensor | None = None) -> Distribution:
+        """This density with its context fixed, as a ``torch.distributions.Distribution``."""
+        return Given(self, context)
+
+
+class Flow(Density):
+    r"""A base density seen through a transform: :math:`\log p(x) = \log p_0(f(x)) + \log|\det f'(x)|`.
+
+    Args:
+        transform: f, data to noise.
+        base: p_0, over ``transform.output_shape(event_shape)``; itself any Density, so flows nest.
+        event_shape: shape of one datum.
+        context_shape: shape of one context as the caller gives it; None for an unconditional density.
+        embed: applied once to the checked context; transforms and base see its output.
+
+    Raises:
+        ValueError: the transform does not fit the event, or does not end at the base's shape.
+
+    >>> import torch
+    >>> from fluvial.core import Normal
+    >>> from fluvial.transforms import Standardize
+    >>> flow = Flow(Standardize(torch.tensor([1.0]), torch.tensor([2.0])), Normal((1,)), (1,))
+    >>> round(flow.log_prob(torch.tensor([[1.0]])).item(), 4)  # -log(2 sqrt(2 pi))
+    -1.6121
+    """
+
+    def __init__(
+        self,
+        transform: Transform,
+        base: Density,
+        event_shape: Shape,
+        context_shape: Shape | None = None,
+        embed: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        event_shape = tuple(event_shape)
+        noise_shape = transform.output_shape(event_shape)
+        if tuple(noise_shape) != tuple(base.event_shape):
+            raise ValueError(
+                f"the transform maps events of shape {event_shape} to {tuple(noise_shape)}, "
+                f"but the base is a density over {tuple(base.event_shape)}"
+            )
+        self.transform, self.base, self.embed = transform, base, embed
+        self.event_shape = event_shape
+        self.context_shape = None if context_shape is None else tuple(context_shape)
+        self.exact = transform.exact and base.exact
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        if tuple(x.shape[1:]) != self.event_shape:
+            raise ValueError(f"x: expected shape (B, {_listed(self.event_shape)}), got {tuple(x.shape)}")
+        context = self._enter(x.shape[0], context)
+        z, log_det = self.transform(x, context)
+        return self._base_log_prob(z, context) + log_det
+
+    def sample_and_log_prob(self, n: int, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        given, context = context, self._enter(n, context)
+        z, log_p = self.base.sample_and_log_prob(n, self._base_context(context))
+        x, log_det = self.transform.inverse(z, context)
+        if not self.transform.bijective and not self.exact:  # the draw's own noise is not what log_prob sees
+            return x, self.log_prob(x, given)
+        return x, log_p - log_det
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        context = self._enter(n, context)
+        return self.transform.inverse(self.base.sample(n, self._base_context(context)), context)[0]
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        context = self._enter(x.shape[0], context)
+        with torch.no_grad():
+            self.base.initialize(self.transform.initialize(x, context), self._base_context(context))
+
+    def encode(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """The noise that x stands for, (B, \\*base.event_shape); what a calibrated model makes look like its base."""
+        return self.transform(x, self._enter(x.shape[0], context))[0]
+
+    def decode(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """The datum that noise z stands for: the inverse of :meth:`encode`."""
+        return self.transform.inverse(z, self._enter(z.shape[0], context))[0]
+
+    def _base_log_prob(self, z: Tensor, context: Tensor | None) -> Tensor:
+        return self.base.log_prob(z, self._base_context(context))
+
+    def _base_context(self, context: Tensor | None) -> Tensor | None:
+        """A base that declares no context is given none."""
+        return None if self.base.context_shape is None else context
+
+    def _enter(self, n: int, context: Tensor | None) -> Tensor | None:
+        """Check the context once, at the door, and embed it."""
+        if self.context_shape is None:
+            if context is not None:
+                raise ValueError(f"context: this density declares none, but got one of shape {tuple(context.shape)}")
+            return None
+        want = f"({n}, {_listed(self.context_shape)})"
+        if context is None:
+            raise ValueError(f"context: this density is conditional and expects one of shape {want}, got none")
+        if tuple(context.shape) != (n, *self.context_shape):
+            raise ValueError(f"context: expected shape {want}, got {tuple(context.shape)}")
+        return context if self.embed is None else self.embed(context)
+
+
+def _listed(shape: Shape) -> str:
+    return ", ".join(map(str, shape))
+
+
+class Given(Distribution):
+    """p(x | context) as a ``torch.distributions.Distribution``: for Pyro, sbi, and users of torch's spelling.
+
+    The batch shape is the context's number of rows, () without a context.
+    """
+
+    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012  (torch's own spelling)
+    has_rsample = True
+
+    def __init__(self, density: Density, context: Tensor | None = None) -> None:
+        self.density, self.context = density, context
+        batch = torch.Size() if context is None else context.shape[:1]
+        super().__init__(batch, torch.Size(density.event_shape), validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        shape = value.shape[: value.dim() - len(self.event_shape)]
+        rows = value.reshape(-1, *self.event_shape)
+        return self.density.log_prob(rows, self._context(shape)).reshape(shape)
+
+    def rsample(self, sample_shape: torch.Size | tuple[int, ...] = ()) -> Tensor:  # pyright: ignore
+        return self.rsample_and_log_prob(sample_shape)[0]
+
+    def rsample_and_log_prob(self, sample_shape: torch.Size | tuple[int, ...] = ()) -> tuple[Tensor, Tensor]:
+        """Reparameterised draws with their log-density, without a second inversion."""
+        shape = torch.Size(sample_shape) + self.batch_shape
+        x, log_p = self.density.sample_and_log_prob(shape.numel(), self._context(shape))
+        return x.reshape(shape + self.event_shape), log_p.reshape(shape)
+
+    def sample(self, sample_shape: torch.Size | tuple[int, ...] = ()) -> Tensor:  # pyright: ignore
+        with torch.no_grad():
+            return self.rsample(sample_shape)
+
+    def _context(self, shape: torch.Size) -> Tensor | None:
+        """The context repeated to one row per event of a (sample..., batch) grid."""
+        if self.context is None:
+            return None
+        return self.context.expand(*shape, *self.context.shape[1:]).reshape(-1, *self.context.shape[1:])

@@ -1,0 +1,130 @@
+"""Transforms: the steps between data and noise, their composition and their reversal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+Shape = tuple[int, ...]
+Map = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+
+
+def sum_event(log_det: Tensor) -> Tensor:
+    """Sum per-element log-dets (B, ...) to one number per row (B,), in float32 at least.
+
+    Half precision has no room for a sum of hundreds of terms, so autocast never reaches this sum.
+    """
+    if log_det.dtype in (torch.float16, torch.bfloat16):
+        log_det = log_det.float()
+    return log_det.flatten(1).sum(1) if log_det.dim() > 1 else log_det
+
+
+class Transform(nn.Module):
+    r"""One step between data and noise.
+
+    ``forward`` always goes towards noise and ``inverse`` towards data; both obey one rule,
+
+    .. math:: \log p(\mathrm{in}) = \log p(\mathrm{out}) + \mathrm{log\_det},
+
+    so each returns the log-det of *its own* direction, and composing or inverting needs no signs.
+
+    Shapes: x and z are (B, \*event_shape), context is (B, \*context_shape) or None, log_det is (B,) in nats.
+    """
+
+    bijective: bool = True
+    """False: many x share a cell of z (discrete maps), or ``forward`` draws noise (dequantisation)."""
+    exact: bool = True
+    """False: log_det is a lower bound in expectation only."""
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Map data towards noise: z (B, \\*output_shape) and log_det (B,)."""
+        raise NotImplementedError
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Map noise towards data: x (B, \\*event_shape) and log_det (B,)."""
+        raise NotImplementedError
+
+    def output_shape(self, event_shape: Shape) -> Shape:
+        """Shape of one z for one x of ``event_shape``; ValueError, a sentence, if it does not fit."""
+        return event_shape
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Set data-dependent parameters from one batch of this transform's input; return its output.
+
+        Called once, explicitly, before training. Transforms without such parameters only pass x on.
+        """
+        return self(x, context)[0]
+
+
+class Chain(Transform):
+    """Transforms in order, the data side first.
+
+    >>> import torch
+    >>> from fluvial.transforms import Reverse
+    >>> z, log_det = Chain(Reverse(), Reverse())(torch.arange(3.0)[None])
+    >>> z, log_det
+    (tensor([[0., 1., 2.]]), tensor([0.]))
+    """
+
+    def __init__(self, *transforms: Transform) -> None:
+        super().__init__()
+        self.transforms = nn.ModuleList(transforms)
+        self.bijective = all(t.bijective for t in transforms)
+        self.exact = all(t.exact for t in transforms)
+
+    def __iter__(self) -> Iterable[Transform]:
+        return iter(self.transforms)  # pyright: ignore[reportReturnType]
+
+    def __len__(self) -> int:
+        return len(self.transforms)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return _run(list(self.transforms), x, context)
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return _run([t.inverse for t in reversed(self.transforms)], z, context)  # pyright: ignore
+
+    def output_shape(self, event_shape: Shape) -> Shape:
+        for i, transform in enumerate(self.transforms):
+            try:
+                event_shape = transform.output_shape(event_shape)  # pyright: ignore
+            except ValueError as error:
+                raise ValueError(f"transform {i} ({type(transform).__name__}): {error}") from None
+        return event_shape
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        for transform in self.transforms:
+            x = transform.initialize(x, context)  # pyright: ignore
+        return x
+
+
+def _run(maps: list[Map], x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    total = None
+    for each in maps:
+        x, log_det = each(x, context)
+        total = log_det if total is None else total + log_det
+    return x, torch.zeros_like(x.flatten(1)[:, 0]) if total is None else total
+
+
+class Inverse(Transform):
+    """The same step read from the other side: ``Inverse(maf_step)`` is an IAF step, with the same tensors."""
+
+    def __init__(self, transform: Transform) -> None:
+        super().__init__()
+        if not transform.bijective:
+            raise ValueError(f"only a bijective transform can be read backwards; {type(transform).__name__} is not")
+        self.transform = transform
+        self.exact = transform.exact
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.transform.inverse(x, context)
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.transform(z, context)
+
+    def output_shape(self, event_shape: Shape) -> Shape:
+        if self.transform.output_shape(event_shape) != event_shape:
+            raise ValueError(f"{type(self.transform).__name__} changes the event's shape, so its reverse needs that shape")
+        return event_shape

@@ -1,0 +1,1 @@
+"""The hot loops behind the univariate maps and the conditioners."""

@@ -1,0 +1,18 @@
+"""One-dimensional maps: pure functions of (value, theta) that work elementwise."""
+
+from fluvial.univariate.affine import Affine, ExpScale, Gate, Shift, SigmoidScale, TanhScale
+from fluvial.univariate.mixture import GaussianMixture
+from fluvial.univariate.spline import RQSpline
+from fluvial.univariate.univariate import Univariate
+
+__all__ = [
+    "Affine",
+    "ExpScale",
+    "Gate",
+    "GaussianMixture",
+    "RQSpline",
+    "Shift",
+    "SigmoidScale",
+    "TanhScale",
+    "Univariate",
+]
