@@ -40,6 +40,9 @@ class Density(nn.Module):
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
         """Set data-dependent parameters (ActNorm and its kin) from one batch; called once before training."""
 
+    def measure(self, x: Tensor, context: Tensor | None = None) -> None:
+        """Set whole-data statistics (BatchNorm's) from all rows of the training set; called before evaluating."""
+
     def given(self, context: Tensor | None = None) -> Distribution:
         """This density with its context fixed, as a ``torch.distributions.Distribution``."""
         return Given(self, context)
@@ -92,7 +95,7 @@ class Flow(Density):
             raise ValueError(f"x: expected shape (B, {_listed(self.event_shape)}), got {tuple(x.shape)}")
         context = self._enter(x.shape[0], context)
         z, log_det = self.transform(x, context)
-        return self._base_log_prob(z, context) + log_det
+        return self.base.log_prob(z, self._base_context(context)) + log_det
 
     def sample_and_log_prob(self, n: int, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         given, context = context, self._enter(n, context)
@@ -111,16 +114,28 @@ class Flow(Density):
         with torch.no_grad():
             self.base.initialize(self.transform.initialize(x, context), self._base_context(context))
 
+    def measure(self, x: Tensor, context: Tensor | None = None) -> None:
+        context = self._enter(x.shape[0], context)
+        with torch.no_grad():
+            self.base.measure(self.transform.measure(x, context), self._base_context(context))
+
     def encode(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """The noise that x stands for, (B, \\*base.event_shape); what a calibrated model makes look like its base."""
-        return self.transform(x, self._enter(x.shape[0], context))[0]
+        """The noise that x stands for, at the innermost base: what a good model makes look like that base."""
+        context = self._enter(x.shape[0], context)
+        z = self.transform(x, context)[0]
+        return self.base.encode(z, self._base_context(context)) if isinstance(self.base, Flow) else z
 
     def decode(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """The datum that noise z stands for: the inverse of :meth:`encode`."""
-        return self.transform.inverse(z, self._enter(z.shape[0], context))[0]
+        context = self._enter(z.shape[0], context)
+        if isinstance(self.base, Flow):
+            z = self.base.decode(z, self._base_context(context))
+        return self.transform.inverse(z, context)[0]
 
-    def _base_log_prob(self, z: Tensor, context: Tensor | None) -> Tensor:
-        return self.base.log_prob(z, self._base_context(context))
+    @property
+    def noise(self) -> Density:
+        """The innermost base, the density that :meth:`encode` should arrive at."""
+        return self.base.noise if isinstance(self.base, Flow) else self.base
 
     def _base_context(self, context: Tensor | None) -> Tensor | None:
         """A base that declares no context is given none."""

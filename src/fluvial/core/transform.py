@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 Shape = tuple[int, ...]
+_ROWS = 1 << 15  # rows that pass through a network at once when all of the data must
+
 Map = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
 
@@ -57,6 +59,12 @@ class Transform(nn.Module):
         """
         return self(x, context)[0]
 
+    def measure(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Set whole-data statistics (BatchNorm's) from all rows of this transform's input; return its output."""
+        parts = x.split(_ROWS)
+        contexts = [None] * len(parts) if context is None else context.split(_ROWS)
+        return torch.cat([self(a, c)[0] for a, c in zip(parts, contexts)])
+
 
 class Chain(Transform):
     """Transforms in order, the data side first.
@@ -97,6 +105,11 @@ class Chain(Transform):
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         for transform in self.transforms:
             x = transform.initialize(x, context)  # pyright: ignore
+        return x
+
+    def measure(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        for transform in self.transforms:
+            x = transform.measure(x, context)  # pyright: ignore
         return x
 
 

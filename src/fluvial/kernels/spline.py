@@ -2,7 +2,7 @@ r"""The rational-quadratic spline in plain torch, with a backward pass written b
 
 Layout: x is (B, \*event), theta is (B, 3K - 1 or 3K, \*event); bins lie on dim 1, so every operator runs over
 contiguous events. Autograd through the formula would keep and revisit some forty tensors of theta's size; the
-backward pass below needs only the softmax of the logits and the bin that each value fell into.
+backward pass below needs only the exponentials of the logits and the bin that each value fell into.
 
 Derivation. With p = softmax(logits), c = 1 - K * MIN_SIZE and j the bin of x, the left knot and width of bin j are
     x_j = -b + 2b (MIN_SIZE j + c sum_{i<j} p_i),    w_j = 2b (MIN_SIZE + c p_j),
@@ -49,7 +49,7 @@ def _apply(function: type[_Spline], x: Tensor, theta: Tensor, bins: int, bound: 
 
 
 class _Bin(NamedTuple):
-    """The bin of each value: corner, size, raw and actual slopes at its ends."""
+    """The bin of each value: its number, corner, size and the slopes at its ends."""
 
     index: Tensor  # (B, 1, *event)
     x0: Tensor
@@ -60,21 +60,41 @@ class _Bin(NamedTuple):
     d1: Tensor
 
 
+def _exponentials(theta: Tensor, bins: int) -> Tensor:
+    """exp(logit - max) of widths and heights, (B, 2, K, *event); the sum is divided out after gathering."""
+    logits = theta[:, : 2 * bins].unflatten(1, (2, bins))
+    return (logits - logits.amax(2, keepdim=True)).exp_()
+
+
 def _locate(value: Tensor, theta: Tensor, bins: int, bound: float, axis: int) -> tuple[_Bin, Tensor]:
-    """Find the bin of each value along ``axis`` (0: widths, 1: heights); also softmax p (B, 2, K, *event)."""
-    event = value.shape[1:]
-    p = theta[:, : 2 * bins].unflatten(1, (2, bins)).softmax(2)
-    left = p.cumsum(2) - p
-    offset = torch.arange(bins, dtype=p.dtype, device=p.device).mul_(MIN_SIZE)
+    """The bin of each value along ``axis`` (0: widths, 1: heights), and the exponentials for the backward pass."""
+    e = _exponentials(theta, bins)
+    total = e.cumsum(2)
+    # value >= knot j  <=>  at * sum - j * MIN_SIZE * sum >= share * (e_0 + ... + e_{j-1})
     share = 1 - bins * MIN_SIZE
-    edges = torch.add(offset.view(bins, *[1] * len(event)), left, alpha=share)  # in [0, 1)
-    at = (value.unsqueeze(1) + bound) / (2 * bound)
-    index = (at >= edges[:, axis, 1:]).sum(1, keepdim=True)
-    both = index.unsqueeze(1).expand(-1, 2, -1, *event)
-    corner = edges.gather(2, both).squeeze(2) * (2 * bound) - bound
-    size = p.gather(2, both).squeeze(2) * (2 * bound * share) + 2 * bound * MIN_SIZE
+    scale = total[:, axis, -1:] / share
+    at = (value.unsqueeze(1) + bound).mul_(0.5 / bound).mul_(scale)
+    knot = _count(bins, value, start=1)
+    index = (torch.addcmul(at, scale, knot, value=-MIN_SIZE) >= total[:, axis, :-1]).sum(1, keepdim=True)
+    return _pick(e, total, theta, index, bins, bound), e
+
+
+def _count(bins: int, like: Tensor, start: int = 0) -> Tensor:
+    """start, ..., K - 1 along the axis of bins."""
+    return torch.arange(start, bins, dtype=like.dtype, device=like.device).view(-1, *[1] * (like.dim() - 1))
+
+
+def _pick(e: Tensor, total: Tensor, theta: Tensor, index: Tensor, bins: int, bound: float) -> _Bin:
+    """Gather the bin ``index`` from the exponentials and their running sums."""
+    both = index.unsqueeze(1).expand(-1, 2, *index.shape[1:])
+    whole = total[:, :, -1]
+    mass = e.gather(2, both).squeeze(2)
+    left = (total.gather(2, both).squeeze(2) - mass) / whole
+    share = 1 - bins * MIN_SIZE
+    corner = (left * share + index * MIN_SIZE) * (2 * bound) - bound
+    size = mass / whole * (2 * bound * share) + 2 * bound * MIN_SIZE
     d0, d1 = _slopes(theta[:, 2 * bins :], index, bins)
-    return _Bin(index, corner[:, 0], corner[:, 1], size[:, 0], size[:, 1], d0, d1), p
+    return _Bin(index, corner[:, 0], corner[:, 1], size[:, 0], size[:, 1], d0, d1)
 
 
 def _slopes(raw: Tensor, index: Tensor, bins: int) -> tuple[Tensor, Tensor]:
@@ -125,10 +145,10 @@ class _Spline(torch.autograd.Function):
     @staticmethod
     def evaluate(x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         clamped = x.clamp(-bound, bound)
-        at, p = _locate(clamped, theta, bins, bound, axis=0)
+        at, e = _locate(clamped, theta, bins, bound, axis=0)
         z, log_det = _evaluate(clamped, at)
         inside = (x >= -bound) & (x <= bound)
-        return torch.where(inside, z, x), torch.where(inside, log_det, 0.0), p, at.index
+        return torch.where(inside, z, x), torch.where(inside, log_det, 0.0), e, at.index
 
     @staticmethod
     def forward(x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -142,10 +162,10 @@ class _Spline(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        x, theta, p, index = ctx.saved_tensors
+        x, theta, e, index = ctx.saved_tensors
         if torch.is_grad_enabled():  # a second derivative is wanted: let autograd differentiate the formula
             return (*_twice(_Spline.evaluate, (x, theta), grads[:2], ctx.bins, ctx.bound), None, None)
-        return (*_vjp(x, theta, p, index, grads[0], grads[1], ctx.bins, ctx.bound), None, None)
+        return (*_vjp(x, theta, e, index, grads[0], grads[1], ctx.bins, ctx.bound), None, None)
 
 
 class _InverseSpline(_Spline):
@@ -154,11 +174,11 @@ class _InverseSpline(_Spline):
     @staticmethod
     def evaluate(x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         clamped = x.clamp(-bound, bound)
-        at, p = _locate(clamped, theta, bins, bound, axis=1)
+        at, e = _locate(clamped, theta, bins, bound, axis=1)
         solved = _solve(clamped, at)
         log_det = -_evaluate(solved, at)[1]
         inside = (x >= -bound) & (x <= bound)
-        return torch.where(inside, solved, x), torch.where(inside, log_det, 0.0), p, at.index
+        return torch.where(inside, solved, x), torch.where(inside, log_det, 0.0), e, at.index
 
     @staticmethod
     def forward(x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -172,13 +192,13 @@ class _InverseSpline(_Spline):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        z, theta, x, log_det, p, index = ctx.saved_tensors
+        z, theta, x, log_det, e, index = ctx.saved_tensors
         if torch.is_grad_enabled():
             return (*_twice(_InverseSpline.evaluate, (z, theta), grads[:2], ctx.bins, ctx.bound), None, None)
         # log_det = -l(x(z, theta), theta): its part in x first, then x itself through z = f(x, theta)
-        of_slope, _ = _vjp(x, theta, p, index, torch.zeros_like(x), -grads[1], ctx.bins, ctx.bound)
+        of_slope, _ = _vjp(x, theta, e, index, torch.zeros_like(x), -grads[1], ctx.bins, ctx.bound)
         g_z = (grads[0] + of_slope) * torch.exp(log_det)
-        _, g_theta = _vjp(x, theta, p, index, -g_z, -grads[1], ctx.bins, ctx.bound)
+        _, g_theta = _vjp(x, theta, e, index, -g_z, -grads[1], ctx.bins, ctx.bound)
         return g_z, g_theta, None, None
 
 
@@ -194,42 +214,27 @@ def _twice(
 
 
 def _vjp(
-    x: Tensor, theta: Tensor, p: Tensor, index: Tensor, g_y: Tensor, g_l: Tensor, bins: int, bound: float
+    x: Tensor, theta: Tensor, e: Tensor, index: Tensor, g_y: Tensor, g_l: Tensor, bins: int, bound: float
 ) -> tuple[Tensor, Tensor]:
     """Gradients at x and theta for gradients g_y at y = f(x) and g_l at log f'(x)."""
-    event = x.shape[1:]
     inside = (x >= -bound) & (x <= bound)
     g_y_in, g_l = torch.where(inside, g_y, 0.0), torch.where(inside, g_l, 0.0)
-    at = _rebuild(p, theta, index, bins, bound)
+    total = e.cumsum(2)
+    at = _pick(e, total, theta, index, bins, bound)
     g_x, g_x0, g_y0, g_w, g_h, g_d0, g_d1 = _local_vjp(x.clamp(-bound, bound), at, g_y_in, g_l)
     g_theta = torch.empty_like(theta)
-    # the logits: p_i (G_i - dot)
-    unit = 2 * bound * (1 - bins * MIN_SIZE)
-    g_corner = torch.stack((g_x0, g_y0), 1).mul_(unit).unsqueeze(2)
-    g_size = torch.stack((g_w, g_h), 1).mul_(unit).unsqueeze(2)
-    both = index.unsqueeze(1).expand(-1, 2, -1, *event)
-    mass = torch.stack((at.x0, at.y0), 1).unsqueeze(2)  # -> sum_{i<j} p_i
-    mass = ((mass + bound) / (2 * bound) - both * MIN_SIZE) / (1 - bins * MIN_SIZE)
-    dot = g_corner * mass + g_size * p.gather(2, both)
-    bin_number = torch.arange(bins, device=x.device).view(bins, *[1] * len(event))
-    g_p = torch.where(bin_number < both, g_corner - dot, -dot)
-    g_p.scatter_add_(2, both, g_size)
-    torch.mul(g_p, p, out=g_theta[:, : 2 * bins].unflatten(1, (2, bins)))
+    # the logits: p_i (G_i - dot), with p_i = e_i / sum
+    both = index.unsqueeze(1).expand(-1, 2, *index.shape[1:])
+    unit = 2 * bound * (1 - bins * MIN_SIZE) / total[:, :, -1:]
+    g_left = torch.stack((g_x0, g_y0), 1).unsqueeze(2) * unit
+    g_size = torch.stack((g_w, g_h), 1).unsqueeze(2) * unit
+    picked = e.gather(2, both)
+    dot = (g_left * (total.gather(2, both) - picked) + g_size * picked) / total[:, :, -1:]
+    g_logits = torch.where(_count(bins, x) < both, g_left - dot, -dot)
+    g_logits.scatter_add_(2, both, g_size)
+    torch.mul(g_logits, e, out=g_theta[:, : 2 * bins].unflatten(1, (2, bins)))
     _slopes_vjp(g_theta[:, 2 * bins :], theta[:, 2 * bins :], index, g_d0, g_d1, bins)
     return torch.where(inside, g_x, g_y), g_theta
-
-
-def _rebuild(p: Tensor, theta: Tensor, index: Tensor, bins: int, bound: float) -> _Bin:
-    """The bin again, from the saved softmax: cheaper than keeping six more tensors alive."""
-    event = p.shape[3:]
-    both = index.unsqueeze(1).expand(-1, 2, -1, *event)
-    picked = p.gather(2, both)
-    left = (p.cumsum(2).gather(2, both) - picked).squeeze(2)
-    share = 1 - bins * MIN_SIZE
-    corner = (left * share + index * MIN_SIZE) * (2 * bound) - bound
-    size = picked.squeeze(2) * (2 * bound * share) + 2 * bound * MIN_SIZE
-    d0, d1 = _slopes(theta[:, 2 * bins :], index, bins)
-    return _Bin(index, corner[:, 0], corner[:, 1], size[:, 0], size[:, 1], d0, d1)
 
 
 def _slopes_vjp(out: Tensor, raw: Tensor, index: Tensor, g_d0: Tensor, g_d1: Tensor, bins: int) -> None:

@@ -1,0 +1,42 @@
+"""What an autoregressive conditioner offers: one network, two readings of the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+Step = Callable[[Tensor | None], Tensor]
+
+
+class Conditioner(nn.Module):
+    r"""Predicts theta at every position from the positions before it and the context.
+
+    ``forward(x, context)``: x (B, T, \*rest) -> theta (B, size, T, \*rest), where theta[:, :, i] reads only
+    positions that come before i in ``order``.
+    """
+
+    order: Tensor
+    """(T,): the positions in the order in which they become known; buffer, natural by default."""
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        raise NotImplementedError
+
+    def stepper(self, like: Tensor, context: Tensor | None = None) -> Step:
+        """A function step(previous value, (B, \\*rest); None at first) -> theta of the next position in ``order``.
+
+        ``like`` is a tensor of x's shape, device and dtype. All memory lives in the returned closure. This
+        version re-reads the whole prefix at every step: slow, always right; the oracle of faster ones.
+        """
+        x, i = torch.zeros_like(like), 0
+
+        def step(previous: Tensor | None) -> Tensor:
+            nonlocal x, i
+            if previous is not None:
+                at = self.order[i - 1]
+                x = torch.cat((x[:, :at], previous.unsqueeze(1), x[:, at + 1 :]), 1)
+            i += 1
+            return self(x, context)[:, :, self.order[i - 1]]
+
+        return step

@@ -1,0 +1,82 @@
+"""Plain and residual multi-layer perceptrons: the conditioners of couplings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from fluvial.core.transform import Shape
+
+Activation = Callable[[Tensor], Tensor]
+
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "elu": nn.functional.elu,
+    "silu": nn.functional.silu,
+}
+"""Activations by the names that a configuration uses."""
+
+
+class MLP(nn.Module):
+    r"""theta (B, size, \*event) from the kept entries (B, \*shape) and a context (B, C).
+
+    The last layer starts at zero, so that theta = 0 and a flow starts at the identity (where its map does).
+
+    Args:
+        in_shape: shape of the kept entries.
+        out_shape: (size, \*event) of theta.
+        hidden: widths of the hidden layers.
+        context: number of context features, 0 for none.
+        activation: a key of ``ACTIVATIONS``.
+        residual: hidden layers come in pairs around which the input is added (pre-activation blocks); then
+            ``hidden`` must repeat one width, once per block.
+    """
+
+    def __init__(
+        self,
+        in_shape: Shape,
+        out_shape: Shape,
+        hidden: Sequence[int] = (128, 128),
+        context: int = 0,
+        activation: str = "relu",
+        residual: bool = False,
+    ) -> None:
+        super().__init__()
+        self.out_shape = tuple(out_shape)
+        self.activation, self.residual = ACTIVATIONS[activation], residual
+        sizes = layer_sizes(torch.Size(in_shape).numel() + context, hidden, residual)
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in sizes)
+        last = sizes[-1][1] if sizes else torch.Size(in_shape).numel() + context
+        self.last = nn.Linear(last, torch.Size(out_shape).numel())
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        x = x.flatten(1)
+        h = x if context is None else torch.cat((x, context), 1)
+        h = run_hidden(self.layers, h, self.activation, self.residual)
+        return self.last(h).unflatten(1, self.out_shape)
+
+
+def layer_sizes(first: int, hidden: Sequence[int], residual: bool) -> list[tuple[int, int]]:
+    """(in, out) of the hidden layers; a residual net has one inlet and two layers per block."""
+    if not residual:
+        return list(zip((first, *hidden[:-1]), hidden))
+    if len(set(hidden)) != 1:
+        raise ValueError(f"hidden: a residual network needs one width, repeated once per block, got {tuple(hidden)}")
+    return [(first, hidden[0])] + [(hidden[0], hidden[0])] * (2 * len(hidden))
+
+
+def run_hidden(layers: nn.ModuleList, h: Tensor, activation: Activation, residual: bool) -> Tensor:
+    """Hidden features of a plain or of a residual network."""
+    if not residual:
+        for layer in layers:
+            h = activation(layer(h))
+        return h
+    h = layers[0](h)
+    for i in range(1, len(layers), 2):
+        h = h + layers[i + 1](activation(layers[i](activation(h))))
+    return activation(h)

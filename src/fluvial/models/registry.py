@@ -1,0 +1,141 @@
+"""Names of models, their presets, and building any of them from plain JSON."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fluvial.conditioners import ContextEncoder, ContextMap
+from fluvial.core import Chain, Density, Flow, UsageError
+from fluvial.models import tabular
+from fluvial.transforms import ColumnMap, Columns
+
+Recipe = Callable[..., Density]
+
+RECIPES: dict[str, Recipe] = {
+    recipe.__name__: recipe
+    for recipe in (
+        tabular.gaussian,
+        tabular.nice,
+        tabular.realnvp,
+        tabular.maf,
+        tabular.maf_mog,
+        tabular.iaf,
+        tabular.nsf,
+        tabular.nsf_coupling,
+    )
+}
+
+DEFAULT = "nsf"
+"""The model that ``fit`` takes when none is named; chosen by measurement (benchmarks/fidelity.py)."""
+
+CLOSED_FORM = frozenset({"gaussian"})
+"""Models that ``initialize`` with the whole training set fits completely."""
+
+_MAF_PAPER = {"transforms": 5, "hidden": (512, 512), "batch_norm": True, "bound": None, "normal_init": True}
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    # Papamakarios et al. 2017, arXiv 1705.07057, appendix; widths of the sets with D >= 21
+    "maf": {"paper": _MAF_PAPER},
+    "maf_mog": {"paper": {**_MAF_PAPER, "components": 10}},
+    "realnvp": {
+        "paper": {"transforms": 5, "hidden": (512, 512), "activation": "tanh", "batch_norm": True, "bound": None}
+    },
+    # Dinh et al. 2014, arXiv 1410.8516, table 2 (MNIST)
+    "nice": {"paper": {"transforms": 4, "hidden": (1000,) * 5}},
+    # Durkan et al. 2019, arXiv 1906.04032, appendix B.1
+    "nsf": {"paper": {"transforms": 10, "hidden": (256, 256), "residual": True, "bound": 3.0}},
+    "nsf_coupling": {"paper": {"transforms": 10, "hidden": (256, 256), "residual": True, "bound": 3.0}},
+}
+
+
+def preset(model: str, name: str) -> dict[str, Any]:
+    """Options of ``model`` as its paper or its released code has them.
+
+    >>> preset("maf", "paper")["transforms"]
+    5
+    """
+    known = PRESETS.get(recipe_name(model), {})
+    if name not in known:
+        raise UsageError(f"preset: {model} has no preset named {name!r}{_hint(name, known)}")
+    return dict(known[name])
+
+
+def recipe_name(name: str) -> str:
+    """``name`` if it is a model's, else a sentence with the nearest one."""
+    if name not in RECIPES:
+        raise UsageError(f"there is no model named {name!r}{_hint(name, RECIPES)}")
+    return name
+
+
+def resolve(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe's full options: its defaults, overridden by ``options["preset"]`` if named, then by the rest.
+
+    Raises:
+        UsageError: an unknown model, preset or option.
+    """
+    parameters = inspect.signature(RECIPES[recipe_name(model)]).parameters.values()
+    full = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "context_shape"}
+    given = dict(options)
+    if "preset" in given:
+        full.update(preset(model, given.pop("preset")))
+    for name, value in given.items():
+        if name not in full:
+            raise UsageError(f"{model} has no option named {name!r}{_hint(name, full)}")
+        full[name] = _coerce(model, name, value, full[name])
+    return full
+
+
+def build(config: Mapping[str, Any]) -> Density:
+    """Any model from plain JSON.
+
+    ``config`` has "model" (a name) and "event_shape"; and may have "context_shape" (as the user gives it),
+    "options" (the recipe's), "columns" (one :class:`ColumnMap` as a dict for each column) and "context" (one
+    :class:`ContextMap` as a dict for each context column).
+
+    Raises:
+        UsageError: an unknown name, or a value that does not fit, as a sentence.
+
+    >>> build({"model": "maf", "event_shape": [3], "options": {"transforms": 2}}).event_shape
+    (3,)
+    """
+    name = recipe_name(config["model"])
+    event_shape = tuple(config["event_shape"])
+    outer = None if config.get("context_shape") is None else tuple(config["context_shape"])
+    encoder = ContextEncoder([ContextMap(**m) for m in config["context"]]) if config.get("context") else None
+    inner = (encoder.features,) if encoder else outer
+    try:
+        flow = RECIPES[name](event_shape, context_shape=inner, **resolve(name, config.get("options") or {}))
+        if not config.get("columns"):
+            return flow if encoder is None else Flow(Chain(), flow, event_shape, outer, encoder)
+        columns = Columns([ColumnMap(**m) for m in config["columns"]])
+        return Flow(columns, flow, event_shape, outer, encoder)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"model {name}: {error}") from None
+
+
+def _coerce(model: str, name: str, value: Any, default: Any) -> Any:  # noqa: ANN401
+    """Check an option against its default's type; JSON lists become tuples, a lone width a tuple of one."""
+    if isinstance(default, Sequence) and not isinstance(default, str):
+        value = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+        fits = bool(value) and all(isinstance(v, int) and not isinstance(v, bool) for v in value)
+    elif isinstance(default, bool):
+        fits = isinstance(value, bool)
+    elif isinstance(default, int):
+        fits = isinstance(value, int) and not isinstance(value, bool)
+    elif isinstance(default, float) or default is None:
+        fits = value is None or isinstance(value, (int, float)) and not isinstance(value, bool)
+    else:
+        fits = isinstance(value, str)
+    if not fits:
+        raise UsageError(f"option {name} of {model}: {value!r} does not fit; its default is {default!r}")
+    return value
+
+
+def _hint(name: str, known: Mapping[str, Any]) -> str:
+    if not known:
+        return ""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}"

@@ -1,0 +1,191 @@
+"""The head of every tabular density: each column's own way from its units to standardised numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fluvial.core.errors import DataError
+from fluvial.core.transform import Shape, Transform
+
+_CURVES = (0.03, 0.3, 3.0, 30.0, 300.0)  # of a column's standard deviation; the likelihood chooses
+_EDGE = 1e-9  # values on a bound are scored this share of the range inside it
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    r"""How one column is prepared: dequantise by ``step``, unbound, then standardise.
+
+    Unbounding is logit((x - lower) / (upper - lower)) between two bounds, and the inverse of
+    ``curve * softplus(. / curve)`` (mirrored for an upper bound alone) above one.
+
+    Args:
+        step: distance of the grid that the values lie on, None for continuous ones.
+        lower, upper: bounds in units of the column, None where there is none.
+        curve: where the one-sided map bends, units of the column.
+        location, scale: of the unbounded values.
+    """
+
+    step: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    curve: float = 1.0
+    location: float = 0.0
+    scale: float = 1.0
+
+    @classmethod
+    def fit(
+        cls, values: np.ndarray, step: float | None = None, lower: float | None = None, upper: float | None = None
+    ) -> ColumnMap:
+        """The map whose output has mean 0 and variance 1 on ``values`` (N,).
+
+        Where a column has one bound, ``curve`` is the candidate under which a Gaussian of the unbounded values
+        gives the highest likelihood, as in a Box-Cox transform.
+
+        Raises:
+            DataError: a value lies outside the bounds, or the values do not vary.
+        """
+        values = np.asarray(values, dtype=np.float64)
+        outside = (values < (-math.inf if lower is None else lower)) | (values > (math.inf if upper is None else upper))
+        if outside.any():
+            raise DataError(f"{outside.sum()} values, the first {values[outside][0]}, lie outside [{lower}, {upper}]")
+        middle = torch.from_numpy(values + (0.5 * step if step else 0.0))
+        spread = float(middle.std(correction=0))
+        if not spread > 0:
+            raise DataError(f"all {len(values)} values equal {values[0]}: a constant has no density")
+        one_sided = (lower is None) != (upper is None)
+        best, best_score = None, -math.inf
+        for curve in [c * spread for c in _CURVES] if one_sided else [1.0]:
+            raw = cls(step, lower, upper, curve)
+            z, log_det = _unbound(middle, _Numbers.of([raw]))
+            scale = float(z.std(correction=0))
+            score = float(log_det.mean()) - math.log(scale)
+            if score > best_score:
+                best, best_score = cls(step, lower, upper, curve, float(z.mean()), scale), score
+        if best is None:
+            raise DataError("the values cannot be standardised: they are not finite")
+        return best
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """The maps' numbers as float64 rows, with what each column needs as masks."""
+
+    step: Tensor
+    origin: Tensor
+    sign: Tensor
+    curve: Tensor
+    span: Tensor
+    location: Tensor
+    scale: Tensor
+    gridded: Tensor
+    one_sided: Tensor
+    two_sided: Tensor
+
+    @classmethod
+    def of(cls, maps: Sequence[ColumnMap], device: torch.device | None = None) -> _Numbers:
+        def row(values: Sequence[float | bool]) -> Tensor:
+            kind = torch.bool if isinstance(values[0], bool) else torch.float64
+            return torch.tensor(values, dtype=kind, device=device)
+
+        both = [m.lower is not None and m.upper is not None for m in maps]
+        one = [(m.lower is None) != (m.upper is None) for m in maps]
+        # a grid's last cell, [upper, upper + step), belongs to the values on it
+        tops = [None if m.upper is None else m.upper + (m.step or 0.0) for m in maps]
+        return cls(
+            step=row([m.step or 1.0 for m in maps]),
+            origin=row([m.lower if m.lower is not None else t if t is not None else 0.0 for m, t in zip(maps, tops)]),
+            sign=row([-1.0 if m.lower is None and m.upper is not None else 1.0 for m in maps]),
+            curve=row([m.curve for m in maps]),
+            span=row([t - m.lower if b and t is not None and m.lower is not None else 1.0 for m, t, b in zip(maps, tops, both)]),
+            location=row([m.location for m in maps]),
+            scale=row([m.scale for m in maps]),
+            gridded=row([m.step is not None for m in maps]),
+            one_sided=row(one),
+            two_sided=row(both),
+        )
+
+
+def _unbound(x: Tensor, n: _Numbers) -> tuple[Tensor, Tensor]:
+    """Unbounded values and their elementwise log-det; -inf where x lies outside its bounds, never NaN."""
+    distance = (x - n.origin) * n.sign  # from the bound, for columns that have one
+    u = (distance / n.curve).clamp(min=_EDGE)
+    log_share = torch.log(-torch.expm1(-u))
+    positive = n.curve * (u + log_share) * n.sign
+    share = (distance / n.span).clamp(_EDGE, 1 - _EDGE)
+    logit = torch.logit(share)
+    z = torch.where(n.one_sided, positive, torch.where(n.two_sided, logit, x))
+    log_det = torch.where(n.one_sided, -log_share, 0.0)
+    log_det = torch.where(n.two_sided, F.softplus(logit) + F.softplus(-logit) - n.span.log(), log_det)
+    outside = (n.one_sided | n.two_sided) & (distance < 0) | n.two_sided & (distance > n.span)
+    return z, torch.where(outside, -math.inf, log_det)
+
+
+class Columns(Transform):
+    r"""Each column's :class:`ColumnMap`, side by side: raw rows (B, D) to standardised numbers.
+
+    Raw rows come and go in float64, since the units of real columns leave float32 too little room; the numbers
+    behind it are of the model's dtype. log_det is -inf for rows outside their bounds. With a gridded column
+    the density becomes a bound, since its cells are filled with uniform noise.
+    """
+
+    def __init__(self, maps: Sequence[ColumnMap]) -> None:
+        super().__init__()
+        if not maps:
+            raise ValueError("maps: expected one for each column, got none")
+        self.maps = tuple(maps)
+        self.bijective = self.exact = all(m.step is None for m in maps)
+        self.register_buffer("like", torch.zeros(()), persistent=False)
+        self.like: Tensor
+
+    @property
+    def scale_log_det(self) -> float:
+        """Sum of log(scale), nats: data-unit log-densities plus this are those of standardised units."""
+        return sum(math.log(m.scale) for m in self.maps)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        n = _Numbers.of(self.maps, x.device)
+        x = x.double()
+        if not self.exact:
+            x = torch.where(n.gridded, _snap(x, n) + n.step * torch.rand_like(x), x)
+        z, log_det = _unbound(x, n)
+        z = (z - n.location) / n.scale
+        return z.to(self.like.dtype), (log_det - n.scale.log()).sum(1).to(self.like.dtype)
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        n = _Numbers.of(self.maps, z.device)
+        y = z.double() * n.scale + n.location
+        scaled = y * n.sign / n.curve
+        positive = n.origin + n.sign * n.curve * F.softplus(scaled)
+        bounded = n.origin + n.span * torch.sigmoid(y)
+        x = torch.where(n.one_sided, positive, torch.where(n.two_sided, bounded, y))
+        log_det = torch.where(n.one_sided, F.logsigmoid(scaled), 0.0)
+        log_det = torch.where(n.two_sided, n.span.log() - F.softplus(y) - F.softplus(-y), log_det) + n.scale.log()
+        if not self.exact:
+            x = torch.where(n.gridded, self._inside(_snap(x, n, floor=True)), x)
+        return x, log_det.sum(1).to(self.like.dtype)
+
+    def _inside(self, x: Tensor) -> Tensor:
+        """Keep grid values on the bounds' side, whatever rounding did at the very edge."""
+        low = x.new_tensor([-math.inf if m.lower is None else m.lower for m in self.maps])
+        high = x.new_tensor([math.inf if m.upper is None else m.upper for m in self.maps])
+        return torch.minimum(torch.maximum(x, low), high)
+
+    def output_shape(self, event_shape: Shape) -> Shape:
+        if tuple(event_shape) != (len(self.maps),):
+            raise ValueError(f"{len(self.maps)} column maps do not fit an event of shape {tuple(event_shape)}")
+        return event_shape
+
+
+def _snap(x: Tensor, n: _Numbers, floor: bool = False) -> Tensor:
+    """The nearest grid value (or the one below). Steps such as 0.005 divide by 200, which decimals survive exactly."""
+    cells = torch.floor(x / n.step) if floor else torch.round(x / n.step)
+    per_unit = torch.round(1 / n.step)
+    decimal = (n.step < 1) & ((per_unit * n.step - 1).abs() < 1e-12)
+    return torch.where(decimal, cells / per_unit.clamp(min=1), cells * n.step)

@@ -1,0 +1,126 @@
+"""Transforms that treat every element on its own."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fluvial.core.transform import Shape, Transform, sum_event
+from fluvial.univariate.univariate import Univariate
+
+
+class Elementwise(Transform):
+    r"""A univariate map of each element, with theta learned directly or read from the context alone.
+
+    Args:
+        univariate: the map.
+        event_shape: shape of one datum.
+        conditioner: a module context (B, C) -> theta (B, size, \*event_shape); None for learned parameters.
+    """
+
+    def __init__(self, univariate: Univariate, event_shape: Shape, conditioner: nn.Module | None = None) -> None:
+        super().__init__()
+        self.univariate, self.conditioner = univariate, conditioner
+        self.bijective = univariate.bijective
+        self.theta = None if conditioner else nn.Parameter(torch.zeros(univariate.size, *event_shape))
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z, log_det = self.univariate.forward(x, self._theta(x, context))
+        return z, sum_event(log_det)
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x, log_det = self.univariate.inverse(z, self._theta(z, context))
+        return x, sum_event(log_det)
+
+    def _theta(self, x: Tensor, context: Tensor | None) -> Tensor:
+        if self.conditioner is not None:
+            return self.conditioner(context)
+        return self.theta.expand(x.shape[0], *self.theta.shape)  # pyright: ignore
+
+
+class Standardize(Transform):
+    """z = (x - location) / scale with fixed numbers.
+
+    Args:
+        location, scale: tensors that broadcast over one event; scale > 0.
+    """
+
+    def __init__(self, location: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        if not bool((scale > 0).all()):
+            raise ValueError(f"scale: every entry must be positive, the smallest is {scale.min().item()}")
+        self.register_buffer("location", location)
+        self.register_buffer("scale", scale)
+        self.location: Tensor
+        self.scale: Tensor
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return (x - self.location) / self.scale, -self._log_det(x)
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return z * self.scale + self.location, self._log_det(z)
+
+    def _log_det(self, x: Tensor) -> Tensor:
+        return sum_event(self.scale.log().expand_as(x))
+
+
+class Logit(Transform):
+    r"""z = logit(a + (1 - 2a) u) with u = (x - lower) / (upper - lower): bounded values to the whole line.
+
+    log_det = log(1 - 2a) - log s - log(1 - s) - log(upper - lower), s the argument of the logit. With a = 0
+    no mass leaks out of the bounds; a > 0 (RealNVP 0.05, MAF 1e-6 on images) keeps values on them finite.
+
+    Args:
+        lower, upper: the bounds, units of x.
+        alpha: a, in [0, 0.5).
+    """
+
+    def __init__(self, lower: float = 0.0, upper: float = 1.0, alpha: float = 0.0) -> None:
+        super().__init__()
+        if not lower < upper:
+            raise ValueError(f"lower must be less than upper, got {lower} and {upper}")
+        if not 0 <= alpha < 0.5:
+            raise ValueError(f"alpha: expected a number in [0, 0.5), got {alpha}")
+        self.lower, self.upper, self.alpha = lower, upper, alpha
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        s = self.alpha + (1 - 2 * self.alpha) * (x - self.lower) / (self.upper - self.lower)
+        z = s.log() - torch.log1p(-s)
+        return z, -self._log_det(z)
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        u = (torch.sigmoid(z) - self.alpha) / (1 - 2 * self.alpha)
+        return self.lower + (self.upper - self.lower) * u, self._log_det(z)
+
+    def _log_det(self, z: Tensor) -> Tensor:
+        """Of the inverse, from z: stable in both tails."""
+        span = math.log(self.upper - self.lower) - math.log1p(-2 * self.alpha)
+        return sum_event(span - F.softplus(z) - F.softplus(-z))
+
+
+class Softplus(Transform):
+    r"""x = lower + c softplus(z / c): values above a bound; far above it z is x - lower, near it c log((x - lower)/c).
+
+    Forward log_det = -log(1 - exp(-(x - lower)/c)).
+
+    Args:
+        lower: the bound, units of x.
+        curve: c > 0, units of x: where the map bends.
+    """
+
+    def __init__(self, lower: float = 0.0, curve: float = 1.0) -> None:
+        super().__init__()
+        if not curve > 0:
+            raise ValueError(f"curve: expected a positive number, got {curve}")
+        self.lower, self.curve = lower, curve
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        u = (x - self.lower) / self.curve
+        log_share = torch.log(-torch.expm1(-u))  # log(1 - exp(-u))
+        return self.curve * (u + log_share), -sum_event(log_share)
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.lower + self.curve * F.softplus(z / self.curve), sum_event(F.logsigmoid(z / self.curve))
