@@ -1,6 +1,6 @@
 """The tables that fidelity is measured on, as float32 arrays with fixed splits.
 
-They are read from the folder that ``FLUVIAL_DATA`` names, by default ``../shared/data`` beside the repository.
+They are read from the folder that ``FLUVIAL_DATA`` names; by default ``../shared/data`` beside this one.
 """
 
 from __future__ import annotations
