@@ -1,0 +1,59 @@
+"""What training minimises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from fluvial.core import Density
+
+_ELEMENTS = 1 << 19  # numbers of x that are scored at once; networks need some dozens of times this
+
+
+def negative_log_likelihood(density: Density, x: Tensor, context: Tensor | None = None) -> Tensor:
+    """Mean of -log p over the rows of x, nats per row: a scalar."""
+    return -density(x, context).mean()
+
+
+def reverse_kl(
+    density: Density, log_prob: Callable[[Tensor], Tensor], n: int, context: Tensor | None = None
+) -> Tensor:
+    """KL(q || p) up to p's constant from n draws of the density q: mean of log q(x) - log p(x), a scalar.
+
+    Args:
+        log_prob: the target's log-density, (n, D) -> (n,), not necessarily normalised.
+    """
+    x, log_q = density.sample_and_log_prob(n, context)
+    return (log_q - log_prob(x)).mean()
+
+
+def chunk_rows(event_shape: tuple[int, ...]) -> int:
+    """Rows of this shape that can be scored at once in bounded memory.
+
+    >>> chunk_rows((8,)), chunk_rows((784,))
+    (8192, 668)
+    """
+    return max(64, min(8192, _ELEMENTS // max(1, torch.Size(event_shape).numel())))
+
+
+@torch.no_grad()
+def score(density: Density, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor:
+    """log p of each row, (N,), chunk by chunk; any noise the density draws is the same on every call.
+
+    The caller's random state is untouched, and so is the density's mode.
+    """
+    device = next(density.parameters(), torch.empty(0)).device
+    devices = [device] if device.type == "cuda" else []
+    parts: list[Tensor] = []
+    training = density.training
+    density.eval()
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        rows = chunk_rows(density.event_shape)
+        for start in range(0, x.shape[0], rows):
+            given = None if context is None else context[start : start + rows].to(device)
+            parts.append(density.log_prob(x[start : start + rows].to(device), given).cpu())
+    density.train(training)
+    return torch.cat(parts) if parts else torch.empty(0)
