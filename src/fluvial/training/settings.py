@@ -62,14 +62,8 @@ class Settings:
         _number("ema", self.ema, 0.0, 1.0, "a number between 0 and 1, such as 0.999")
         if not 0 <= self.weight_decay < math.inf:
             raise UsageError(f"weight_decay: expected a number of at least 0, got {self.weight_decay!r}")
-        if self.optimizer not in get_args(Optimizer):
-            raise UsageError(
-                f"optimizer: expected one of {', '.join(get_args(Optimizer))}, got {self.optimizer!r}"
-            )
-        if self.schedule is not None and self.schedule not in get_args(Schedule):
-            raise UsageError(
-                f"schedule: expected one of {', '.join(get_args(Schedule))}, got {self.schedule!r}"
-            )
+        _choice("optimizer", self.optimizer, get_args(Optimizer))
+        _choice("schedule", self.schedule or "cosine", get_args(Schedule))
         if self.schedule == "cosine" and not self.has_end:
             raise UsageError("schedule: a cosine needs a known end; give epochs or a budget too")
 
@@ -92,6 +86,11 @@ class Settings:
 def _whole(name: str, value: int | None, least: int) -> None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):  # pyright: ignore
         raise UsageError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+
+
+def _choice(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UsageError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
 
 
 def _number(name: str, value: float | None, above: float, below: float, expected: str) -> None:

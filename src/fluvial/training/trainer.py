@@ -26,6 +26,7 @@ _PULSE = 2.0  # seconds between records inside an epoch
 _WARM_UP = 100  # steps, or a twentieth of all if that is fewer
 _BAD_STEPS, _ROLLBACKS = 3, 20
 _MIN_STEPS = 1000  # a patience is never shorter than this, whatever the number of rows
+_CUT, _CUTS = 0.3, 5  # of the learning rate on a plateau; at the last cut there is nothing left to gain
 _LIMIT = 1000  # epochs at most where only patience ends training
 
 
@@ -86,6 +87,7 @@ class _Progress:
     held_out: float | None = None
     best: float = math.inf
     best_epoch: int = 0
+    cuts: int = 0
     cut_epoch: int = 0
     elapsed: float = 0.0
     records: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -100,10 +102,10 @@ def train(
     resume: bool = False,
     every: float = 20.0,
 ) -> Iterator[Record]:
-    """Train ``density`` by maximum likelihood; yields a record per epoch and every two seconds inside long ones.
+    """Train ``density`` by maximum likelihood; yields a record per epoch, and every two seconds inside one.
 
-    However it ends, the density holds the weights that scored best on ``held_out`` (on the training rows where
-    there is none). With ``epochs`` a resumed run continues bit for bit, on the same machine and threads: the
+    However it ends, the density holds the weights that scored best on ``held_out`` (on the training rows
+    where there is none). With ``epochs`` a resumed run continues bit for bit, on the same machine and threads: the
     order of rows and all noise are functions of the seed, the epoch and the step alone. The caller's random
     state is left alone.
 
@@ -113,7 +115,7 @@ def train(
 
     Raises:
         DataError: fewer than two rows.
-        RunError: the checkpoint belongs to another run or cannot be written, or training does not stay finite.
+        RunError: the checkpoint belongs to another run or cannot be written, or training is not finite.
     """
     settings = settings or Settings()
     if len(data) < 2:
@@ -231,8 +233,8 @@ class _Loop:
         p.bad_steps, p.rollbacks, p.learning_scale = 0, p.rollbacks + 1, 0.5 * p.learning_scale
         if p.rollbacks > _ROLLBACKS:
             raise RunError(
-                f"training did not stay finite: {p.skipped} of {p.step} steps were skipped and {p.rollbacks - 1} "
-                "returns to earlier weights did not help; look for extreme values in the data"
+                f"training did not stay finite: {p.skipped} of {p.step} steps were skipped and "
+                f"{_ROLLBACKS} returns to earlier weights did not help; look for extreme values in the data"
             )
         self._restore_best()
 
@@ -251,7 +253,7 @@ class _Loop:
         if judge is not None and judge < p.best:
             p.best, p.best_epoch, self.best = judge, p.epoch, _copied(self.judged)
         elif self._schedule == "plateau" and p.epoch - max(p.best_epoch, p.cut_epoch) >= self.plateau:
-            p.cut_epoch, p.learning_scale = p.epoch, 0.3 * p.learning_scale
+            p.cuts, p.cut_epoch, p.learning_scale = p.cuts + 1, p.epoch, _CUT * p.learning_scale
             self._restore_best()
         record = self._record(ended=True)
         p.records.append(asdict(record))
@@ -262,17 +264,11 @@ class _Loop:
         if needs_statistics(self.judged):
             with self._private_randomness():
                 torch.manual_seed(self.settings.seed)
-                refresh_statistics(
-                    self.judged, self.data.x.to(self.device), _moved(self.data.context, self.device)
-                )
+                refresh_statistics(self.judged, *self.data.rows(torch.arange(len(self.data)), self.device))
         if self.held_out is None:
             return None
-        value = (
-            -score(self.judged, self.held_out.x, self.held_out.context, self.settings.seed)
-            .double()
-            .mean()
-            .item()
-        )
+        log_p = score(self.judged, self.held_out.x, self.held_out.context, self.settings.seed)
+        value = -log_p.double().mean().item()
         return value if math.isfinite(value) else None
 
     @property
@@ -300,7 +296,8 @@ class _Loop:
 
     def _finished(self) -> bool:
         p = self.progress
-        return p.epoch >= self.epochs or p.epoch - p.best_epoch >= self.patience or self._out_of_time()
+        waited = p.epoch - p.best_epoch >= self.patience or p.cuts >= _CUTS
+        return p.epoch >= self.epochs or waited or self._out_of_time()
 
     def _record(self, ended: bool) -> Record:
         p, elapsed = self.progress, self._elapsed()
@@ -409,9 +406,10 @@ def _mixed(seed: int, epoch: int, batch: int) -> int:
 
 
 def _digest(data: Data) -> str:
-    hashed = hashlib.blake2b(data.x.cpu().contiguous().numpy(), digest_size=16)
-    if data.context is not None:
-        hashed.update(data.context.cpu().contiguous().numpy())
+    hashed = hashlib.blake2b(digest_size=16)
+    for rows in (data.x, data.context):
+        if rows is not None:
+            hashed.update(memoryview(rows.cpu().contiguous().numpy()))
     return hashed.hexdigest()
 
 
@@ -425,7 +423,3 @@ def _optimizer(parameters: list[torch.nn.Parameter], settings: Settings) -> torc
 
 def _copied(density: Density) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in density.state_dict().items()}
-
-
-def _moved(context: Tensor | None, device: torch.device) -> Tensor | None:
-    return None if context is None else context.to(device)
