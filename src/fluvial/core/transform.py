@@ -127,7 +127,9 @@ class Inverse(Transform):
     def __init__(self, transform: Transform) -> None:
         super().__init__()
         if not transform.bijective:
-            raise ValueError(f"only a bijective transform can be read backwards; {type(transform).__name__} is not")
+            raise ValueError(
+                f"only a bijective transform can be read backwards; {type(transform).__name__} is not"
+            )
         self.transform = transform
         self.exact = transform.exact
 
@@ -139,5 +141,7 @@ class Inverse(Transform):
 
     def output_shape(self, event_shape: Shape) -> Shape:
         if self.transform.output_shape(event_shape) != event_shape:
-            raise ValueError(f"{type(self.transform).__name__} changes the event's shape, so its reverse needs that shape")
+            raise ValueError(
+                f"{type(self.transform).__name__} changes the event's shape, so its reverse needs that shape"
+            )
         return event_shape

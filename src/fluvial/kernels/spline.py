@@ -37,7 +37,9 @@ def inverse(z: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, 
     return _apply(_InverseSpline, z, theta, bins, bound)
 
 
-def _apply(function: type[_Spline], x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor]:
+def _apply(
+    function: type[_Spline], x: Tensor, theta: Tensor, bins: int, bound: float
+) -> tuple[Tensor, Tensor]:
     if theta.dtype in (torch.float16, torch.bfloat16):
         theta = theta.float()
     if x.dtype != theta.dtype:
@@ -100,7 +102,9 @@ def _pick(e: Tensor, total: Tensor, theta: Tensor, index: Tensor, bins: int, bou
 def _slopes(raw: Tensor, index: Tensor, bins: int) -> tuple[Tensor, Tensor]:
     """Slopes at the left and right knot of each bin; 1 at the ends of a linear tail."""
     circular = raw.shape[1] == bins
-    left, right = (index, (index + 1) % bins) if circular else ((index - 1).clamp(min=0), index.clamp(max=bins - 2))
+    left, right = (
+        (index, (index + 1) % bins) if circular else ((index - 1).clamp(min=0), index.clamp(max=bins - 2))
+    )
     picked = raw.gather(1, torch.cat((left, right), 1))
     slopes = F.softplus(picked + _UNIT_RAW) + MIN_SLOPE
     d0, d1 = slopes.unbind(1)
@@ -222,7 +226,6 @@ def _vjp(
     total = e.cumsum(2)
     at = _pick(e, total, theta, index, bins, bound)
     g_x, g_x0, g_y0, g_w, g_h, g_d0, g_d1 = _local_vjp(x.clamp(-bound, bound), at, g_y_in, g_l)
-    g_theta = torch.empty_like(theta)
     # the logits: p_i (G_i - dot), with p_i = e_i / sum
     both = index.unsqueeze(1).expand(-1, 2, *index.shape[1:])
     unit = 2 * bound * (1 - bins * MIN_SIZE) / total[:, :, -1:]
@@ -232,23 +235,24 @@ def _vjp(
     dot = (g_left * (total.gather(2, both) - picked) + g_size * picked) / total[:, :, -1:]
     g_logits = torch.where(_count(bins, x) < both, g_left - dot, -dot)
     g_logits.scatter_add_(2, both, g_size)
-    torch.mul(g_logits, e, out=g_theta[:, : 2 * bins].unflatten(1, (2, bins)))
-    _slopes_vjp(g_theta[:, 2 * bins :], theta[:, 2 * bins :], index, g_d0, g_d1, bins)
-    return torch.where(inside, g_x, g_y), g_theta
+    g_logits.mul_(e)
+    g_slopes = _slopes_vjp(theta[:, 2 * bins :], index, g_d0, g_d1, bins)
+    return torch.where(inside, g_x, g_y), torch.cat((g_logits.flatten(1, 2), g_slopes), 1)
 
 
-def _slopes_vjp(out: Tensor, raw: Tensor, index: Tensor, g_d0: Tensor, g_d1: Tensor, bins: int) -> None:
-    circular = raw.shape[1] == bins
-    out.zero_()
+def _slopes_vjp(raw: Tensor, index: Tensor, g_d0: Tensor, g_d1: Tensor, bins: int) -> Tensor:
     at = index.squeeze(1)
-    if circular:
+    if raw.shape[1] == bins:  # circular
         left, right = index, (index + 1) % bins
     else:  # the ends are fixed at 1
         left, right = (index - 1).clamp(min=0), index.clamp(max=bins - 2)
         g_d0, g_d1 = torch.where(at == 0, 0.0, g_d0), torch.where(at == bins - 1, 0.0, g_d1)
-    out.scatter_add_(1, left, g_d0.unsqueeze(1))
-    out.scatter_add_(1, right, g_d1.unsqueeze(1))
-    out.mul_(torch.sigmoid(raw + _UNIT_RAW))
+    g_raw = (
+        torch.zeros_like(raw)
+        .scatter_add_(1, left, g_d0.unsqueeze(1))
+        .scatter_add_(1, right, g_d1.unsqueeze(1))
+    )
+    return g_raw.mul_(torch.sigmoid(raw + _UNIT_RAW))
 
 
 def _local_vjp(x: Tensor, b: _Bin, g_y: Tensor, g_l: Tensor) -> tuple[Tensor, ...]:

@@ -41,7 +41,13 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "maf": {"paper": _MAF_PAPER},
     "maf_mog": {"paper": {**_MAF_PAPER, "components": 10}},
     "realnvp": {
-        "paper": {"transforms": 5, "hidden": (512, 512), "activation": "tanh", "batch_norm": True, "bound": None}
+        "paper": {
+            "transforms": 5,
+            "hidden": (512, 512),
+            "activation": "tanh",
+            "batch_norm": True,
+            "bound": None,
+        }
     },
     # Dinh et al. 2014, arXiv 1410.8516, table 2 (MNIST)
     "nice": {"paper": {"transforms": 4, "hidden": (1000,) * 5}},

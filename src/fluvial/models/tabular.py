@@ -54,7 +54,8 @@ def nice(
 ) -> Density:
     """NICE: additive couplings, one diagonal scale, logistic noise (Dinh et al. 2014, arXiv 1410.8516, section 3)."""
     steps = [
-        _coupling(event_shape, Shift(), i, hidden, activation, False, context_shape) for i in range(_depth(transforms))
+        _coupling(event_shape, Shift(), i, hidden, activation, False, context_shape)
+        for i in range(_depth(transforms))
     ]
     steps.append(Elementwise(Affine(TanhScale(10.0)), event_shape))
     return Flow(Chain(*steps), Logistic(event_shape), event_shape, context_shape)
@@ -78,7 +79,9 @@ def realnvp(
     """
     steps: list[Transform] = []
     for i in range(_depth(transforms)):
-        steps.append(_coupling(event_shape, _affine(bound, transforms), i, hidden, activation, False, context_shape))
+        steps.append(
+            _coupling(event_shape, _affine(bound, transforms), i, hidden, activation, False, context_shape)
+        )
         if batch_norm:
             steps.append(BatchNorm(_features(event_shape)))
     return Flow(Chain(*steps), Normal(event_shape), event_shape, context_shape)
@@ -235,7 +238,9 @@ def _context(context_shape: Shape | None) -> int:
     if context_shape is None:
         return 0
     if len(context_shape) != 1 or context_shape[0] < 1:
-        raise ValueError(f"context_shape: a tabular model expects (C,) with C >= 1 or None, got {tuple(context_shape)}")
+        raise ValueError(
+            f"context_shape: a tabular model expects (C,) with C >= 1 or None, got {tuple(context_shape)}"
+        )
     return context_shape[0]
 
 
@@ -252,7 +257,12 @@ def _affine(bound: float | None, transforms: int) -> Univariate:
 
 
 def _masked(
-    features: int, size: int, hidden: Sequence[int], activation: str, residual: bool, context_shape: Shape | None
+    features: int,
+    size: int,
+    hidden: Sequence[int],
+    activation: str,
+    residual: bool,
+    context_shape: Shape | None,
 ) -> MaskedMLP:
     context = _context(context_shape)
     return MaskedMLP(features, size, hidden, context, activation=activation, residual=residual)

@@ -41,7 +41,11 @@ class ColumnMap:
 
     @classmethod
     def fit(
-        cls, values: np.ndarray, step: float | None = None, lower: float | None = None, upper: float | None = None
+        cls,
+        values: np.ndarray,
+        step: float | None = None,
+        lower: float | None = None,
+        upper: float | None = None,
     ) -> ColumnMap:
         """The map whose output has mean 0 and variance 1 on ``values`` (N,).
 
@@ -52,9 +56,13 @@ class ColumnMap:
             DataError: a value lies outside the bounds, or the values do not vary.
         """
         values = np.asarray(values, dtype=np.float64)
-        outside = (values < (-math.inf if lower is None else lower)) | (values > (math.inf if upper is None else upper))
+        outside = (values < (-math.inf if lower is None else lower)) | (
+            values > (math.inf if upper is None else upper)
+        )
         if outside.any():
-            raise DataError(f"{outside.sum()} values, the first {values[outside][0]}, lie outside [{lower}, {upper}]")
+            raise DataError(
+                f"{outside.sum()} values, the first {values[outside][0]}, lie outside [{lower}, {upper}]"
+            )
         middle = torch.from_numpy(values + (0.5 * step if step else 0.0))
         spread = float(middle.std(correction=0))
         if not spread > 0:
@@ -100,10 +108,17 @@ class _Numbers:
         tops = [None if m.upper is None else m.upper + (m.step or 0.0) for m in maps]
         return cls(
             step=row([m.step or 1.0 for m in maps]),
-            origin=row([m.lower if m.lower is not None else t if t is not None else 0.0 for m, t in zip(maps, tops)]),
+            origin=row(
+                [m.lower if m.lower is not None else t if t is not None else 0.0 for m, t in zip(maps, tops)]
+            ),
             sign=row([-1.0 if m.lower is None and m.upper is not None else 1.0 for m in maps]),
             curve=row([m.curve for m in maps]),
-            span=row([t - m.lower if b and t is not None and m.lower is not None else 1.0 for m, t, b in zip(maps, tops, both)]),
+            span=row(
+                [
+                    t - m.lower if b and t is not None and m.lower is not None else 1.0
+                    for m, t, b in zip(maps, tops, both)
+                ]
+            ),
             location=row([m.location for m in maps]),
             scale=row([m.scale for m in maps]),
             gridded=row([m.step is not None for m in maps]),
@@ -122,7 +137,7 @@ def _unbound(x: Tensor, n: _Numbers) -> tuple[Tensor, Tensor]:
     logit = torch.logit(share)
     z = torch.where(n.one_sided, positive, torch.where(n.two_sided, logit, x))
     log_det = torch.where(n.one_sided, -log_share, 0.0)
-    log_det = torch.where(n.two_sided, F.softplus(logit) + F.softplus(-logit) - n.span.log(), log_det)
+    log_det = torch.where(n.two_sided, -F.logsigmoid(logit) - F.logsigmoid(-logit) - n.span.log(), log_det)
     outside = (n.one_sided | n.two_sided) & (distance < 0) | n.two_sided & (distance > n.span)
     return z, torch.where(outside, -math.inf, log_det)
 
@@ -162,11 +177,14 @@ class Columns(Transform):
         n = _Numbers.of(self.maps, z.device)
         y = z.double() * n.scale + n.location
         scaled = y * n.sign / n.curve
-        positive = n.origin + n.sign * n.curve * F.softplus(scaled)
+        positive = n.origin - n.sign * n.curve * F.logsigmoid(-scaled)
         bounded = n.origin + n.span * torch.sigmoid(y)
         x = torch.where(n.one_sided, positive, torch.where(n.two_sided, bounded, y))
         log_det = torch.where(n.one_sided, F.logsigmoid(scaled), 0.0)
-        log_det = torch.where(n.two_sided, n.span.log() - F.softplus(y) - F.softplus(-y), log_det) + n.scale.log()
+        log_det = (
+            torch.where(n.two_sided, n.span.log() + F.logsigmoid(y) + F.logsigmoid(-y), log_det)
+            + n.scale.log()
+        )
         if not self.exact:
             x = torch.where(n.gridded, self._inside(_snap(x, n, floor=True)), x)
         return x, log_det.sum(1).to(self.like.dtype)
@@ -179,7 +197,9 @@ class Columns(Transform):
 
     def output_shape(self, event_shape: Shape) -> Shape:
         if tuple(event_shape) != (len(self.maps),):
-            raise ValueError(f"{len(self.maps)} column maps do not fit an event of shape {tuple(event_shape)}")
+            raise ValueError(
+                f"{len(self.maps)} column maps do not fit an event of shape {tuple(event_shape)}"
+            )
         return event_shape
 
 

@@ -21,7 +21,9 @@ class Elementwise(Transform):
         conditioner: a module context (B, C) -> theta (B, size, \*event_shape); None for learned parameters.
     """
 
-    def __init__(self, univariate: Univariate, event_shape: Shape, conditioner: nn.Module | None = None) -> None:
+    def __init__(
+        self, univariate: Univariate, event_shape: Shape, conditioner: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.univariate, self.conditioner = univariate, conditioner
         self.bijective = univariate.bijective
@@ -98,7 +100,7 @@ class Logit(Transform):
     def _log_det(self, z: Tensor) -> Tensor:
         """Of the inverse, from z: stable in both tails."""
         span = math.log(self.upper - self.lower) - math.log1p(-2 * self.alpha)
-        return sum_event(span - F.softplus(z) - F.softplus(-z))
+        return sum_event(span + F.logsigmoid(z) + F.logsigmoid(-z))
 
 
 class Softplus(Transform):
@@ -123,4 +125,6 @@ class Softplus(Transform):
         return self.curve * (u + log_share), -sum_event(log_share)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.lower + self.curve * F.softplus(z / self.curve), sum_event(F.logsigmoid(z / self.curve))
+        return self.lower - self.curve * F.logsigmoid(-z / self.curve), sum_event(
+            F.logsigmoid(z / self.curve)
+        )

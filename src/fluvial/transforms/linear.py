@@ -27,7 +27,9 @@ class Permute(Transform):
 
     def output_shape(self, event_shape: Shape) -> Shape:
         if not event_shape or event_shape[0] != self.order.numel():
-            raise ValueError(f"a permutation of {self.order.numel()} entries does not fit an event of shape {event_shape}")
+            raise ValueError(
+                f"a permutation of {self.order.numel()} entries does not fit an event of shape {event_shape}"
+            )
         return event_shape
 
 
@@ -87,7 +89,7 @@ class Whiten(Transform):
     def __init__(self, features: int, context: int = 0) -> None:
         super().__init__()
         self.mean = nn.Parameter(torch.zeros(features))
-        self.slope = nn.Parameter(torch.zeros(features, context))
+        self.slope = nn.Parameter(torch.zeros(features, context)) if context else None
         self.lower = nn.Parameter(torch.zeros(features, features))
         self.log_diagonal = nn.Parameter(torch.zeros(features))
 
@@ -112,13 +114,16 @@ class Whiten(Transform):
         covariance.diagonal().add_(1e-10 * covariance.diagonal().mean().clamp(min=1e-10))
         factor = torch.linalg.cholesky(covariance)
         self.mean.copy_(weights[0])
-        self.slope.copy_(weights[1:].t())
+        if self.slope is not None:
+            self.slope.copy_(weights[1:].t())
         self.lower.copy_(factor.tril(-1))
         self.log_diagonal.copy_(factor.diagonal().log())
         return self(x, context)[0]
 
     def _mean(self, context: Tensor | None) -> Tensor:
-        return self.mean if context is None else self.mean + F.linear(context, self.slope)
+        return (
+            self.mean if self.slope is None or context is None else self.mean + F.linear(context, self.slope)
+        )
 
     def _factor(self) -> Tensor:
         return self.lower.tril(-1) + torch.diag(self.log_diagonal.exp())

@@ -152,5 +152,3 @@ def depth_bound(transforms: int, total: float = 15.0, largest: float = 3.0) -> f
     (3.0, 0.3)
     """
     return min(largest, total / max(transforms, 1))
-
-

@@ -1,0 +1,206 @@
+"""The zoo: one named instance of everything that the contract is checked on. A new piece costs one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from fluvial import models
+from fluvial.conditioners import MLP, ContextEncoder, ContextMap, MaskedMLP
+from fluvial.core import (
+    Chain,
+    Density,
+    Flow,
+    Inverse,
+    Logistic,
+    Mixture,
+    Normal,
+    StudentT,
+    Transform,
+    Uniform,
+)
+from fluvial.transforms import (
+    ActNorm,
+    Autoregressive,
+    BatchNorm,
+    ColumnMap,
+    Columns,
+    Coupling,
+    Dequantize,
+    Elementwise,
+    Logit,
+    LULinear,
+    Permute,
+    Reverse,
+    Softplus,
+    Standardize,
+    Whiten,
+)
+from fluvial.univariate import (
+    Affine,
+    ExpScale,
+    Gate,
+    GaussianMixture,
+    RQSpline,
+    Shift,
+    SigmoidScale,
+    TanhScale,
+    Univariate,
+)
+
+UNIVARIATES: dict[str, Univariate] = {
+    "shift": Shift(),
+    "affine": Affine(),
+    "affine-tight": Affine(TanhScale(0.3)),
+    "affine-exp": Affine(ExpScale()),
+    "affine-sigmoid": Affine(SigmoidScale()),
+    "gate": Gate(),
+    "spline": RQSpline(),
+    "spline-small": RQSpline(bins=2, bound=1.5),
+    "spline-circular": RQSpline(bins=5, bound=3.0, circular=True),
+    "gaussian-mixture": GaussianMixture(3),
+}
+
+CONTEXT = 3
+"""Context features of the conditional instances."""
+
+HIDDEN = (16, 16)
+
+
+def _masked(d: int, c: int, size: int, **options: object) -> MaskedMLP:
+    return MaskedMLP(d, size, HIDDEN, c, activation="tanh", **options)  # pyright: ignore
+
+
+def _order(d: int) -> list[int]:
+    return torch.randperm(d, generator=torch.Generator().manual_seed(d)).tolist()
+
+
+def _coupling(d: int, c: int, univariate: Univariate, mask: Tensor) -> Transform:
+    kept = int(mask.sum())
+    return Coupling(MLP((kept,), (univariate.size, d - kept), HIDDEN, c, "tanh"), univariate, mask)
+
+
+def _half(d: int) -> Tensor:
+    return torch.arange(d) < (d + 1) // 2
+
+
+def _uneven(d: int) -> Tensor:
+    return torch.arange(d) == d // 2
+
+
+def _head(c: int, size: int, d: int) -> nn.Module | None:
+    return MLP((c,), (size, d), HIDDEN, activation="tanh") if c else None
+
+
+Build = Callable[[int, int], Transform]
+
+TRANSFORMS: dict[str, Build] = {
+    **{
+        f"autoregressive-{name}": lambda d, c, u=u: Autoregressive(_masked(d, c, u.size), u)
+        for name, u in UNIVARIATES.items()
+    },
+    "autoregressive-ordered": lambda d, c: Autoregressive(_masked(d, c, 2, order=_order(d)), Affine()),
+    "autoregressive-residual": lambda d, c: Autoregressive(_masked(d, c, 2, residual=True), Affine()),
+    "autoregressive-direct": lambda d, c: Autoregressive(_masked(d, c, 2, direct=True), Affine()),
+    "inverse-autoregressive": lambda d, c: Inverse(Autoregressive(_masked(d, c, 2), Affine())),
+    "chain": lambda d, c: Chain(Autoregressive(_masked(d, c, 2), Affine()), Reverse(), ActNorm((d,))),
+    "elementwise-affine": lambda d, c: Elementwise(Affine(), (d,), _head(c, 2, d)),
+    "elementwise-spline": lambda d, c: Elementwise(RQSpline(), (d,), _head(c, RQSpline().size, d)),
+    "actnorm": lambda d, c: ActNorm((d,)),
+    "batchnorm": lambda d, c: BatchNorm(d),
+    "permute": lambda d, c: Permute(torch.tensor(_order(d))),
+    "reverse": lambda d, c: Reverse(),
+    "lu-linear": lambda d, c: LULinear(d),
+    "whiten": lambda d, c: Whiten(d, c),
+    "standardize": lambda d, c: Standardize(torch.arange(d) - 1.0, torch.arange(d) + 0.5),
+    "logit": lambda d, c: Logit(-9.0, 9.0),
+    "logit-alpha": lambda d, c: Logit(-9.0, 9.0, alpha=0.05),
+    "softplus": lambda d, c: Softplus(lower=-9.0, curve=2.0),
+    "columns": lambda d, c: Columns(
+        [
+            (
+                ColumnMap(location=0.3, scale=2.0),
+                ColumnMap(lower=-9.0, curve=3.0, scale=0.7),
+                ColumnMap(upper=9.0, curve=0.5),
+                ColumnMap(lower=-9.0, upper=9.0, location=0.1, scale=1.4),
+            )[i % 4]
+            for i in range(d)
+        ]
+    ),
+}
+"""Bijective transforms of (d,) with c context features."""
+
+COUPLINGS: dict[str, Build] = {
+    **{
+        f"coupling-{name}": lambda d, c, u=u: _coupling(d, c, u, _half(d))
+        for name, u in UNIVARIATES.items()
+        if name != "gaussian-mixture"
+    },
+    "coupling-uneven": lambda d, c: _coupling(d, c, Affine(), _uneven(d)),
+    "coupling-alternating": lambda d, c: _coupling(d, c, RQSpline(), torch.arange(d) % 2 == 1),
+}
+"""Bijective transforms that need d >= 2."""
+
+STOCHASTIC: dict[str, Build] = {
+    "dequantize": lambda d, c: Dequantize(),
+    "dequantize-fine": lambda d, c: Dequantize(0.25),
+    "columns-grid": lambda d, c: Columns(
+        [(ColumnMap(step=1.0, lower=-9.0), ColumnMap(step=0.25, scale=3.0))[i % 2] for i in range(d)]
+    ),
+}
+"""Transforms that draw noise; inverse(forward(x)) is x all the same."""
+
+SMALL: dict[str, dict[str, object]] = {
+    "gaussian": {},
+    "nice": {"transforms": 3, "hidden": HIDDEN, "activation": "tanh"},
+    "realnvp": {"transforms": 3, "hidden": HIDDEN, "activation": "tanh", "batch_norm": True},
+    "maf": {"transforms": 2, "hidden": HIDDEN, "activation": "tanh", "batch_norm": True},
+    "maf_mog": {"transforms": 2, "hidden": HIDDEN, "activation": "tanh", "components": 3},
+    "iaf": {"transforms": 2, "hidden": HIDDEN, "activation": "tanh"},
+    "nsf": {"transforms": 2, "hidden": HIDDEN, "activation": "tanh"},
+    "nsf_coupling": {"transforms": 3, "hidden": HIDDEN, "activation": "tanh"},
+}
+"""Options that make each recipe small and smooth; every recipe of the registry must be here."""
+
+BASES: dict[str, Callable[[int], Density]] = {
+    "normal": lambda d: Normal((d,)),
+    "logistic": lambda d: Logistic((d,)),
+    "uniform": lambda d: Uniform((d,)),
+    "student-t": lambda d: StudentT((d,), df=3.0),
+    "mixture": lambda d: Mixture(
+        Flow(Standardize(torch.full((d,), -1.0), torch.full((d,), 0.5)), Normal((d,)), (d,)),
+        Flow(Standardize(torch.full((d,), 1.5), torch.full((d,), 1.0)), Logistic((d,)), (d,)),
+    ),
+}
+
+
+def recipe(name: str, d: int, c: int = 0) -> Density:
+    """A small instance of the recipe ``name``, with random parameters, in evaluation mode."""
+    density = models.RECIPES[name]((d,), context_shape=(c,) if c else None, **SMALL[name])
+    return randomized(density).eval()
+
+
+def conditional_table(d: int) -> Density:
+    """A density with a context of one class of four and one number, encoded at the door."""
+    encoder = ContextEncoder([ContextMap(categories=4), ContextMap(location=1.0, scale=2.0)])
+    inner = recipe("nsf", d, encoder.features)
+    return Flow(Chain(Standardize(torch.zeros(d), torch.full((d,), 2.0))), inner, (d,), (2,), encoder)
+
+
+def randomized(module: nn.Module, seed: int = 0, scale: float = 0.4) -> nn.Module:
+    """The same module with random parameters: a fresh one is too close to the identity to prove anything."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.add_(
+                scale
+                * torch.randn(p.shape, generator=generator)
+                / max(1, p.shape[-1] if p.dim() > 1 else 1) ** 0.5
+            )
+        for m in module.modules():
+            if isinstance(m, BatchNorm):
+                m.mean.normal_(generator=generator)
+                m.variance.uniform_(0.5, 2.0, generator=generator)
+    return module
