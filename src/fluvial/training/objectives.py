@@ -17,9 +17,7 @@ def negative_log_likelihood(density: Density, x: Tensor, context: Tensor | None 
     return -density(x, context).mean()
 
 
-def reverse_kl(
-    density: Density, log_prob: Callable[[Tensor], Tensor], n: int, context: Tensor | None = None
-) -> Tensor:
+def reverse_kl(density: Density, log_prob: Callable[[Tensor], Tensor], n: int, context: Tensor | None = None) -> Tensor:
     """KL(q || p) up to p's constant from n draws of the density q: mean of log q(x) - log p(x), a scalar.
 
     Args:

@@ -105,9 +105,9 @@ def train(
     """Train ``density`` by maximum likelihood; yields a record per epoch, and every two seconds inside one.
 
     However it ends, the density holds the weights that scored best on ``held_out`` (on the training rows
-    where there is none). With ``epochs`` a resumed run continues bit for bit, on the same machine and threads: the
-    order of rows and all noise are functions of the seed, the epoch and the step alone. The caller's random
-    state is left alone.
+    where there is none). With ``epochs`` a resumed run continues bit for bit, on the same machine and
+    threads: the order of rows and all noise are functions of the seed, the epoch and the step alone. The
+    caller's random state is left alone.
 
     Args:
         checkpoint: file to resume from, written every ``every`` seconds, at the end and when interrupted.
@@ -252,7 +252,7 @@ class _Loop:
         judge = p.held_out if self.held_out is not None else mean
         if judge is not None and judge < p.best:
             p.best, p.best_epoch, self.best = judge, p.epoch, _copied(self.judged)
-        elif self._schedule == "plateau" and p.epoch - max(p.best_epoch, p.cut_epoch) >= self.plateau:
+        elif self._schedule != "constant" and p.epoch - max(p.best_epoch, p.cut_epoch) >= self.plateau:
             p.cuts, p.cut_epoch, p.learning_scale = p.cuts + 1, p.epoch, _CUT * p.learning_scale
             self._restore_best()
         record = self._record(ended=True)
@@ -349,9 +349,7 @@ class _Loop:
                     "resume with the same settings, or start again"
                 )
         if state["data"] != self.digest:
-            raise RunError(
-                f"{self.path} was made with other training rows: resume with the same data, or start again"
-            )
+            raise RunError(f"{self.path} was made with other training rows: resume with the same data, or start again")
         try:
             self.progress = _Progress(**{f.name: state["progress"][f.name] for f in fields(_Progress)})
             self.density.load_state_dict(state["model"])
