@@ -1,0 +1,243 @@
+"""One column: what it is, and its values as float64 numbers and back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from math import isfinite
+
+import numpy as np
+
+from fluvial.core.errors import DataError
+from fluvial.data.words import listed
+
+Label = str | bool | int | float
+
+KINDS = ("real", "positive", "bounded", "integer", "categorical")
+DTYPES = (
+    *("bool", "str", "float16", "float32", "float64"),
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+)
+
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
+_WHOLE = 2.0**53  # integers up to here are exact in float64
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column holds.
+
+    Args:
+        name: as in the table.
+        kind: "real"; "positive" (at least ``lower``); "bounded" (between ``lower`` and ``upper``); "integer" (of
+            step 1, perhaps with bounds); "categorical" (one of ``categories``).
+        dtype: numpy's name for the dtype that comes back, "str" for text.
+        unit: for the axes of figures.
+        lower, upper: inclusive bounds, in ``unit``; None where there is none.
+        step: distance of the grid through 0 that the values lie on; None if they are continuous.
+        categories: the known labels, in the order of their codes 0, 1, ...
+
+    Raises:
+        DataError: the parts contradict each other.
+    """
+
+    name: str
+    kind: str
+    dtype: str = "float64"
+    unit: str = ""
+    lower: float | None = None
+    upper: float | None = None
+    step: float | None = None
+    categories: tuple[Label, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise DataError(f"column {self.name!r}: there is no kind {self.kind!r}; kinds are {', '.join(KINDS)}")
+        if self.dtype not in DTYPES:
+            raise DataError(f"column {self.name!r}: the dtype {self.dtype!r} is none of {', '.join(DTYPES)}")
+        fault = self._fault()
+        if fault:
+            raise DataError(f"column {self.name!r}: {fault}")
+
+    def _fault(self) -> str:
+        """What is wrong, empty if nothing is."""
+        lower, upper, step = self.lower, self.upper, self.step
+        if any(v is not None and not isfinite(v) for v in (lower, upper, step)):
+            return f"bounds and step must be finite, got lower={lower}, upper={upper}, step={step}"
+        if lower is not None and upper is not None and not lower < upper:
+            return f"lower must be below upper, got {lower} and {upper}"
+        if step is not None and not step > 0:
+            return f"step must be above 0, got {step}"
+        match self.kind:
+            case "categorical" if not self.categories or (lower, upper, step) != (None, None, None):
+                return "a categorical column has categories, and no bounds or step"
+            case "real" if lower is not None or upper is not None:
+                return "a real column has no bounds; its kind with them is 'positive' (lower) or 'bounded' (both)"
+            case "positive" if lower is None or upper is not None:
+                return f"a positive column has lower alone (0, say), got lower={lower} and upper={upper}"
+            case "bounded" if lower is None or upper is None:
+                return f"a bounded column needs both lower and upper, got lower={lower} and upper={upper}"
+            case "integer" if step != 1:
+                return f"an integer column has step 1, got {step}"
+            case _:
+                return "only a categorical column has categories" if self.categories and not self.categorical else ""
+
+    @property
+    def categorical(self) -> bool:
+        return self.kind == "categorical"
+
+
+def is_date(values: np.ndarray) -> bool:
+    """Whether a column (N,) holds dates or times: by its dtype, or as text in the form 2024-01-31."""
+    if values.dtype != object:
+        return values.dtype.kind in "mM"
+    filled = [v for v in values if v is not None]
+    return bool(filled) and all(isinstance(v, date) or _ISO_DATE.fullmatch(str(v)) for v in filled)
+
+
+def is_mostly_numbers(values: np.ndarray) -> bool:
+    """Whether more than half of a text column (N,) reads as numbers, so that the rest looks like a slip."""
+    filled = [v for v in values if v is not None]
+    return 2 * sum(_number(v) is not None for v in filled) > len(filled)
+
+
+def _number(value: object) -> float | None:
+    try:
+        return float(value)  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError):
+        return None
+
+
+def to_numbers(name: str, values: np.ndarray) -> np.ndarray:
+    """A column (N,) as float64, NaN where missing.
+
+    Raises:
+        DataError: it holds text, or integers that float64 cannot tell apart.
+    """
+    if values.dtype == object:
+        return _parsed(name, values)
+    if values.dtype.kind in "iu" and len(values) and max(-float(values.min()), float(values.max())) > _WHOLE:
+        raise DataError(
+            f"column {name!r} holds integers beyond 2^53 = {_WHOLE:.0f}, too large to be told apart as numbers; "
+            "leave it out, or subtract an offset"
+        )
+    return values.astype(np.float64)
+
+
+def _parsed(name: str, values: np.ndarray) -> np.ndarray:
+    numbers = np.full(len(values), np.nan)
+    for i, value in enumerate(values):
+        if value is not None:
+            number = _number(value)
+            if number is None:
+                raise DataError(
+                    f"column {name!r} holds text in row {i + 1}: {value!r}; expected a number (rows count from 1, the "
+                    "header apart). Correct or clear the cell; if the column holds labels, its kind is categorical"
+                )
+            numbers[i] = number
+    return numbers
+
+
+def to_codes(column: Column, values: np.ndarray) -> np.ndarray:
+    """A categorical column (N,) as the codes of its categories, NaN where missing.
+
+    Raises:
+        DataError: a value is none of the categories.
+    """
+    textual = isinstance(column.categories[0], str)
+    codes = {_key(label, textual): float(code) for code, label in enumerate(column.categories)}
+    filled = np.flatnonzero(~is_missing(values))
+    known = values[filled]
+    # a label is looked up once, however many rows have it
+    distinct, where = np.unique(known.astype(str) if known.dtype == object else known, return_inverse=True)
+    found = np.array([codes.get(_key(label, textual), np.nan) for label in distinct.tolist()], dtype=np.float64)
+    unseen = np.isnan(found[where])
+    if unseen.any():
+        at = int(np.flatnonzero(unseen)[0])
+        raise DataError(
+            f"column {column.name!r} holds {known[at : at + 1].tolist()[0]!r} in row {int(filled[at]) + 1}, a category "
+            f"that the model has not seen; it knows {listed(column.categories, most=20)}"
+        )
+    out = np.full(len(values), np.nan)
+    out[filled] = found[where]
+    return out
+
+
+def _key(label: object, textual: bool) -> object:
+    """What labels are compared by: text as it is; True, "true", 1 and 1.0 are one, whichever a table spells."""
+    if textual:
+        return str(label)
+    return {"true": 1.0, "false": 0.0}.get(str(label).lower(), _number(label))
+
+
+def is_missing(values: np.ndarray) -> np.ndarray:
+    """Which entries of a column (N,) are absent or NaN."""
+    if values.dtype == object:
+        return np.array([v is None for v in values], dtype=bool)
+    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
+
+
+def labels(values: np.ndarray) -> tuple[Label, ...]:
+    """The distinct labels of a column (N,) without missing entries, sorted, as plain Python values."""
+    return tuple(np.unique(values.astype(str) if values.dtype == object else values).tolist())
+
+
+def from_codes(column: Column, codes: np.ndarray) -> np.ndarray:
+    """The labels that codes (N,) stand for, in the column's dtype."""
+    known = np.array(column.categories, dtype=object if column.dtype == "str" else column.dtype)
+    return known[np.rint(codes).astype(np.int64)]
+
+
+def from_numbers(column: Column, values: np.ndarray) -> np.ndarray:
+    """Numbers (N,) float64 in the column's dtype: within its bounds, whole where that dtype is."""
+    if column.dtype in ("str", "bool"):
+        whole = np.rint(values)
+        return whole != 0 if column.dtype == "bool" else values.astype(str).astype(object)
+    dtype = np.dtype(column.dtype)
+    lower, upper = column.lower, column.upper
+    if dtype.kind in "iu":
+        values = np.rint(values)
+        info = np.iinfo(dtype)
+        # the top of a 64-bit range is no float64, hence the last one that is
+        lower = max(float(info.min), -_WHOLE, -np.inf if lower is None else float(np.ceil(lower)))
+        upper = min(float(info.max), _WHOLE, np.inf if upper is None else float(np.floor(upper)))
+    with np.errstate(over="ignore"):
+        cast = np.clip(values, lower, upper).astype(dtype)
+    return _inside(cast, lower, upper)
+
+
+def _inside(values: np.ndarray, lower: float | None, upper: float | None) -> np.ndarray:
+    """Step back where rounding to a short dtype has crossed a bound."""
+    if values.dtype.kind != "f" or values.dtype == np.float64:
+        return values
+    zero = values.dtype.type(0)
+    if lower is not None:
+        values = np.where(values.astype(np.float64) < lower, np.nextafter(values, zero + np.inf), values)
+    if upper is not None:
+        values = np.where(values.astype(np.float64) > upper, np.nextafter(values, zero - np.inf), values)
+    return values
+
+
+def find_step(values: np.ndarray, dtype: np.dtype) -> float | None:  # pyright: ignore[reportMissingTypeArgument]
+    """The grid that rounded values (N,) lie on: the largest of 5, 2, 1, 0.5, ..., 1e-6 that divides them all.
+
+    None where they lie on none, or repeat so little (fewer than three rows for two values) that the grid is finer
+    than the data can show.
+
+    >>> find_step(np.array([0.455, 0.35, 0.455, 0.35, 0.53, 0.53]), np.dtype("float64"))
+    0.005
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    # one value that stands out is no sign of a grid
+    if len(values) - counts.max() < 1.5 * (len(distinct) - 1):
+        return None
+    top = float(np.abs(distinct).max())
+    precision = np.finfo(dtype).eps if dtype.kind == "f" else np.finfo(np.float64).eps
+    slack = 4 * float(precision) * top
+    for step in (float(f"{digit}e-{k}") for k in range(7) for digit in (5, 2, 1)):
+        if step < 100 * slack:
+            return None
+        if (np.abs(distinct - np.rint(distinct / step) * step) <= slack).all():
+            return step
+    return None

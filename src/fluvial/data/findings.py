@@ -1,0 +1,91 @@
+"""Warnings about columns that make a density infinite, or nearly so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fluvial.data.schema import Derived, Schema
+from fluvial.data.words import counted, listed
+
+_OFTEN = 0.05  # share of the rows from which one value of a continuous column counts as repeated
+_MANY_DUPLICATES = 0.01
+_MOST = 6
+
+
+def findings(schema: Schema, numbers: Mapping[str, np.ndarray]) -> list[str]:
+    """Sentences about constants, copies, repeated values and repeated rows among the columns' numbers (N,)."""
+    told = [
+        _constants([d for d in schema.dropped if not d.source]),
+        _copies([d for d in schema.dropped if d.source]),
+        _repeated_values(schema, numbers),
+        _repeated_rows(schema, numbers),
+        _flat_context(schema, numbers),
+    ]
+    return [sentence for sentence in told if sentence]
+
+
+def _constants(found: Sequence[Derived]) -> str:
+    if not found:
+        return ""
+    told = _some([f"{d.column.name!r} = {d.offset:g}" for d in found])
+    return (
+        f"{counted(len(found), 'constant column')}, left out of the density (it would be infinite) and filled in "
+        f"when sampling: {told}"
+    )
+
+
+def _copies(found: Sequence[Derived]) -> str:
+    if not found:
+        return ""
+    told = _some([f"{d.column.name!r} = {_affine(d)}" for d in found])
+    return (
+        f"{counted(len(found), 'column')} determined by another, left out of the density (it would be infinite) and "
+        f"computed when sampling: {told}"
+    )
+
+
+def _affine(d: Derived) -> str:
+    scaled = {1.0: "", -1.0: "-"}.get(d.slope, f"{d.slope:g} * ") + repr(d.source)
+    return scaled if d.offset == 0 else f"{scaled} {'+' if d.offset > 0 else '-'} {abs(d.offset):g}"
+
+
+def _repeated_values(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:
+    found: list[str] = []
+    for name in [c.name for c in schema.columns if c.step is None]:
+        distinct, counts = np.unique(numbers[name], return_counts=True)
+        n, top = int(counts.sum()), int(counts.max())
+        if top > max(2, _OFTEN * n):
+            found.append(f"{name!r} ({100 * top / n:.0f} % are {distinct[counts.argmax()]:g})")
+        elif n >= 2 * len(distinct):
+            found.append(f"{name!r} ({len(distinct):,} different values in {n:,} rows)")
+    if not found:
+        return ""
+    return (
+        f"{counted(len(found), 'column')} with repeated values: {_some(found)}. A density can grow without limit on "
+        "such values; its scales are bounded, so the fit stays finite, but log-densities there say little"
+    )
+
+
+def _repeated_rows(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:
+    if all(c.step is not None for c in schema.columns):  # rows of rounded numbers repeat by nature
+        return ""
+    x = np.stack([numbers[c.name] for c in (*schema.columns, *schema.context)], axis=1) + 0.0  # -0 is 0
+    again = len(x) - len({hash(row.tobytes()) for row in x})
+    if again <= _MANY_DUPLICATES * len(x):
+        return ""
+    return (
+        f"{counted(again, 'row')} of {len(x):,} ({100 * again / len(x):.1f} %) repeat an earlier row exactly: a "
+        "held-out score may count rows that training saw"
+    )
+
+
+def _flat_context(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:
+    flat = [c.name for c in schema.context if numbers[c.name].min() == numbers[c.name].max()]
+    return f"context that never varies, and so says nothing about the rest: {listed(flat)}" if flat else ""
+
+
+def _some(items: Sequence[str]) -> str:
+    more = f" and {len(items) - _MOST} more" if len(items) > _MOST else ""
+    return ", ".join(items[:_MOST]) + more

@@ -1,0 +1,263 @@
+"""The schema: what the columns of a table are, and the way from a table to numbers and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import EllipsisType
+from typing import Literal
+
+import numpy as np
+
+from fluvial.core.errors import DataError, UsageError
+from fluvial.data.checks import complete_rows, off_grid, read_column, refuse_categorical
+from fluvial.data.columns import Column, from_codes, from_numbers
+from fluvial.data.tables import Columns, Table, read
+from fluvial.data.words import counted, listed, nearest
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A column that others determine: ``offset + slope * source``, or always ``offset`` where source is empty.
+
+    It is no part of the density, where it would be infinite. Rows that differ by more than ``tolerance`` (units
+    of the column) contradict it.
+    """
+
+    column: Column
+    source: str = ""
+    slope: float = 0.0
+    offset: float = 0.0
+    tolerance: float = 0.0
+
+    def values(self, source: np.ndarray) -> np.ndarray:
+        """What the column holds, (N,), given its source's values (N,)."""
+        exact = self.offset + self.slope * source
+        step = self.column.step
+        return exact if step is None else np.rint(exact / step) * step
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A table as numbers.
+
+    Args:
+        x: (N, D) float64, the modelled columns in the schema's order.
+        context: (N, C) float64, categories as codes; None where the schema has none or it was ignored.
+        rows: (N,) which rows of the table these are.
+        impossible: (N,) bool, rows that contradict a constant or copied column: their density is 0.
+        warnings: sentences for the user.
+    """
+
+    x: np.ndarray
+    context: np.ndarray | None
+    rows: np.ndarray
+    impossible: np.ndarray
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table: those modelled, the context, and those left out since others determine them.
+
+    Args:
+        columns: the modelled ones, in the order of x.
+        context: in the order of the context array.
+        dropped: constants and copies.
+        order: the names of all of these as the table had them.
+        header: False where the table named no columns, so that others are matched by position.
+    """
+
+    columns: tuple[Column, ...]
+    context: tuple[Column, ...] = ()
+    dropped: tuple[Derived, ...] = ()
+    order: tuple[str, ...] = ()
+    header: bool = True
+
+    def __post_init__(self) -> None:
+        names = [c.name for c in self.every]
+        if not self.order:
+            object.__setattr__(self, "order", tuple(names))
+        if not self.columns:
+            raise DataError("a schema needs at least one column to model")
+        if len(set(names)) < len(names) or sorted(names) != sorted(self.order):
+            raise DataError(f"the schema's order {listed(self.order)} does not name each of its columns once")
+        categorical = [c.name for c in (*self.columns, *(d.column for d in self.dropped)) if c.categorical]
+        if categorical:
+            raise refuse_categorical(categorical)
+        modelled = {c.name for c in self.columns}
+        astray = [d.source for d in self.dropped if d.source and d.source not in modelled]
+        if astray:
+            raise DataError(f"a left-out column is said to follow {astray[0]!r}, which is not a modelled column")
+
+    @property
+    def every(self) -> tuple[Column, ...]:
+        """All columns: modelled, context, left out."""
+        return (*self.columns, *self.context, *(d.column for d in self.dropped))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the modelled columns."""
+        return tuple(c.name for c in self.columns)
+
+    def edit(
+        self,
+        name: str,
+        *,
+        kind: str | None = None,
+        unit: str | None = None,
+        lower: float | EllipsisType | None = ...,
+        upper: float | EllipsisType | None = ...,
+        step: float | EllipsisType | None = ...,
+    ) -> Schema:
+        """The schema with one column changed; what is not named stays, as far as the kind allows it.
+
+        Raises:
+            DataError: the column's parts would contradict each other.
+            UsageError: there is no such column, or the change needs the data.
+
+        >>> Schema((Column("share", "real"),)).edit("share", kind="bounded", lower=0, upper=1).columns[0].upper
+        1
+        """
+        old = next((c for c in self.every if c.name == name), None)
+        if old is None:
+            raise UsageError(f"there is no column {name!r}{nearest(name, self.order)} (columns: {listed(self.order)})")
+        kind = old.kind if kind is None else kind
+        if (kind == "categorical") != old.categorical:
+            raise UsageError(f"column {name!r}: say that it is {kind} when inferring the schema, which reads the data")
+        kept = _bounds_kept(old, kind)
+        new = replace(
+            old,
+            kind=kind,
+            unit=old.unit if unit is None else unit,
+            lower=kept[0] if lower is ... else lower,
+            upper=kept[1] if upper is ... else upper,
+            step=(1.0 if kind == "integer" else old.step) if step is ... else step,
+        )
+        swap = {name: new}
+        return replace(
+            self,
+            columns=tuple(swap.get(c.name, c) for c in self.columns),
+            context=tuple(swap.get(c.name, c) for c in self.context),
+            dropped=tuple(replace(d, column=swap.get(d.column.name, d.column)) for d in self.dropped),
+        )
+
+    def encode(
+        self, table: Table, *, context: Literal["required", "ignored"] = "required", drop_missing: bool = False
+    ) -> Encoded:
+        """The table as numbers; its columns are found by name, or by position where it names none.
+
+        Args:
+            table: may have more columns than the schema, in any order.
+            context: "ignored" leaves the context columns unread.
+            drop_missing: leave out rows with missing or non-finite values, which are else an error.
+
+        Raises:
+            DataError: columns are missing, hold text or unknown categories, or (see above) miss values.
+        """
+        wanted = {c.name: c for c in self.every}
+        if context == "ignored":
+            wanted = {name: c for name, c in wanted.items() if c not in self.context}
+        found = self._find(table, [name for name in self.order if name in wanted])
+        numbers = {c.name: read_column(c, found[c.name]) for c in wanted.values()}
+        warnings: list[str] = []
+        rows = complete_rows(numbers, drop_missing, warnings)
+        numbers = {name: values[rows] for name, values in numbers.items()}
+        impossible = np.zeros(len(rows), dtype=bool)
+        for d in self.dropped:
+            expected = d.values(numbers.get(d.source, np.zeros(len(rows))))
+            impossible |= np.abs(numbers[d.column.name] - expected) > d.tolerance
+        if impossible.any():
+            warnings.append(
+                f"{counted(int(impossible.sum()), 'row')} contradict the constant or copied columns "
+                f"{listed(d.column.name for d in self.dropped)}: their density is 0 (log-density -inf)"
+            )
+        warnings += [w for c in self.columns if (w := off_grid(c, numbers[c.name]))]
+        return Encoded(
+            x=np.stack([numbers[c.name] for c in self.columns], axis=1),
+            context=self._stack_context(numbers) if context == "required" else None,
+            rows=rows,
+            impossible=impossible,
+            warnings=tuple(warnings),
+        )
+
+    def encode_context(self, source: object, n: int) -> np.ndarray | None:
+        """Context for n draws, (n, C): n rows, or one row for all, from a table or a mapping of names to values.
+
+        Raises:
+            DataError: context is needed and not given, given and not needed, or of another number of rows.
+        """
+        names = [c.name for c in self.context]
+        if not names:
+            if source is not None:
+                raise DataError("context was given, but this model was fitted without context columns")
+            return None
+        if source is None:
+            raise DataError(f"this model needs context: give values for {listed(names)}")
+        table = read(source)
+        found = self._find(table, [name for name in self.order if name in names])
+        numbers = {c.name: read_column(c, found[c.name]) for c in self.context}
+        complete_rows(numbers, False, [])
+        given = self._stack_context(numbers)
+        if given is None or len(given) not in (1, n):
+            raise DataError(f"the context has {counted(len(table), 'row')}: expected 1, or {n} for as many draws")
+        return np.repeat(given, n, axis=0) if len(given) == 1 else given
+
+    def decode(self, x: np.ndarray, context: np.ndarray | None = None) -> Columns:
+        """Numbers (N, D), and context (N, C) if there is one, as columns in the table's own order and dtypes."""
+        numbers = dict(zip(self.names, np.asarray(x, dtype=np.float64).T, strict=True))
+        decoded = {c.name: from_numbers(c, numbers[c.name]) for c in self.columns}
+        for d in self.dropped:
+            # of what the source column really holds once it is in its dtype
+            source = decoded[d.source].astype(np.float64) if d.source else np.zeros(len(x))
+            decoded[d.column.name] = from_numbers(d.column, d.values(source))
+        if context is not None:
+            for c, values in zip(self.context, np.asarray(context, dtype=np.float64).T, strict=True):
+                decoded[c.name] = from_codes(c, values) if c.categorical else from_numbers(c, values)
+        return {name: decoded[name] for name in self.order if name in decoded}
+
+    def to_json(self) -> dict[str, object]:
+        """Plain JSON: dicts, lists, strings, numbers, booleans, None."""
+        from fluvial.data.serial import schema_to_json
+
+        return schema_to_json(self)
+
+    @staticmethod
+    def from_json(data: object) -> Schema:
+        """The schema that :meth:`to_json` wrote; a RunError, a sentence, for anything else."""
+        from fluvial.data.serial import schema_from_json
+
+        return schema_from_json(data)
+
+    def _stack_context(self, numbers: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        return np.stack([numbers[c.name] for c in self.context], axis=1) if self.context else None
+
+    def _find(self, table: Table, names: list[str]) -> Columns:
+        if not table.header:
+            arrays = list(table.columns.values())
+            for expected in (list(self.order), names):
+                if len(arrays) == len(expected):
+                    return dict(zip(expected, arrays))
+            raise DataError(
+                f"the table names no columns and has {len(arrays)}, so they cannot be matched by position: "
+                f"expected {len(names)}, {listed(names)}"
+            )
+        lacking = [name for name in names if name not in table.columns]
+        if lacking:
+            hint = (
+                nearest(lacking[0], table.names) if self.header else ". The model was fitted to a table without names"
+            )
+            raise DataError(
+                f"the table lacks {counted(len(lacking), 'column')} of the {len(names)} needed: {listed(lacking)}; "
+                f"it has {listed(table.names)}{hint}"
+            )
+        return {name: table.columns[name] for name in names}
+
+
+def _bounds_kept(old: Column, kind: str) -> tuple[float | None, float | None]:
+    """The bounds that a column takes along into another kind."""
+    if kind == "real":
+        return None, None
+    if kind == "positive":
+        return (0.0 if old.lower is None else old.lower), None
+    return old.lower, old.upper
