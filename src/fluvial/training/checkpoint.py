@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import pickle
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +23,16 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         RunError: the file cannot be written, for example because the disk is full.
     """
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         kept = "; the previous file is intact" if path.exists() else ""
         raise RunError(f"{path} could not be written: {error.strerror or error}{kept}") from error
 

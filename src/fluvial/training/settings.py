@@ -45,7 +45,7 @@ class Settings:
     optimizer: Optimizer = "adam"
     schedule: Schedule | None = None
     clip: float | None = 5.0
-    ema: float | None = None
+    ema: float | None = 0.995
     patience: int | None = None
     seed: int = 0
     device: str | None = None

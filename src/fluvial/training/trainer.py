@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from fluvial.core import Density
 from fluvial.core.errors import DataError, RunError
@@ -101,6 +101,7 @@ def train(
     checkpoint: Path | None = None,
     resume: bool = False,
     every: float = 20.0,
+    tag: str = "",
 ) -> Iterator[Record]:
     """Train ``density`` by maximum likelihood; yields a record per epoch, and every two seconds inside one.
 
@@ -112,6 +113,7 @@ def train(
     Args:
         checkpoint: file to resume from, written every ``every`` seconds, at the end and when interrupted.
         resume: continue from ``checkpoint`` if that file exists.
+        tag: what else must be the same to resume, such as the model's configuration.
 
     Raises:
         DataError: fewer than two rows.
@@ -120,7 +122,7 @@ def train(
     settings = settings or Settings()
     if len(data) < 2:
         raise DataError(f"training needs at least 2 rows, got {len(data)}")
-    loop = _Loop(density, data, held_out, settings, checkpoint)
+    loop = _Loop(density, data, held_out, settings, checkpoint, tag)
     if resume and checkpoint is not None and checkpoint.exists():
         loop.load()
         yield from (Record(**r) for r in loop.progress.records)
@@ -131,10 +133,16 @@ def train(
 
 class _Loop:
     def __init__(
-        self, density: Density, data: Data, held_out: Data | None, settings: Settings, path: Path | None
+        self,
+        density: Density,
+        data: Data,
+        held_out: Data | None,
+        settings: Settings,
+        path: Path | None,
+        tag: str,
     ) -> None:
         self.settings, self.path, self.device = settings, path, settings.torch_device()
-        self.digest = "" if path is None else _digest(data)
+        self.tag, self.digest = tag, "" if path is None else _digest(data)
         self.density = density.to(self.device)
         self.data = data.to(self.device)
         self.held_out = None if held_out is None else held_out.to(self.device)
@@ -144,8 +152,7 @@ class _Loop:
         self.plateau = max(1, min(self.patience, _patience(self.batches)) // 3)
         self.parameters = [p for p in density.parameters() if p.requires_grad]
         self.optimizer = _optimizer(self.parameters, settings)
-        average = get_ema_multi_avg_fn(settings.ema) if settings.ema else None
-        self.averaged = AveragedModel(density, multi_avg_fn=average) if average else None
+        self.averaged = AveragedModel(density, multi_avg_fn=_average(settings.ema)) if settings.ema else None
         self.progress = _Progress()
         self.best = _copied(density)
         self.began = time.monotonic()
@@ -328,6 +335,7 @@ class _Loop:
             self.path,
             {
                 "settings": asdict(self.settings),
+                "tag": self.tag,
                 "data": self.digest,
                 "progress": progress,
                 "model": self.density.state_dict(),
@@ -348,6 +356,8 @@ class _Loop:
                     f"{self.path} was made with {name}={state['settings'].get(name)!r}, not {value!r}: "
                     "resume with the same settings, or start again"
                 )
+        if state["tag"] != self.tag:
+            raise RunError(f"{self.path} is of another model or other options: resume with the same, or start again")
         if state["data"] != self.digest:
             raise RunError(f"{self.path} was made with other training rows: resume with the same data, or start again")
         try:
@@ -417,6 +427,17 @@ def _optimizer(parameters: list[torch.nn.Parameter], settings: Settings) -> torc
         return kind(parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     except RuntimeError:  # a device without the fused step
         return kind(parameters, settings.learning_rate, weight_decay=settings.weight_decay, foreach=True)
+
+
+def _average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
+    """An exponential average whose window grows with the first steps, so that short runs do not lag behind."""
+
+    @torch.no_grad()
+    def update(averaged: list[Tensor], current: list[Tensor], steps: Tensor) -> None:
+        n = float(steps)
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + n) / (10 + n)))  # pyright: ignore
+
+    return update
 
 
 def _copied(density: Density) -> dict[str, Tensor]:

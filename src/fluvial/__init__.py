@@ -1,0 +1,42 @@
+"""fluvial: exact probability densities from data, with flow-based generative models.
+
+>>> import fluvial
+>>> sorted(fluvial.__all__)
+['FlowDensity', 'Model', '__version__', 'fit', 'load', 'models']
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fluvial import models
+    from fluvial.interfaces.estimators import FlowDensity
+    from fluvial.tasks.fit import fit
+    from fluvial.tasks.model import Model, load
+
+__version__ = "0.1.0"
+
+__all__ = ["FlowDensity", "Model", "__version__", "fit", "load", "models"]
+
+_HOMES = {
+    "FlowDensity": "fluvial.interfaces.estimators",
+    "Model": "fluvial.tasks.model",
+    "fit": "fluvial.tasks.fit",
+    "load": "fluvial.tasks.model",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first used, so that ``import fluvial`` costs next to nothing."""
+    if name == "models":
+        value: object = import_module("fluvial.models")
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module 'fluvial' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,157 @@
+"""A fitted model: a density, the schema of its table, and the record of its fit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fluvial.core import Density
+from fluvial.core.errors import RunError
+from fluvial.data.schema import Schema
+from fluvial.data.tables import as_kind, read
+from fluvial.training.objectives import chunk_rows, score
+from fluvial.training.run import RunFolder, load_run, open_run
+
+_REDRAWS = 10  # attempts to replace draws that are not finite
+
+
+@dataclass(frozen=True)
+class Model:
+    """What :func:`fit` and :func:`load` return: a density over the rows of a table like the one it was fitted to.
+
+    Args:
+        density: over raw rows (N, D), in the units of the table.
+        schema: the table's columns.
+        record: plain JSON: how it was fitted and how well; ``record["model"]`` is what ``models.build`` takes.
+        metrics: one dict for each epoch, a :class:`fluvial.training.Record`.
+        rows: samples of the encoded rows, float64: "train.x", "train.context", "held_out.x",
+            "held_out.context", and "contexts", which :meth:`sample` draws from if no context is given.
+    """
+
+    density: Density
+    schema: Schema
+    record: dict[str, Any]
+    metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    rows: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
+
+    @property
+    def exact(self) -> bool:
+        """False if :meth:`log_prob` is a lower bound, as it is for rounded and integer columns."""
+        return self.density.exact
+
+    def log_prob(self, data: object, *, drop_missing: bool = False) -> np.ndarray:
+        """Log-density of each row (N,), float64, nats, in the units of the data; the same on every call.
+
+        Rows that are impossible (out of bounds, or against a constant or copied column) get -inf.
+
+        Args:
+            data: anything that :func:`fit` takes; columns are found by name, in any order.
+            drop_missing: leave out rows with missing values, which are else an error.
+
+        Raises:
+            DataError: the table does not fit the schema, as a sentence.
+        """
+        encoded = self.schema.encode(read(data), drop_missing=drop_missing)
+        values = self.log_prob_rows(encoded.x, encoded.context)
+        values[encoded.impossible] = -np.inf
+        return values
+
+    def log_prob_rows(self, x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """As :meth:`log_prob`, for rows that the schema has encoded: x (N, D), context (N, C)."""
+        values = score(self.density, torch.from_numpy(x), _tensor(context)).double().numpy()
+        # rows so far out that float32 overflows on the way have no density to speak of
+        return np.where(np.isnan(values), -np.inf, values)
+
+    def sample(self, n: int, context: object = None, seed: int | None = None) -> Any:  # noqa: ANN401
+        """n new rows as a table of the kind that the model was fitted to, with its columns, dtypes and bounds.
+
+        Args:
+            n: how many.
+            context: for a conditional model, one row for all draws or n rows: a table, or a dict such as
+                ``{"Sex": "M"}``; without one, contexts are drawn from those of the training rows.
+            seed: for the same rows again; None continues torch's global random state.
+
+        Raises:
+            DataError: the context does not fit the schema.
+        """
+        x, given = self.sample_rows(n, context, seed)
+        return as_kind(self.schema.decode(x, given), self.record.get("table", "dict"))
+
+    def sample_rows(
+        self, n: int, context: object = None, seed: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """As :meth:`sample`, but encoded: x (n, D) and context (n, C), float64."""
+        with _seeded(seed, self._device):
+            if context is None and self.schema.context and len(self.rows.get("contexts", ())):
+                index = torch.randint(len(self.rows["contexts"]), (n,)).numpy()
+                given = self.rows["contexts"][index]
+            else:
+                given = self.schema.encode_context(context, n)
+            return self._draw(n, given), given
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.density.parameters(), torch.empty(0)).device
+
+    @torch.no_grad()
+    def _draw(self, n: int, context: np.ndarray | None) -> np.ndarray:
+        x = np.full((n, len(self.schema.columns)), np.nan)
+        missing = np.arange(n)
+        for _ in range(_REDRAWS):
+            for rows in np.array_split(missing, -(-len(missing) // chunk_rows(self.density.event_shape))):
+                given = None if context is None else torch.from_numpy(context[rows]).to(self._device)
+                x[rows] = self.density.sample(len(rows), given).double().cpu().numpy()
+            missing = np.flatnonzero(~np.isfinite(x).all(1))
+            if not len(missing):
+                return x
+        raise RunError(f"{len(missing)} of {n} draws were not finite, {_REDRAWS} times over: fit the model again")
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write a run folder.
+
+        Raises:
+            RunError: it cannot be written, or holds a run already and ``force`` is not given.
+        """
+        with open_run(path, force=force) as run:
+            self.write(run)
+
+    def write(self, run: RunFolder) -> None:
+        """Write the files of a run folder that is open."""
+        config = {**self.record, "schema": self.schema.to_json()}
+        run.finish(self.density, config, self.metrics, self.rows)
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """The model in a run folder. Its files are data; no code in them is run.
+
+    Raises:
+        RunError: it is missing, unfinished, damaged, foreign or of a newer version, as a sentence.
+    """
+    saved = load_run(path)
+    record = {k: v for k, v in saved.config.items() if k not in ("schema", "format", "weights_sha256")}
+    schema = Schema.from_json(saved.config["schema"])
+    if (len(schema.columns),) != tuple(saved.density.event_shape):
+        raise RunError(f"{path} is damaged: its schema has {len(schema.columns)} columns, its model does not")
+    return Model(saved.density, schema, record, saved.metrics, saved.rows)
+
+
+@contextmanager
+def _seeded(seed: int | None, device: torch.device) -> Iterator[None]:
+    """A private random state, or the caller's own if there is no seed."""
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _tensor(rows: np.ndarray | None) -> Tensor | None:
+    return None if rows is None else torch.from_numpy(rows)

@@ -1,0 +1,163 @@
+"""From a table to what training needs: the schema, the split, and the model's configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from fluvial.conditioners import ContextMap
+from fluvial.core.errors import DataError, UsageError
+from fluvial.data.columns import Column
+from fluvial.data.infer import Kind, infer
+from fluvial.data.schema import Encoded, Schema
+from fluvial.data.tables import Table
+from fluvial.models import build, resolve
+from fluvial.training import Data
+from fluvial.transforms import ColumnMap
+
+_FEW = 5  # held-out rows at least, where the table has three times as many
+_SMALL = (8, 16, 32)  # event sizes from which the size of a large model is foreseen
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A table ready to be learnt.
+
+    Args:
+        config: what ``models.build`` takes, plain JSON.
+        train, held_out: the split's rows, encoded.
+        scales: (D,) standard deviations of the training rows, units of the columns.
+        warnings: sentences for the user.
+    """
+
+    schema: Schema
+    config: dict[str, Any]
+    train: Data
+    held_out: Data | None
+    scales: np.ndarray
+    warnings: tuple[str, ...]
+
+
+def prepare(
+    table: Table,
+    model: str,
+    options: Mapping[str, Any],
+    *,
+    context: Sequence[str] = (),
+    kinds: Mapping[str, Kind] | None = None,
+    units: Mapping[str, str] | None = None,
+    holdout: float = 0.1,
+    seed: int = 0,
+    drop_missing: bool = False,
+) -> Prepared:
+    """Infer the schema, encode and split the rows, and fit each column's map on the training rows.
+
+    Raises:
+        DataError: the table cannot be modelled as it is.
+        UsageError: an unknown model, option or column, or a share of held-out rows outside [0, 0.5].
+    """
+    full = resolve(model, options)
+    if not 0 <= holdout <= 0.5:
+        raise UsageError(f"holdout: expected a share of the rows between 0 and 0.5, got {holdout}")
+    schema, warnings = infer(table, tuple(context), kinds)
+    for name, unit in (units or {}).items():
+        schema = schema.edit(name, unit=unit)
+    encoded = schema.encode(table, drop_missing=drop_missing)
+    kept, aside = split(len(encoded.x), holdout, seed)
+    config: dict[str, Any] = {
+        "model": model,
+        "event_shape": [len(schema.columns)],
+        "context_shape": [len(schema.context)] if schema.context else None,
+        "columns": [asdict(_column_map(c, v)) for c, v in zip(schema.columns, encoded.x[kept].T)],
+        "context": _context_maps(schema, encoded, kept),
+        "options": full,
+    }
+    _check_size(config, full)
+    return Prepared(
+        schema,
+        json.loads(json.dumps(config)),
+        _data(encoded, kept),
+        _data(encoded, aside) if len(aside) else None,
+        encoded.x[kept].std(0),
+        tuple(dict.fromkeys([*warnings, *encoded.warnings])),
+    )
+
+
+def split(n: int, holdout: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the training and the held-out rows, the same for the same arguments.
+
+    >>> [len(part) for part in split(100, 0.1, 0)]
+    [90, 10]
+    """
+    order = np.random.default_rng(seed).permutation(n)
+    aside = min(max(round(holdout * n), _FEW), n // 3) if holdout else 0
+    return order[aside:], order[:aside]
+
+
+def plain_maps(prepared: Prepared) -> list[dict[str, Any]]:
+    """The columns' maps without their bounds: what a Gaussian of the table as it is would see."""
+    x = prepared.train.x.numpy()
+    return [asdict(ColumnMap.fit(v, c.step)) for c, v in zip(prepared.schema.columns, x.T)]
+
+
+def _column_map(column: Column, values: np.ndarray) -> ColumnMap:
+    try:
+        return ColumnMap.fit(values, column.step, column.lower, column.upper)
+    except DataError as error:
+        raise DataError(f"column {column.name!r}, in the rows to train on: {error}") from None
+
+
+def _context_maps(schema: Schema, encoded: Encoded, kept: np.ndarray) -> list[dict[str, Any]] | None:
+    if encoded.context is None:
+        return None
+    maps: list[ContextMap] = []
+    for column, values in zip(schema.context, encoded.context[kept].T):
+        scale = float(values.std()) or 1.0
+        numeric = ContextMap(location=float(values.mean()), scale=scale)
+        maps.append(ContextMap(categories=len(column.categories)) if column.categorical else numeric)
+    return [asdict(m) for m in maps]
+
+
+def _data(encoded: Encoded, rows: np.ndarray) -> Data:
+    context = None if encoded.context is None else torch.from_numpy(encoded.context[rows])
+    return Data(torch.from_numpy(encoded.x[rows]), context)
+
+
+def _check_size(config: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Refuse a model that memory cannot hold, before it is built.
+
+    The number of parameters is a polynomial of degree two in D, so three small models foretell a large one.
+    """
+    d = config["event_shape"][0]
+    free = _free_memory()
+    if d <= 4 * _SMALL[-1] or free is None:
+        return
+    counts: list[int] = []
+    for size in _SMALL:
+        with torch.random.fork_rng([]):
+            small = build({**config, "event_shape": [size], "columns": None})
+        counts.append(sum(p.numel() for p in small.parameters()))
+    parameters = round(float(np.polyval(np.polyfit(_SMALL, counts, 2), d)))
+    needed = 4 * 6 * parameters  # weights, gradients, two moments, the best copy, and one for saving
+    if needed > free:
+        cut = " or ".join(f"--set {k}={v}" for k, v in _SMALLER.items() if k in options) or "fewer columns"
+        raise UsageError(
+            f"{config['model']} would have {parameters / 1e6:,.0f} million parameters for {d:,} columns and needs "
+            f"about {needed / 1e9:.0f} GB, with {free / 1e9:.0f} GB free: choose fewer columns, or {cut}"
+        )
+
+
+_SMALLER = {"linear": "false", "transforms": 2}
+
+
+def _free_memory() -> int | None:
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None

@@ -1,0 +1,59 @@
+"""How well a density does on rows it has not seen, in the units that people compare."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from fluvial.core import Density
+from fluvial.models import build
+from fluvial.tasks.prepare import Prepared, plain_maps
+from fluvial.training import Data, score
+
+_WIDEST = 2000  # columns; a covariance beyond this costs more than the comparison is worth
+
+
+def scores(density: Density, data: Data, scales: np.ndarray, seed: int = 0) -> dict[str, Any]:
+    """Mean log-likelihood of the rows in nats, its standard error, in standardised units, and bits per dimension.
+
+    Args:
+        scales: (D,) standard deviations, units of the columns; densities of standardised rows are larger by
+            their product.
+    """
+    values = score(density, data.x, data.context, seed).double().numpy()
+    mean = float(values.mean())
+    spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
+    return {
+        "rows": len(values),
+        "log_likelihood": _finite(mean),
+        "standard_error": _finite(spread / math.sqrt(len(values))),
+        "median": _finite(float(np.median(values))),
+        "standardised": _finite(mean + float(np.log(scales).sum())),
+        "bits_per_dimension": _finite(-mean / (len(scales) * math.log(2))),
+        "exact": density.exact,
+    }
+
+
+def fit_closed_form(density: Density, data: Data, seed: int = 0) -> None:
+    """Set the parameters of a density that ``initialize`` fits completely; noise is drawn from ``seed``."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        density.eval()
+        density.initialize(data.x, data.context)
+
+
+def gaussian_scores(prepared: Prepared, held_out: Data, seed: int = 0) -> dict[str, Any] | None:
+    """The same scores for a full-covariance Gaussian of the columns as they are; None if the table is too wide."""
+    if len(prepared.schema.columns) > _WIDEST:
+        return None
+    config = {**prepared.config, "model": "gaussian", "options": {}, "columns": plain_maps(prepared)}
+    density = build(config)
+    fit_closed_form(density, prepared.train, seed)
+    return scores(density, held_out, prepared.scales, seed)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

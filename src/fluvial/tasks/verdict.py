@@ -1,0 +1,172 @@
+"""From a diagnosis to words: what a model can be trusted with, each check with its threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from fluvial.tasks.diagnose import Diagnosis, RoundTrip
+
+Level = Literal["pass", "warn", "fail"]
+TOPICS = ("density", "sampling", "numerics")
+_ORDER: tuple[Level, ...] = ("pass", "warn", "fail")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding as a sentence, with the rule that graded it."""
+
+    topic: str
+    level: Level
+    sentence: str
+    rule: str
+
+
+def judge(diagnosis: Diagnosis, names: tuple[str, ...], skipped: int = 0) -> tuple[Check, ...]:
+    """All checks, by topic.
+
+    Args:
+        names: of the columns.
+        skipped: training steps that were not finite.
+    """
+    checks = [*_density(diagnosis), *_sampling(diagnosis, names), *_numerics(diagnosis, skipped)]
+    return tuple(checks)
+
+
+def worst(checks: tuple[Check, ...], topic: str | None = None) -> Level:
+    """The gravest level, of one topic or of all.
+
+    >>> worst((Check("density", "pass", "", ""), Check("density", "warn", "", "")), "density")
+    'warn'
+    """
+    levels = [c.level for c in checks if topic in (None, c.topic)]
+    return max(levels, key=_ORDER.index, default="pass")
+
+
+def _density(d: Diagnosis) -> Iterator[Check]:
+    held, gain, error = d.likelihood, *d.gain
+    per_column = (d.training.mean - held.mean) / d.x.shape[1]
+    noise = (d.training.standard_error**2 + held.standard_error**2) ** 0.5 / d.x.shape[1]
+    if held.impossible:
+        share = f"{held.impossible} of {held.rows}"
+        yield Check("density", "fail", f"{share} held-out rows are impossible under the model.", "none may be")
+    else:
+        beats = "more than" if gain > 2 * error else "about what" if gain > -2 * error else "less than"
+        yield Check(
+            "density",
+            "fail" if beats == "less than" else "pass",
+            f"Held-out rows are {abs(gain):.2f} ± {error:.2f} nats {'more' if gain >= 0 else 'less'} likely than "
+            f"under a Gaussian: {beats} a Gaussian explains.",
+            "fail: below the Gaussian by more than 2 standard errors",
+        )
+        tail = held.trimmed_mean - held.mean
+        yield Check(
+            "density",
+            _grade(tail, 0.5, 5.0),
+            f"The rows in the tails {'weigh on' if tail > 0.5 else 'do not dominate'} the mean log-likelihood: "
+            f"without 1 % at either end it is {held.trimmed_mean:.2f} in place of {held.mean:.2f}.",
+            "warn above a difference of 0.5 nats, fail above 5",
+        )
+        yield Check(
+            "density",
+            "pass" if per_column < 3 * noise else _grade(per_column, 0.1, 0.5),
+            f"Training rows score {per_column:+.2f} nats per column against held-out rows: "
+            f"{'overfitted' if per_column > max(0.1, 3 * noise) else 'no overfitting to speak of'}.",
+            "warn above 0.1, fail above 0.5, unless within 3 standard errors",
+        )
+    if d.calibration is None or d.latent is None:
+        yield Check("density", "warn", "Calibration is not known: this density has no factorised noise.", "needs one")
+        return
+    c, j = d.calibration, d.calibration.worst
+    off = _significant(float(c.statistic[j]), float(c.p_value[j]), len(c.statistic))
+    yield Check(
+        "density",
+        off,
+        f"{'Calibrated' if off == 'pass' else 'Not calibrated'}: the worst conditional probability, {c.labels[j]}, is "
+        f"{_percent(float(c.statistic[j]))} off uniform.",
+        "KS distance: warn above 5 %, fail above 10 %, if significant at 1 % (Bonferroni)",
+    )
+    off = _significant(d.latent.radius_statistic, d.latent.radius_p_value, 1)
+    r, limit = d.latent.correlation, d.latent.limit
+    if r is not None and limit is not None and r > limit:
+        off = max(off, _grade(r, 0.1, 0.3), key=_ORDER.index)
+    pairs = "" if r is None else f" and the largest correlation left is {r:.2f}"
+    yield Check(
+        "density",
+        off,
+        f"Seen from the noise, the joint shape {'fits' if off == 'pass' else 'does not fit'}: the radius is "
+        f"{_percent(d.latent.radius_statistic)} off chi-squared{pairs}.",
+        "radius as above; correlation: warn above 0.1, fail above 0.3, if significant at 5 %",
+    )
+
+
+def _sampling(d: Diagnosis, names: tuple[str, ...]) -> Iterator[Check]:
+    if d.bad_samples:
+        share = f"{d.bad_samples} of {d.sample_rows}"
+        yield Check("sampling", "fail", f"{share} samples are not finite.", "none may be")
+    best = max(d.classifiers, key=lambda c: c.auc)
+    told = "pass" if best.p_value > 0.01 / len(d.classifiers) else _grade(best.auc, 0.55, 0.65)
+    yield Check(
+        "sampling",
+        told,
+        f"{'No classifier tells' if told == 'pass' else 'A classifier can tell'} samples from held-out rows: "
+        f"AUC {best.auc:.3f} at best ({best.name}), chance is 0.500 ± {best.auc_error:.3f}.",
+        "AUC: warn above 0.55, fail above 0.65, if significant at 1 % (Bonferroni)",
+    )
+    m = d.marginals
+    off = _significant(float(m.statistic[m.worst]), float(m.p_value[m.worst]), len(m.statistic))
+    yield Check(
+        "sampling",
+        off,
+        f"{'Each column' if off == 'pass' else 'Not each column'} is distributed as in the data: the worst, "
+        f"{names[m.worst]}, is {_percent(float(m.statistic[m.worst]))} off.",
+        "two-sample KS distance: warn above 5 %, fail above 10 %, if significant at 1 % (Bonferroni)",
+    )
+    near = d.memorisation
+    level = "pass" if near.closer < 0.5 + 3 * near.error else _grade(near.closer, 0.6, 0.75)
+    yield Check(
+        "sampling",
+        level,
+        f"{_percent(near.closer)} of samples are nearer to a training row than the median held-out row is (50 % is "
+        f"expected): {'it repeats training rows' if level != 'pass' else 'nothing was memorised'}.",
+        "warn above 60 %, fail above 75 %, unless within 3 standard errors",
+    )
+
+
+def _numerics(d: Diagnosis, skipped: int) -> Iterator[Check]:
+    for what, trip in (("held-out rows", d.round_trip), ("samples", d.round_trip_of_samples)):
+        if trip is not None:
+            yield _trip(what, trip)
+            if trip.changed is not None and what == "held-out rows":
+                share = trip.changed / trip.rows
+                yield Check(
+                    "numerics",
+                    _grade(share, 0.01, 0.05),
+                    f"{trip.rows - trip.changed} of {trip.rows} held-out rows come back to their own grid values.",
+                    "warn below 99 %, fail below 95 %",
+                )
+    if skipped:
+        yield Check("numerics", "warn", f"{skipped} training steps were not finite and were skipped.", "warn above 0")
+
+
+def _trip(what: str, trip: RoundTrip) -> Check:
+    end = f"within {trip.largest:.1g} standard deviations" if not trip.failed else f"but {trip.failed} that do not"
+    return Check(
+        "numerics",
+        _grade(trip.failed / trip.rows, 0.0, 0.001),
+        f"All {trip.rows} {what} come back from their noise, {end}.",
+        "a row fails above 0.001 standard deviations; fail above 0.1 % of rows",
+    )
+
+
+def _grade(value: float, warn: float, fail: float) -> Level:
+    return "fail" if not value <= fail else "warn" if value > warn else "pass"
+
+
+def _significant(distance: float, p_value: float, tests: int) -> Level:
+    return "pass" if p_value > 0.01 / tests else _grade(distance, 0.05, 0.1)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
