@@ -33,9 +33,7 @@ def inverts(transform: Transform, x: Tensor, context: Tensor | None, tolerance: 
     assert (again - z).abs().max() < tolerance * 10
 
 
-def log_det_is_jacobians(
-    transform: Transform, x: Tensor, context: Tensor | None, tolerance: float = 1e-9
-) -> None:
+def log_det_is_jacobians(transform: Transform, x: Tensor, context: Tensor | None, tolerance: float = 1e-9) -> None:
     """Law 2: log_det equals slogdet of autograd's Jacobian, in both directions."""
     for direction in (transform.forward, transform.inverse):
         for i in range(len(x)):
@@ -134,8 +132,7 @@ def gradients_are_right(density: Density, x: Tensor, context: Tensor | None) -> 
     unused = [name for name, g in zip(params, grads) if g is None]
     assert not unused, unused
     direction = [
-        torch.randn(p.shape, dtype=p.dtype, generator=torch.Generator().manual_seed(7))
-        for p in params.values()
+        torch.randn(p.shape, dtype=p.dtype, generator=torch.Generator().manual_seed(7)) for p in params.values()
     ]
     step = 1e-6
 

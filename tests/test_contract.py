@@ -235,9 +235,7 @@ def test_compile_and_export(name: str):
         torch.testing.assert_close(program.module()(*more), density(*more))
     torch._dynamo.reset()
     compiled = torch.compile(density, fullgraph=True, backend="aot_eager")
-    grads = [
-        torch.autograd.grad(d(*arguments).sum(), list(density.parameters())) for d in (density, compiled)
-    ]
+    grads = [torch.autograd.grad(d(*arguments).sum(), list(density.parameters())) for d in (density, compiled)]
     for a, b in zip(*grads):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
@@ -277,9 +275,7 @@ def test_likelihood_does_not_exceed_the_truth(name: str):
 
     def truth(x: torch.Tensor) -> torch.Tensor:
         noise = torch.distributions.Normal(0.0, 1.0)
-        return noise.log_prob(x[:, 0]) + torch.distributions.Normal(x[:, 0].square() - 1, 0.5).log_prob(
-            x[:, 1]
-        )
+        return noise.log_prob(x[:, 0]) + torch.distributions.Normal(x[:, 0].square() - 1, 0.5).log_prob(x[:, 1])
 
     density: Density = models.RECIPES[name]((2,), transforms=2, hidden=(32, 32))
     optimizer = torch.optim.Adam(density.parameters(), lr=1e-2)

@@ -194,11 +194,7 @@ def randomized(module: nn.Module, seed: int = 0, scale: float = 0.4) -> nn.Modul
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for p in module.parameters():
-            p.add_(
-                scale
-                * torch.randn(p.shape, generator=generator)
-                / max(1, p.shape[-1] if p.dim() > 1 else 1) ** 0.5
-            )
+            p.add_(scale * torch.randn(p.shape, generator=generator) / max(1, p.shape[-1] if p.dim() > 1 else 1) ** 0.5)
         for m in module.modules():
             if isinstance(m, BatchNorm):
                 m.mean.normal_(generator=generator)

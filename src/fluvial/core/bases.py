@@ -62,7 +62,7 @@ class Normal(_Factorised):
 
 
 class Logistic(_Factorised):
-    r"""Standard logistic elements: :math:`\log p = -\mathrm{softplus}(x) - \mathrm{softplus}(-x)` (NICE, arXiv 1410.8516)."""
+    r"""Standard logistic elements, NICE's noise (arXiv 1410.8516): :math:`\log p = \log\sigma(x) + \log\sigma(-x)`."""
 
     def _log_prob(self, x: Tensor) -> Tensor:
         return F.logsigmoid(x) + F.logsigmoid(-x)  # softplus proper turns linear at 20
@@ -134,9 +134,7 @@ class Mixture(Density):
             raise ValueError("a mixture needs at least one component, got none")
         shapes = {(c.event_shape, c.context_shape) for c in components}
         if len(shapes) > 1:
-            raise ValueError(
-                f"the components must agree in event and context shape, got {sorted(map(str, shapes))}"
-            )
+            raise ValueError(f"the components must agree in event and context shape, got {sorted(map(str, shapes))}")
         self.components = nn.ModuleList(components)
         self.logits = nn.Parameter(torch.zeros(len(components)))
         self.event_shape, self.context_shape = shapes.pop()

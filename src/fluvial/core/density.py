@@ -145,15 +145,11 @@ class Flow(Density):
         """Check the context once, at the door, and embed it."""
         if self.context_shape is None:
             if context is not None:
-                raise ValueError(
-                    f"context: this density declares none, but got one of shape {tuple(context.shape)}"
-                )
+                raise ValueError(f"context: this density declares none, but got one of shape {tuple(context.shape)}")
             return None
         want = f"({n}, {_listed(self.context_shape)})"
         if context is None:
-            raise ValueError(
-                f"context: this density is conditional and expects one of shape {want}, got none"
-            )
+            raise ValueError(f"context: this density is conditional and expects one of shape {want}, got none")
         if tuple(context.shape) != (n, *self.context_shape):
             raise ValueError(f"context: expected shape {want}, got {tuple(context.shape)}")
         return context if self.embed is None else self.embed(context)
@@ -169,7 +165,7 @@ class Given(Distribution):
     The batch shape is the context's number of rows, () without a context.
     """
 
-    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012  (torch's own spelling)
+    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012  # pyright: ignore  (torch's spelling)
     has_rsample = True
 
     def __init__(self, density: Density, context: Tensor | None = None) -> None:

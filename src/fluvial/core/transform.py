@@ -127,9 +127,7 @@ class Inverse(Transform):
     def __init__(self, transform: Transform) -> None:
         super().__init__()
         if not transform.bijective:
-            raise ValueError(
-                f"only a bijective transform can be read backwards; {type(transform).__name__} is not"
-            )
+            raise ValueError(f"only a bijective transform can be read backwards; {type(transform).__name__} is not")
         self.transform = transform
         self.exact = transform.exact
 

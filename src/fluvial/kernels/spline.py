@@ -37,9 +37,7 @@ def inverse(z: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, 
     return _apply(_InverseSpline, z, theta, bins, bound)
 
 
-def _apply(
-    function: type[_Spline], x: Tensor, theta: Tensor, bins: int, bound: float
-) -> tuple[Tensor, Tensor]:
+def _apply(function: type[_Spline], x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor]:
     if theta.dtype in (torch.float16, torch.bfloat16):
         theta = theta.float()
     if x.dtype != theta.dtype:
@@ -51,9 +49,9 @@ def _apply(
 
 
 class _Bin(NamedTuple):
-    """The bin of each value: its number, corner, size and the slopes at its ends."""
+    """The bin of each value: its corner, size and the slopes at its ends."""
 
-    index: Tensor  # (B, 1, *event)
+    which: Tensor  # (B, 1, *event): its number
     x0: Tensor
     y0: Tensor
     w: Tensor
@@ -102,9 +100,7 @@ def _pick(e: Tensor, total: Tensor, theta: Tensor, index: Tensor, bins: int, bou
 def _slopes(raw: Tensor, index: Tensor, bins: int) -> tuple[Tensor, Tensor]:
     """Slopes at the left and right knot of each bin; 1 at the ends of a linear tail."""
     circular = raw.shape[1] == bins
-    left, right = (
-        (index, (index + 1) % bins) if circular else ((index - 1).clamp(min=0), index.clamp(max=bins - 2))
-    )
+    left, right = (index, (index + 1) % bins) if circular else ((index - 1).clamp(min=0), index.clamp(max=bins - 2))
     picked = raw.gather(1, torch.cat((left, right), 1))
     slopes = F.softplus(picked + _UNIT_RAW) + MIN_SLOPE
     d0, d1 = slopes.unbind(1)
@@ -152,7 +148,7 @@ class _Spline(torch.autograd.Function):
         at, e = _locate(clamped, theta, bins, bound, axis=0)
         z, log_det = _evaluate(clamped, at)
         inside = (x >= -bound) & (x <= bound)
-        return torch.where(inside, z, x), torch.where(inside, log_det, 0.0), e, at.index
+        return torch.where(inside, z, x), torch.where(inside, log_det, 0.0), e, at.which
 
     @staticmethod
     def forward(x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -182,7 +178,7 @@ class _InverseSpline(_Spline):
         solved = _solve(clamped, at)
         log_det = -_evaluate(solved, at)[1]
         inside = (x >= -bound) & (x <= bound)
-        return torch.where(inside, solved, x), torch.where(inside, log_det, 0.0), e, at.index
+        return torch.where(inside, solved, x), torch.where(inside, log_det, 0.0), e, at.which
 
     @staticmethod
     def forward(x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -213,7 +209,7 @@ def _twice(
     bins: int,
     bound: float,
 ) -> tuple[Tensor, ...]:
-    _, pull = torch.func.vjp(lambda x, theta: function(x, theta, bins, bound)[:2], *inputs)
+    pull = torch.func.vjp(lambda x, theta: function(x, theta, bins, bound)[:2], *inputs)[1]
     return pull(tuple(grads))
 
 
@@ -247,11 +243,7 @@ def _slopes_vjp(raw: Tensor, index: Tensor, g_d0: Tensor, g_d1: Tensor, bins: in
     else:  # the ends are fixed at 1
         left, right = (index - 1).clamp(min=0), index.clamp(max=bins - 2)
         g_d0, g_d1 = torch.where(at == 0, 0.0, g_d0), torch.where(at == bins - 1, 0.0, g_d1)
-    g_raw = (
-        torch.zeros_like(raw)
-        .scatter_add_(1, left, g_d0.unsqueeze(1))
-        .scatter_add_(1, right, g_d1.unsqueeze(1))
-    )
+    g_raw = torch.zeros_like(raw).scatter_add_(1, left, g_d0.unsqueeze(1)).scatter_add_(1, right, g_d1.unsqueeze(1))
     return g_raw.mul_(torch.sigmoid(raw + _UNIT_RAW))
 
 

@@ -132,7 +132,7 @@ def _coerce(model: str, name: str, value: Any, default: Any) -> Any:  # noqa: AN
     elif isinstance(default, int):
         fits = isinstance(value, int) and not isinstance(value, bool)
     elif isinstance(default, float) or default is None:
-        fits = value is None or isinstance(value, (int, float)) and not isinstance(value, bool)
+        fits = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
     else:
         fits = isinstance(value, str)
     if not fits:

@@ -54,8 +54,7 @@ def nice(
 ) -> Density:
     """NICE: additive couplings, one diagonal scale, logistic noise (Dinh et al. 2014, arXiv 1410.8516, section 3)."""
     steps = [
-        _coupling(event_shape, Shift(), i, hidden, activation, False, context_shape)
-        for i in range(_depth(transforms))
+        _coupling(event_shape, Shift(), i, hidden, activation, False, context_shape) for i in range(_depth(transforms))
     ]
     steps.append(Elementwise(Affine(TanhScale(10.0)), event_shape))
     return Flow(Chain(*steps), Logistic(event_shape), event_shape, context_shape)
@@ -79,9 +78,7 @@ def realnvp(
     """
     steps: list[Transform] = []
     for i in range(_depth(transforms)):
-        steps.append(
-            _coupling(event_shape, _affine(bound, transforms), i, hidden, activation, False, context_shape)
-        )
+        steps.append(_coupling(event_shape, _affine(bound, transforms), i, hidden, activation, False, context_shape))
         if batch_norm:
             steps.append(BatchNorm(_features(event_shape)))
     return Flow(Chain(*steps), Normal(event_shape), event_shape, context_shape)
@@ -129,7 +126,7 @@ def maf_mog(
     normal_init: bool = False,
     context_shape: Shape | None = None,
 ) -> Density:
-    """MAF MoG: a MAF whose base is a MADE with mixtures of Gaussians, trained jointly (arXiv 1705.07057, section 4.2)."""
+    """MAF MoG: a MAF whose base is a MADE with mixtures of Gaussians, trained jointly (arXiv 1705.07057, section 4)."""
     features = _features(event_shape)
     flow = maf(
         event_shape,
@@ -142,8 +139,7 @@ def maf_mog(
         context_shape=context_shape,
     )
     net = _masked(features, 3 * components, hidden, activation, False, context_shape)
-    if net.last.bias is not None:  # the components must differ from the start, or they stay one
-        nn.init.normal_(net.last.bias)
+    nn.init.normal_(net.last.bias)  # components that start alike would stay alike
     mixture = Autoregressive(net, GaussianMixture(components))
     base = Flow(mixture, Logistic(event_shape), event_shape, context_shape)
     return Flow(flow.transform, base, event_shape, context_shape)  # pyright: ignore
@@ -188,7 +184,7 @@ def nsf(
     linear: bool = True,
     context_shape: Shape | None = None,
 ) -> Density:
-    """NSF, autoregressive: rational-quadratic splines steered by masked networks (Durkan et al. 2019, arXiv 1906.04032).
+    """NSF, autoregressive: rational-quadratic splines, masked networks (Durkan et al. 2019, arXiv 1906.04032).
 
     Args:
         bound: the splines act on [-bound, bound], in standard deviations, and are the identity outside.
@@ -199,7 +195,7 @@ def nsf(
     steps: list[Transform] = []
     for i in range(_depth(transforms)):
         net = _masked(features, spline.size, hidden, activation, residual, context_shape)
-        steps += _mixing(features, linear, first=i == 0) + [Autoregressive(net, spline)]
+        steps += [*_mixing(features, linear, first=i == 0), Autoregressive(net, spline)]
     return Flow(Chain(*steps), Normal(event_shape), event_shape, context_shape)
 
 
@@ -238,9 +234,7 @@ def _context(context_shape: Shape | None) -> int:
     if context_shape is None:
         return 0
     if len(context_shape) != 1 or context_shape[0] < 1:
-        raise ValueError(
-            f"context_shape: a tabular model expects (C,) with C >= 1 or None, got {tuple(context_shape)}"
-        )
+        raise ValueError(f"context_shape: a tabular model expects (C,) with C >= 1 or None, got {tuple(context_shape)}")
     return context_shape[0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ class Scale(Protocol):
 class ExpScale:
     """s = raw: the unbounded rule of MAF (arXiv 1705.07057, eq. 3). Deep stacks of it can overflow."""
 
-    identity_at_zero: ClassVar[bool] = True
+    identity_at_zero = True
 
     def __call__(self, raw: Tensor) -> Tensor:
         return raw
@@ -38,7 +38,7 @@ class TanhScale:
     """
 
     bound: float = 3.0
-    identity_at_zero: ClassVar[bool] = True
+    identity_at_zero = True
 
     def __post_init__(self) -> None:
         if not self.bound > 0:
@@ -55,7 +55,7 @@ class SigmoidScale:
     At raw = 0 it multiplies by 0.881, so theta = 0 is not the identity.
     """
 
-    identity_at_zero: ClassVar[bool] = False
+    identity_at_zero = False
 
     def __call__(self, raw: Tensor) -> Tensor:
         return -F.logsigmoid(raw + 2.0)
@@ -70,9 +70,9 @@ class Shift:
     (tensor([2.]), tensor([0.]))
     """
 
-    size: ClassVar[int] = 1
-    bijective: ClassVar[bool] = True
-    identity_at_zero: ClassVar[bool] = True
+    size = 1
+    bijective = True
+    identity_at_zero = True
 
     def forward(self, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
         return x - theta.select(1, 0), torch.zeros_like(x)
@@ -95,8 +95,8 @@ class Affine:
     """
 
     scale: Scale = field(default_factory=TanhScale)
-    size: ClassVar[int] = 2
-    bijective: ClassVar[bool] = True
+    size = 2
+    bijective = True
 
     @property
     def identity_at_zero(self) -> bool:
@@ -126,9 +126,9 @@ class Gate:
 
     bias: float = 2.0
     floor: float = 1e-3
-    size: ClassVar[int] = 2
-    bijective: ClassVar[bool] = True
-    identity_at_zero: ClassVar[bool] = False
+    size = 2
+    bijective = True
+    identity_at_zero = False
 
     def forward(self, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
         t, g = self._read(theta)
@@ -143,12 +143,12 @@ class Gate:
         return t, self.floor + (1 - self.floor) * torch.sigmoid(raw + self.bias)
 
 
-def depth_bound(transforms: int, total: float = 15.0, largest: float = 3.0) -> float:
+def depth_bound(transforms: int, total: float = 10.0, largest: float = 3.0) -> float:
     """Bound of one step's log-scale so that a stack of ``transforms`` stays invertible in float32.
 
     The bounds add up to ``total`` nats at most, whatever the depth.
 
     >>> depth_bound(5), depth_bound(50)
-    (3.0, 0.3)
+    (2.0, 0.2)
     """
     return min(largest, total / max(transforms, 1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -28,8 +27,8 @@ class GaussianMixture:
 
     components: int = 10
     bound: float = 7.0
-    bijective: ClassVar[bool] = True
-    identity_at_zero: ClassVar[bool] = False
+    bijective = True
+    identity_at_zero = False
 
     @property
     def size(self) -> int:

@@ -1,0 +1,42 @@
+# Two commands on a machine with only Python 3.11 or newer: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test install docs check clean
+
+demo: $(VENV)/demo.stamp  ## fit the bundled table and show what was learnt
+	$(BIN)/fluvial fit --out demo --force
+	@echo "Open demo/report.html in a browser."
+
+test: $(VENV)/dev.stamp check  ## lint, types, tests and doctests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+docs: $(VENV)/docs.stamp  ## the documentation, every code block executed
+	$(BIN)/python -m sphinx -W -q -b html docs docs/_build
+
+install: $(VENV)/demo.stamp
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -q -c constraints.txt torch
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[all]"
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/demo.stamp
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[all,dev]"
+	touch $@
+
+$(VENV)/docs.stamp: $(VENV)/demo.stamp
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[all,docs]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo docs/_build
