@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ class RunFolder:
 
 
 @contextlib.contextmanager
-def open_run(path: str | os.PathLike[str], *, force: bool = False, resume: bool = False) -> Iterator[RunFolder]:
+def open_run(path: str | os.PathLike[str], *, force: bool = False, resume: bool = False) -> Generator[RunFolder]:
     """A run folder for one writer: made if need be, locked, and handed back.
 
     Args:

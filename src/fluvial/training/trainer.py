@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
 from fluvial.core import Density
 from fluvial.core.errors import DataError, RunError
@@ -429,11 +429,11 @@ def _optimizer(parameters: list[torch.nn.Parameter], settings: Settings) -> torc
         return kind(parameters, settings.learning_rate, weight_decay=settings.weight_decay, foreach=True)
 
 
-def _average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
+def _average(decay: float) -> Callable[[PARAM_LIST, PARAM_LIST, Tensor | int], None]:
     """An exponential average whose window grows with the first steps, so that short runs do not lag behind."""
 
     @torch.no_grad()
-    def update(averaged: list[Tensor], current: list[Tensor], steps: Tensor) -> None:
+    def update(averaged: PARAM_LIST, current: PARAM_LIST, steps: Tensor | int) -> None:
         n = float(steps)
         torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + n) / (10 + n)))  # pyright: ignore
 
