@@ -29,15 +29,15 @@ _UNIT_RAW = math.log(math.expm1(1 - MIN_SLOPE))  # softplus(_UNIT_RAW) + MIN_SLO
 
 def forward(x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor]:
     """z and log_det of the spline; theta is read in float32 at least, also under autocast."""
-    return _apply(_Spline, x, theta, bins, bound)
+    return _dispatch(_Spline, x, theta, bins, bound)
 
 
 def inverse(z: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor]:
     """x and log_det of the inverse spline."""
-    return _apply(_InverseSpline, z, theta, bins, bound)
+    return _dispatch(_InverseSpline, z, theta, bins, bound)
 
 
-def _apply(function: type[_Spline], x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor]:
+def _dispatch(function: type[_Spline], x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor]:
     if theta.dtype in (torch.float16, torch.bfloat16):
         theta = theta.float()
     if x.dtype != theta.dtype:

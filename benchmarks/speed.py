@@ -1,0 +1,152 @@
+"""How fast, as ratios to the conditioners' dense products: ``python -m benchmarks.speed``.
+
+Every library builds the same flow (same depth, hidden widths, bins); all are timed interleaved in one process on
+one thread, in CPU seconds. Peers that are not installed are left out: ``pip install "fluvial[peers]"``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+from benchmarks.peers import LIBRARIES, Floor, Size, Subject
+from benchmarks.timing import Timing, interleave
+
+RECORD = Path(__file__).parent / "records" / "speed.json"
+
+# operation, family, features, rows, transforms
+CELLS = [
+    *[("train", family, 63, 512, 5) for family in ("maf", "nsf")],
+    *[("log_prob", family, 63, 4096, 5) for family in ("maf", "nsf")],
+    *[("train", family, 63, 512, 8) for family in ("realnvp", "nsf_coupling")],
+    *[("sample", "maf", d, 1000, 5) for d in (6, 43, 63, 256)],
+    *[("sample", "nsf", d, 1000, 5) for d in (6, 43, 63)],
+]
+
+
+def subjects(size: Size, names: list[str]) -> dict[str, Subject]:
+    found = {}
+    for name in names:
+        torch.manual_seed(0)
+        try:
+            found[name] = LIBRARIES[name](size)
+        except (ImportError, NotImplementedError) as error:
+            print(f"  {name} left out: {error}", file=sys.stderr)
+    return found
+
+
+def calls(operation: str, size: Size, rows: int, names: list[str]) -> dict[str, Callable[[], object]]:
+    """One call for each library, and the floor's."""
+    x = torch.randn(rows, size.features, generator=torch.Generator().manual_seed(0))
+    floor = Floor(size)
+    floor.prepare(rows)
+    out: dict[str, Callable[[], object]] = {
+        "floor": floor.passes_and_gradients if operation == "train" else floor.passes
+    }
+    for name, subject in subjects(size, names).items():
+        out[name] = {"train": train_step, "log_prob": scorer, "sample": sampler}[operation](subject, x)
+    return out
+
+
+def train_step(subject: Subject, x: torch.Tensor) -> Callable[[], object]:
+    # every library gets the same fused optimiser
+    optimizer = torch.optim.Adam(subject.module.parameters(), lr=1e-4, fused=True)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        (-subject.log_prob(x).mean()).backward()
+        optimizer.step()
+
+    return step
+
+
+def scorer(subject: Subject, x: torch.Tensor) -> Callable[[], object]:
+    subject.module.eval()
+    return torch.no_grad()(lambda: subject.log_prob(x))
+
+
+def sampler(subject: Subject, x: torch.Tensor) -> Callable[[], object]:
+    subject.module.eval()
+    return torch.no_grad()(lambda: subject.decode(x))
+
+
+def import_cost(tries: int = 5) -> float:
+    """CPU milliseconds that ``import fluvial`` adds to ``import torch``, best of ``tries``."""
+    code = "import time, torch; s = time.process_time(); import fluvial; print(1e3 * (time.process_time() - s))"
+    return min(
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(tries)
+    )
+
+
+def environment() -> dict[str, object]:
+    versions = {}
+    for name in ("fluvial", "torch", "zuko", "nflows", "normflows"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "date": str(date.today()),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": 1,
+        **versions,
+    }
+
+
+def table(rows: list[dict]) -> str:
+    names = ["floor", *[n for n in LIBRARIES if any(n in r["timings"] for r in rows)]]
+    lines = ["| work | " + " | ".join(["floor, ms", *names[1:]]) + " |", "|---" * (len(names) + 1) + "|"]
+    for r in rows:
+        cells = [f"{1e3 * r['timings']['floor']['best']:.1f}"]
+        cells += [f"{r['timings'][n]['ratio']:.2f}" if n in r["timings"] else "" for n in names[1:]]
+        what = f"{r['operation']} {r['family']}, D = {r['features']}, {r['rows']} rows, {r['transforms']} transforms"
+        lines.append(f"| {what} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--only", nargs="+", choices=["train", "log_prob", "sample"], default=["train", "log_prob", "sample"]
+    )
+    parser.add_argument("--libraries", nargs="+", choices=list(LIBRARIES), default=list(LIBRARIES))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--out", type=Path, default=RECORD)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rows: list[dict] = []
+    for operation, family, features, n, transforms in CELLS:
+        if operation not in options.only:
+            continue
+        size = Size(family, features, transforms)
+        timings: dict[str, Timing] = interleave(calls(operation, size, n, options.libraries), "floor", options.rounds)
+        rows.append(
+            {
+                "operation": operation,
+                "family": family,
+                "features": features,
+                "rows": n,
+                "transforms": transforms,
+                "timings": {name: asdict(t) for name, t in timings.items()},
+            }
+        )
+        print(table(rows[-1:]).splitlines()[-1], flush=True)
+    record = {"environment": environment(), "import_ms": import_cost(), "rows": rows}
+    options.out.write_text(json.dumps(record, indent=1) + "\n")
+    print(f"\n{table(rows)}\n\nimport fluvial: {record['import_ms']:.1f} ms of CPU over import torch")
+
+
+if __name__ == "__main__":
+    main()
