@@ -60,9 +60,7 @@ class MaskedMLP(Conditioner):
     ) -> None:
         super().__init__()
         if not hidden or min(hidden) < 1:
-            raise ValueError(
-                f"hidden: a masked network needs hidden layers of at least one unit, got {tuple(hidden)}"
-            )
+            raise ValueError(f"hidden: a masked network needs hidden layers of at least one unit, got {tuple(hidden)}")
         self.features, self.size = features, size
         self.activation, self.residual = ACTIVATIONS[activation], residual
         order = list(range(features)) if order is None else list(order)

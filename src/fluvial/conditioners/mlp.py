@@ -66,9 +66,7 @@ def layer_sizes(first: int, hidden: Sequence[int], residual: bool) -> list[tuple
     if not residual:
         return list(zip((first, *hidden[:-1]), hidden))
     if len(set(hidden)) != 1:
-        raise ValueError(
-            f"hidden: a residual network needs one width, repeated once per block, got {tuple(hidden)}"
-        )
+        raise ValueError(f"hidden: a residual network needs one width, repeated once per block, got {tuple(hidden)}")
     return [(first, hidden[0])] + [(hidden[0], hidden[0])] * (2 * len(hidden))
 
 

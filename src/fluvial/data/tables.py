@@ -146,7 +146,7 @@ def _from_frame(source: object) -> Table:
     try:
         given = cast(Any, nw).from_native(source, eager_only=True, allow_series=True)
         frame: Any = given if isinstance(given, nw.DataFrame) else given.to_frame()
-        names = list(frame.columns)
+        names = [str(name) for name in frame.columns]
     except DuplicateError:
         raise DataError("the data frame has several columns of one name; give each its own") from None
     except TypeError:
@@ -154,7 +154,8 @@ def _from_frame(source: object) -> Table:
             f"a {type(source).__name__} is not a table: expected a path, a pandas, polars or pyarrow data frame "
             "(a lazy one collected), an array (N, D), or a list of rows"
         ) from None
-    columns = {str(name): tidy(frame[name].to_numpy(), frame[name].is_null().to_numpy()) for name in names}
+    series = list(frame.iter_columns())  # by position: pandas' names may be numbers
+    columns = {name: tidy(each.to_numpy(), each.is_null().to_numpy()) for name, each in zip(names, series)}
     return Table(columns, frame.implementation.value)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fluvial.conditioners import ContextEncoder
-from fluvial.core import Chain, DataError, Density, Flow, Transform, UsageError
+from fluvial.core import DataError, Density, Flow, UsageError
 from fluvial.models import gaussian
 from fluvial.tasks import batches
 from fluvial.tasks.calibration import Calibration, Latent, calibrate, latent
@@ -26,7 +26,7 @@ from fluvial.tasks.two_sample import (
     spread,
 )
 from fluvial.training import Data, score
-from fluvial.transforms import Columns
+from fluvial.transforms import ColumnMap, Columns
 
 TOLERANCE = 1e-3  # of a column's standard deviation: a round trip that misses by more has failed
 
@@ -232,16 +232,19 @@ def _changed(density: Flow, data: Data, seed: int) -> int:
 
 
 def _gaussian(density: Density, train: Data) -> Density:
-    """A full-covariance Gaussian behind the same column preprocessing, fitted to all training rows."""
-    shape, outer, embed = density.event_shape, density.context_shape, None
-    prepare: Transform = Chain()
-    if isinstance(density, Flow):
-        embed = density.embed
-        prepare = density.transform if isinstance(density.transform, Columns) else prepare
+    """A full-covariance Gaussian of the columns as they are, fitted to all training rows; grids are dequantised."""
+    shape, outer = density.event_shape, density.context_shape
+    embed = density.embed if isinstance(density, Flow) else None
+    x = _array(train.x)
+    steps: list[float | None] = [None] * x.shape[1]
+    if isinstance(density, Flow) and isinstance(density.transform, Columns):
+        steps = [m.step for m in density.transform.maps]
+    maps = [ColumnMap(step, location=m, scale=s) for step, m, s in zip(steps, x.mean(0).tolist(), spread(x).tolist())]
     inner = (embed.features,) if isinstance(embed, ContextEncoder) else outer
-    base = gaussian(shape, context_shape=inner).to(next(density.parameters(), train.x).dtype)
-    flow = Flow(prepare, base, shape, outer, embed).eval()
-    flow.initialize(train.x, train.context)
+    flow = Flow(Columns(maps), gaussian(shape, context_shape=inner), shape, outer, embed).eval()
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        flow.initialize(train.x, train.context)
     return flow
 
 

@@ -56,13 +56,9 @@ class ColumnMap:
             DataError: a value lies outside the bounds, or the values do not vary.
         """
         values = np.asarray(values, dtype=np.float64)
-        outside = (values < (-math.inf if lower is None else lower)) | (
-            values > (math.inf if upper is None else upper)
-        )
+        outside = (values < (-math.inf if lower is None else lower)) | (values > (math.inf if upper is None else upper))
         if outside.any():
-            raise DataError(
-                f"{outside.sum()} values, the first {values[outside][0]}, lie outside [{lower}, {upper}]"
-            )
+            raise DataError(f"{outside.sum()} values, the first {values[outside][0]}, lie outside [{lower}, {upper}]")
         middle = torch.from_numpy(values + (0.5 * step if step else 0.0))
         spread = float(middle.std(correction=0))
         if not spread > 0:
@@ -108,9 +104,7 @@ class _Numbers:
         tops = [None if m.upper is None else m.upper + (m.step or 0.0) for m in maps]
         return cls(
             step=row([m.step or 1.0 for m in maps]),
-            origin=row(
-                [m.lower if m.lower is not None else t if t is not None else 0.0 for m, t in zip(maps, tops)]
-            ),
+            origin=row([m.lower if m.lower is not None else t if t is not None else 0.0 for m, t in zip(maps, tops)]),
             sign=row([-1.0 if m.lower is None and m.upper is not None else 1.0 for m in maps]),
             curve=row([m.curve for m in maps]),
             span=row(
@@ -181,10 +175,7 @@ class Columns(Transform):
         bounded = n.origin + n.span * torch.sigmoid(y)
         x = torch.where(n.one_sided, positive, torch.where(n.two_sided, bounded, y))
         log_det = torch.where(n.one_sided, F.logsigmoid(scaled), 0.0)
-        log_det = (
-            torch.where(n.two_sided, n.span.log() + F.logsigmoid(y) + F.logsigmoid(-y), log_det)
-            + n.scale.log()
-        )
+        log_det = torch.where(n.two_sided, n.span.log() + F.logsigmoid(y) + F.logsigmoid(-y), log_det) + n.scale.log()
         if not self.exact:
             x = torch.where(n.gridded, self._inside(_snap(x, n, floor=True)), x)
         return x, log_det.sum(1).to(self.like.dtype)
@@ -197,9 +188,7 @@ class Columns(Transform):
 
     def output_shape(self, event_shape: Shape) -> Shape:
         if tuple(event_shape) != (len(self.maps),):
-            raise ValueError(
-                f"{len(self.maps)} column maps do not fit an event of shape {tuple(event_shape)}"
-            )
+            raise ValueError(f"{len(self.maps)} column maps do not fit an event of shape {tuple(event_shape)}")
         return event_shape
 
 

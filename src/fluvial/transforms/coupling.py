@@ -57,9 +57,7 @@ class Coupling(Transform):
 
     def output_shape(self, event_shape: Shape) -> Shape:
         if not event_shape or event_shape[0] != self.back.numel():
-            raise ValueError(
-                f"the mask has {self.back.numel()} entries, but the event has shape {tuple(event_shape)}"
-            )
+            raise ValueError(f"the mask has {self.back.numel()} entries, but the event has shape {tuple(event_shape)}")
         return event_shape
 
 

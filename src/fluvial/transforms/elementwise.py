@@ -21,9 +21,7 @@ class Elementwise(Transform):
         conditioner: a module context (B, C) -> theta (B, size, \*event_shape); None for learned parameters.
     """
 
-    def __init__(
-        self, univariate: Univariate, event_shape: Shape, conditioner: nn.Module | None = None
-    ) -> None:
+    def __init__(self, univariate: Univariate, event_shape: Shape, conditioner: nn.Module | None = None) -> None:
         super().__init__()
         self.univariate, self.conditioner = univariate, conditioner
         self.bijective = univariate.bijective
@@ -125,6 +123,4 @@ class Softplus(Transform):
         return self.curve * (u + log_share), -sum_event(log_share)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.lower - self.curve * F.logsigmoid(-z / self.curve), sum_event(
-            F.logsigmoid(z / self.curve)
-        )
+        return self.lower - self.curve * F.logsigmoid(-z / self.curve), sum_event(F.logsigmoid(z / self.curve))

@@ -121,9 +121,7 @@ class Whiten(Transform):
         return self(x, context)[0]
 
     def _mean(self, context: Tensor | None) -> Tensor:
-        return (
-            self.mean if self.slope is None or context is None else self.mean + F.linear(context, self.slope)
-        )
+        return self.mean if self.slope is None or context is None else self.mean + F.linear(context, self.slope)
 
     def _factor(self) -> Tensor:
         return self.lower.tril(-1) + torch.diag(self.log_diagonal.exp())
