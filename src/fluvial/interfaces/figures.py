@@ -1,0 +1,299 @@
+"""The report's figures: each says its finding in its title. matplotlib's object API only, so nothing global moves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fluvial.tasks.calibration import BINS, Calibration, Latent
+from fluvial.tasks.diagnose import TOLERANCE, Diagnosis
+from fluvial.tasks.two_sample import Memorisation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DATA, SAMPLES, BASE = "#0072B2", "#D55E00", "#8a8f98"  # Okabe and Ito's blue and vermilion: safe for the colour-blind
+_INK, _RULE = "#2b2f36", "#d5d9e0"
+_PAIRED, _PANELS, _POINTS = 8, 48, 1200
+_TITLE = 11.5
+
+
+def training_curve(
+    epochs: Sequence[int], train: Sequence[float | None], held_out: Sequence[float | None], best_epoch: int
+) -> Figure:
+    """Negative log-likelihood by epoch; None where it was not measured."""
+    figure, axes = _figure(8.2, 3.4)
+    ax = axes[0]
+    rows = [np.array([math.nan if v is None else v for v in values], dtype=float) for values in (train, held_out)]
+    for values, colour, label in zip(rows, (BASE, DATA), ("training rows", "held-out rows")):
+        if np.isfinite(values).any():
+            ax.plot(epochs, values, color=colour, lw=1.8, label=label)
+    judged = rows[1] if np.isfinite(rows[1]).any() else rows[0]
+    at = [i for i, e in enumerate(epochs) if e == best_epoch and np.isfinite(judged[i])]
+    title = "Training"
+    if at:
+        best = float(judged[at[0]])
+        ax.plot([best_epoch], [best], "o", color=SAMPLES, ms=7, label="kept", zorder=3)
+        title = f"Best after {best_epoch} of {max(epochs)} epochs, at {best:.2f} nats per row"
+    both = np.concatenate(rows)
+    both = both[np.isfinite(both)]
+    if len(both):
+        low, high = both.min(), np.quantile(both, 0.97)
+        ax.set_ylim(low - 0.06 * (high - low or 1), high + 0.06 * (high - low or 1))
+    _finish(figure, title)
+    ax.set_xlabel("epoch")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_ylabel("negative log-likelihood\n(nats per row, data units)")
+    ax.legend(frameon=False)
+    return figure
+
+
+def pairs(d: Diagnosis, labels: Sequence[str]) -> Figure | None:
+    """Held-out rows and samples, two columns at a time; correlations above the diagonal. None for one column."""
+    order = np.sort(np.argsort(-d.marginals.statistic, kind="stable")[:_PAIRED])
+    k = len(order)
+    if k < 2:
+        return None
+    figure, axes = _figure(1.35 * k + 0.6, 1.35 * k + 0.6, k, k)
+    grid = np.array(axes).reshape(k, k)
+    n = min(_POINTS, len(d.x))
+    points = np.vstack([d.x[:n], d.samples[:n]])
+    colours = np.repeat([DATA, SAMPLES], n)
+    mixed = np.random.default_rng(0).permutation(2 * n)  # neither lies on top of the other
+    correlations = [np.nan_to_num(_correlation(rows[:, order])) for rows in (d.x, d.samples)]
+    limits = [_range(points[:, j]) for j in order]
+    for a in range(k):
+        for b in range(k):
+            ax, i, j = grid[a, b], order[a], order[b]
+            if a > b:
+                ax.scatter(points[mixed, j], points[mixed, i], s=3, c=colours[mixed], alpha=0.35, lw=0)
+                ax.set_xlim(limits[b])
+                ax.set_ylim(limits[a])
+            elif a == b:
+                _compare(ax, d.x[:, i], d.samples[:, i])
+                ax.set_xlim(limits[a])
+            else:
+                ax.set_axis_off()
+                for y, colour, r in zip((0.62, 0.38), (DATA, SAMPLES), correlations):
+                    ax.text(0.5, y, f"{r[a, b]:+.2f}", color=colour, ha="center", va="center", transform=ax.transAxes)
+            ax.tick_params(labelsize=6.5, length=2)
+            ax.locator_params(nbins=3)
+            _outer(ax, a == k - 1, b == 0 and a > 0, _plain(labels[j], 20), _plain(labels[i], 20))
+    gap = float(np.abs(correlations[0] - correlations[1]).max())
+    which = "" if k == len(labels) else f" (the {k} of {len(labels)} columns that differ most)"
+    _finish(figure, f"Pairs of columns: correlations differ by {gap:.2f} at most{which}")
+    _legend(figure)
+    return figure
+
+
+def marginals(d: Diagnosis, labels: Sequence[str]) -> Figure:
+    """Every column's histogram, held-out rows and samples overlaid."""
+    order = _worst_first(d.marginals.statistic)
+    figure, axes = _panels(len(order), 2.0)
+    for ax, j in zip(axes, order):
+        _compare(ax, d.x[:, j], d.samples[:, j])
+        ax.set_xlabel(_plain(labels[j]), fontsize=8.5)
+        ax.set_title(f"{100 * d.marginals.statistic[j]:.1f} % apart", fontsize=8.5, color=_INK)
+        ax.locator_params(axis="x", nbins=4)
+    worst = d.marginals.worst
+    title = f"Columns one by one: {_plain(labels[worst])} differs most, by {100 * d.marginals.statistic[worst]:.1f} %"
+    _finish(figure, title + " (Kolmogorov-Smirnov)")
+    _legend(figure)
+    return figure
+
+
+def calibration(c: Calibration) -> Figure:
+    """Histograms of the PIT with the band that 95 % of the bars keep to where the model is right."""
+    order = _worst_first(c.statistic)
+    figure, axes = _panels(len(order), 1.7)
+    n = c.u.shape[0]
+    for ax, j in zip(axes, order):
+        ax.axhspan(*(b * BINS / n for b in c.band), color=BASE, alpha=0.25, lw=0)
+        ax.axhline(1, color=BASE, lw=1)
+        ax.stairs(c.counts[j] * BINS / n, np.linspace(0, 1, BINS + 1), color=DATA, lw=1.4)
+        ax.set_xlim(0, 1)
+        ax.set_ylim(0, max(2.0, 1.1 * c.counts[j].max() * BINS / n))
+        ax.set_xticks([0, 0.5, 1])
+        ax.set_title(f"{_plain(c.labels[j], 24)}: {100 * c.statistic[j]:.1f} %", fontsize=8.5, color=_INK)
+    inside = float(((c.counts >= c.band[0]) & (c.counts <= c.band[1])).mean())
+    _finish(figure, f"Calibration: {100 * inside:.0f} % of the bars lie in the band that should hold 95 %")
+    figure.supxlabel("probability integral transform of held-out rows (uniform where the model is right)", fontsize=9)
+    return figure
+
+
+def noise(v: Latent) -> Figure:
+    """Noise of held-out rows against the base: histograms, quantiles, radius."""
+    from scipy import stats
+
+    figure, axes = _figure(10.4, 3.3, 1, 3)
+    n, features = v.scores.shape
+    order = _worst_first(np.abs(v.mean) + np.abs(v.sd - 1))
+    grid, base = np.linspace(-4, 4, 200), stats.norm.isf((np.arange(n) + 0.5) / n)[::-1]
+    thin = np.unique(np.linspace(0, n - 1, 200).astype(int))
+    for j in order:
+        axes[0].hist(v.scores[:, j], np.linspace(-4, 4, 25), density=True, histtype="step", color=DATA, alpha=0.5)
+        axes[1].plot(base[thin], np.sort(v.scores[:, j])[thin], color=DATA, lw=1.1, alpha=0.55)
+    axes[0].plot(grid, stats.norm.pdf(grid), color=SAMPLES, lw=1.8)
+    axes[1].plot([-4, 4], [-4, 4], color=SAMPLES, lw=1.4)
+    axes[1].set_xlim(-4, 4)
+    axes[1].set_ylim(-5, 5)
+    radius = (v.scores**2).sum(1)
+    top = float(np.quantile(radius, 0.995))
+    axes[2].hist(radius, np.linspace(0, top, 41), density=True, histtype="stepfilled", color=DATA, alpha=0.35)
+    at = np.linspace(1e-3 * top, top, 300)
+    axes[2].plot(at, stats.chi2(features).pdf(at), color=SAMPLES, lw=1.8)
+    if features == 1:  # infinite at zero
+        axes[2].set_ylim(0, 2)
+    for ax, x, y in zip(
+        axes, ("noise z", "base quantile", "squared radius |z|²"), ("density", "z quantile", "density")
+    ):
+        ax.set_xlabel(x)
+        ax.set_ylabel(y)
+    mean, sd = float(np.abs(v.mean).max()), float(v.sd[np.abs(v.sd - 1).argmax()])
+    _finish(
+        figure, f"Noise against the base: means within {mean:.2f} of 0, the farthest standard deviation is {sd:.2f}"
+    )
+    _legend(figure, ("held-out rows", "base"))
+    return figure
+
+
+def round_trip(d: Diagnosis) -> Figure | None:
+    """Errors of data -> noise -> data; None for densities without an inverse."""
+    if d.round_trip is None or d.round_trip_of_samples is None:
+        return None
+    trips = (("held-out rows", DATA, d.round_trip), ("samples", SAMPLES, d.round_trip_of_samples))
+    figure, axes = _figure(8.2, 2.9)
+    ax = axes[0]
+    least, most = 1e-17, 1e2  # an error of zero has no logarithm
+    errors = [np.clip(trip.errors, least, most) for _, _, trip in trips]
+    low = min(float(e.min()) for e in errors) / 3
+    high = max(10 * TOLERANCE, *(3 * float(e.max()) for e in errors))
+    for (label, colour, _), e in zip(trips, errors):
+        ax.hist(e, np.geomspace(low, high, 61), histtype="stepfilled", color=colour, alpha=0.45, label=label)
+    failed = sum(trip.failed for _, _, trip in trips)
+    ax.axvline(TOLERANCE, color=_INK, lw=1.2, ls="--")
+    ax.text(TOLERANCE * 1.5, 0.93, "failed", transform=ax.get_xaxis_transform(), fontsize=8.5, va="top")
+    ax.set_xscale("log")
+    ax.set_xlabel("largest error of a row, data → noise → data (standard deviations)")
+    ax.set_ylabel("rows")
+    ax.legend(frameon=False, loc="upper left")
+    said = "every row comes back" if not failed else f"{failed} rows do not come back"
+    _finish(figure, f"Round trip: {said}")
+    return figure
+
+
+def memorisation(m: Memorisation) -> Figure:
+    """Cumulative distances to the nearest training row."""
+    figure, axes = _figure(8.2, 3.2)
+    ax = axes[0]
+    for label, colour, distances in (("held-out rows", DATA, m.held_out), ("samples", SAMPLES, m.samples)):
+        ax.step(distances, (np.arange(len(distances)) + 1) / len(distances), color=colour, lw=1.8, label=label)
+    ax.set_xlim(0, float(np.quantile(np.concatenate([m.held_out, m.samples]), 0.98)) or 1.0)
+    ax.axhline(0.5, color=_RULE, lw=1, zorder=0)
+    ax.set_xlabel("distance to the nearest training row (standard deviations)")
+    ax.set_ylabel("share of rows")
+    ax.legend(frameon=False, loc="lower right")
+    _finish(figure, f"Memorisation: {100 * m.closer:.0f} % of samples lie nearer than the median held-out row")
+    return figure
+
+
+def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure((width, height), dpi=110, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.spines[["left", "bottom"]].set_color(BASE)
+        ax.tick_params(colors=_INK, labelsize=8)
+    return figure, axes
+
+
+def _panels(n: int, height: float) -> tuple[Figure, list[Axes]]:
+    """n small axes, four to a row, without scales on their densities."""
+    columns = min(4, n)
+    rows = -(-n // columns)
+    figure, axes = _figure(max(5.2, 2.6 * columns), height * rows + 0.7, rows, columns)
+    for ax in axes[n:]:
+        ax.set_visible(False)
+    for ax in axes[:n]:
+        ax.set_yticks([])
+        ax.spines["left"].set_visible(False)
+    return figure, axes[:n]
+
+
+def _finish(figure: Figure, title: str) -> None:
+    figure.suptitle(title, fontsize=_TITLE, fontweight="bold", color=_INK, x=0.01, ha="left")
+
+
+def _legend(figure: Figure, labels: Sequence[str] = ("held-out rows", "samples")) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], color=c, lw=4, alpha=0.8, label=label) for c, label in zip((DATA, SAMPLES), labels)]
+    figure.legend(handles=handles, loc="outside lower right", ncols=2, frameon=False, fontsize=9)
+
+
+def _compare(ax: Axes, x: np.ndarray, samples: np.ndarray) -> None:
+    edges = _edges(np.concatenate([x, samples]))
+    ax.hist(x, edges, density=True, histtype="stepfilled", color=DATA, alpha=0.35)
+    ax.hist(samples, edges, density=True, histtype="step", color=SAMPLES, lw=1.5)
+    ax.set_yticks([])
+
+
+def _edges(values: np.ndarray) -> np.ndarray:
+    """Bins of equal width; where the values lie on a grid, a whole number of its steps each."""
+    low, high = _range(values)
+    bins = int(np.clip(2.5 * len(values) ** (1 / 3), 10, 50))
+    kept = np.unique(values[(values >= low) & (values <= high)])
+    gaps = np.diff(kept)
+    if len(kept) < 2 or len(kept) > 0.5 * len(values):
+        return np.linspace(low, high, bins + 1)
+    step = float(gaps.min())
+    if not np.allclose(gaps / step, np.round(gaps / step), atol=1e-3):
+        return np.linspace(low, high, bins + 1)
+    width = step * max(1, math.ceil((kept[-1] - kept[0]) / step / bins))
+    return np.arange(kept[0] - 0.5 * step, kept[-1] + 0.5 * step + width, width)
+
+
+def _range(values: np.ndarray) -> tuple[float, float]:
+    """Where all but the outermost values lie, with a margin."""
+    low, high = np.quantile(values, [0.002, 0.998])
+    margin = 0.04 * (high - low) or 0.5
+    return float(low - margin), float(high + margin)
+
+
+def _correlation(rows: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.corrcoef(rows.T)
+
+
+def _outer(ax: Axes, bottom: bool, left: bool, x: str, y: str) -> None:
+    """Labels and ticks at the outside of a grid only."""
+    if bottom:
+        ax.set_xlabel(x, fontsize=8)
+    else:
+        ax.tick_params(labelbottom=False)
+    if left:
+        ax.set_ylabel(y, fontsize=8)
+    else:
+        ax.tick_params(labelleft=False)
+
+
+def _worst_first(statistic: np.ndarray) -> np.ndarray:
+    """All positions in their order, or the most deviant where there are too many to show."""
+    if len(statistic) <= _PANELS:
+        return np.arange(len(statistic))
+    return np.argsort(-statistic, kind="stable")[:_PANELS]
+
+
+def _plain(name: str, length: int = 28) -> str:
+    """A name as it is, not as mathematics, and not longer than fits."""
+    name = " ".join(name.split())
+    name = name if len(name) <= length else name[: length - 1] + "…"
+    return name.replace("$", r"\$")
