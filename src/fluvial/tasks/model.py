@@ -13,13 +13,22 @@ import torch
 from torch import Tensor
 
 from fluvial.core import Density
-from fluvial.core.errors import RunError
+from fluvial.core.errors import RunError, UsageError
 from fluvial.data.schema import Schema
 from fluvial.data.tables import as_kind, read
 from fluvial.training.objectives import chunk_rows, score
 from fluvial.training.run import RunFolder, load_run, open_run
 
 _REDRAWS = 10  # attempts to replace draws that are not finite
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Log-densities of rows (N,), which rows of the table these are (N,), and sentences about them."""
+
+    rows: np.ndarray
+    log_prob: np.ndarray
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -58,10 +67,14 @@ class Model:
         Raises:
             DataError: the table does not fit the schema, as a sentence.
         """
+        return self.score(data, drop_missing=drop_missing).log_prob
+
+    def score(self, data: object, *, drop_missing: bool = False) -> Scores:
+        """As :meth:`log_prob`, with the numbers of the rows and what there is to say about them."""
         encoded = self.schema.encode(read(data), drop_missing=drop_missing)
         values = self.log_prob_rows(encoded.x, encoded.context)
         values[encoded.impossible] = -np.inf
-        return values
+        return Scores(encoded.rows, values, encoded.warnings)
 
     def log_prob_rows(self, x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
         """As :meth:`log_prob`, for rows that the schema has encoded: x (N, D), context (N, C)."""
@@ -80,14 +93,20 @@ class Model:
 
         Raises:
             DataError: the context does not fit the schema.
+            UsageError: n is below 1.
         """
-        x, given = self.sample_rows(n, context, seed)
-        return as_kind(self.schema.decode(x, given), self.record.get("table", "dict"))
+        return as_kind(self.sample_columns(n, context, seed), self.record.get("table", "dict"))
+
+    def sample_columns(self, n: int, context: object = None, seed: int | None = None) -> dict[str, np.ndarray]:
+        """As :meth:`sample`, but as named columns, each (n,)."""
+        return self.schema.decode(*self.sample_rows(n, context, seed))
 
     def sample_rows(
         self, n: int, context: object = None, seed: int | None = None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """As :meth:`sample`, but encoded: x (n, D) and context (n, C), float64."""
+        if n < 1:
+            raise UsageError(f"n: expected at least one row to draw, got {n}")
         with _seeded(seed, self._device):
             if context is None and self.schema.context and len(self.rows.get("contexts", ())):
                 index = torch.randint(len(self.rows["contexts"]), (n,)).numpy()

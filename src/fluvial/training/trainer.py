@@ -304,7 +304,8 @@ class _Loop:
     def _finished(self) -> bool:
         p = self.progress
         waited = p.epoch - p.best_epoch >= self.patience or p.cuts >= _CUTS
-        return p.epoch >= self.epochs or waited or self._out_of_time()
+        between = p.batch == 0  # an epoch cut short by the clock is still evaluated
+        return p.epoch >= self.epochs or waited or (between and self._out_of_time())
 
     def _record(self, ended: bool) -> Record:
         p, elapsed = self.progress, self._elapsed()

@@ -1,0 +1,276 @@
+"""The command line: fit, score, sample, report, info. Results go to stdout or a file, all else to stderr."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+import fluvial
+from fluvial.interfaces.words import listed_names, parse_assignments, parse_seconds
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fluvial.tasks.model import Model
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a fit that can be resumed."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.folder = folder
+
+
+app = App(
+    name="fluvial",
+    help="Exact probability densities from data: fit, score, sample, and a report you can trust.",
+    version=fluvial.__version__,
+    help_format="plaintext",
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
+
+
+@app.command
+def fit(
+    data: str | None = None,
+    /,
+    *,
+    model: str | None = None,
+    context: str | None = None,
+    out: Path | None = None,
+    epochs: int | None = None,
+    budget: str | None = None,
+    seed: int = 0,
+    resume: Annotated[bool, Parameter(negative=())] = False,
+    set: Annotated[list[str] | None, Parameter(negative=())] = None,  # noqa: A002  (the flag's name)
+    drop_missing: Annotated[bool, Parameter(negative=())] = False,
+    force: Annotated[bool, Parameter(negative=())] = False,
+    device: str | None = None,
+) -> None:
+    """Learn the density of a table and write a run folder with a report.
+
+    Parameters
+    ----------
+    data
+        CSV, Parquet, Feather, .npy or .npz file. None: the bundled table of abalones, given their sex.
+    model
+        gaussian, nice, realnvp, maf, maf_mog, iaf, nsf or nsf_coupling. None: the best all-rounder.
+    context
+        Columns to condition on, separated by commas.
+    out
+        Run folder. None: runs/TABLE-MODEL.
+    epochs
+        Passes over the rows. Without it and --budget, as many as help.
+    budget
+        Time to train, such as 90s, 5m or 1h.
+    seed
+        Decides the split, the initial weights, the order of rows and all noise.
+    resume
+        Go on with the interrupted fit in the run folder.
+    set
+        An option of the model or of training, such as transforms=8 or learning_rate=2e-3; can be repeated.
+    drop_missing
+        Leave out rows with missing or infinite values.
+    force
+        Replace the run in the run folder.
+    device
+        cpu, cuda or another torch device.
+    """
+    from fluvial.interfaces.fitting import resumable, run_fit, run_folder
+
+    folder = out or run_folder(data, model, resume, force)
+    try:
+        fitted = run_fit(
+            data,
+            model=model,
+            context=listed_names(context),
+            out=folder,
+            epochs=epochs,
+            budget=parse_seconds(budget),
+            seed=seed,
+            resume=resume,
+            assignments=parse_assignments(set or []),
+            drop_missing=drop_missing,
+            force=force,
+            device=device,
+        )
+    except KeyboardInterrupt:
+        if resumable(folder):
+            raise Interrupted(folder) from None
+        raise
+    from fluvial.interfaces.summary import summary
+
+    for warning in fitted.record["warnings"]:
+        _say(f"note: {warning}")
+    print(summary(fitted, folder))
+    try:
+        print(f"report: {_report(fitted, folder)}")
+    except ValueError as error:
+        if not _is_ours(error):
+            raise
+        _say(f"no report: {error}")
+
+
+@app.command
+def score(
+    run: Path,
+    data: str,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    drop_missing: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Log-density of each row of a table, in nats and in the units of the data.
+
+    Parameters
+    ----------
+    run
+        Run folder of a fit.
+    data
+        A table with the columns that the model was fitted to, in any order.
+    out
+        File for the scores: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
+    drop_missing
+        Leave out rows with missing or infinite values.
+    """
+    fitted = fluvial.load(run)
+    scores = fitted.score(data, drop_missing=drop_missing)
+    for warning in scores.warnings:
+        _say(f"note: {warning}")
+    if not fitted.exact:
+        _say("the scores are lower bounds: the table has rounded or integer columns")
+    _write({"row": scores.rows, "log_prob": scores.log_prob}, out)
+
+
+@app.command
+def sample(
+    run: Path,
+    /,
+    *,
+    number: Annotated[int, Parameter(name=["--number", "-n"])] = 1000,
+    context: str | None = None,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    seed: int | None = None,
+) -> None:
+    """New rows, in the columns, types and bounds of the table that the model was fitted to.
+
+    Parameters
+    ----------
+    run
+        Run folder of a fit.
+    number
+        How many rows.
+    context
+        Values to condition on, such as Sex=M,Age=3. None: drawn from the training rows.
+    out
+        File for the rows: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
+    seed
+        For the same rows again. None: a new one, which is told.
+    """
+    import secrets
+
+    fitted = fluvial.load(run)
+    if seed is None:
+        seed = secrets.randbelow(2**31)
+        _say(f"drawn with --seed {seed}")
+    given = dict(parse_assignments(context.split(","))) if context else None
+    _write(fitted.sample_columns(number, given, seed), out, fitted.schema.header)
+
+
+@app.command
+def report(run: Path, /) -> None:
+    """Write the report of a run again.
+
+    Parameters
+    ----------
+    run
+        Run folder of a fit.
+    """
+    print(_report(fluvial.load(run), run))
+
+
+@app.command
+def info(run: Path, /) -> None:
+    """What a run folder holds: model, columns, sizes and scores.
+
+    Parameters
+    ----------
+    run
+        Run folder of a fit.
+    """
+    from fluvial.interfaces.summary import details
+
+    print(details(fluvial.load(run), run))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 2 after an error that names its cause, 130 when interrupted."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        app(argv, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        return _fail(" ".join(str(error).split()))
+    except Interrupted as interrupted:
+        _say(_how_to_go_on(argv, interrupted.folder))
+        return 130
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ValueError as error:
+        if not _is_ours(error):
+            raise
+        return _fail(str(error))
+    return 0
+
+
+def _how_to_go_on(argv: list[str], folder: Path) -> str:
+    again = [a for a in argv if a not in ("--resume", "--force")]
+    if not any(a == "--out" or a.startswith("--out=") for a in argv):
+        again += ["--out", str(folder)]
+    command = shlex.join(["fluvial", *again, "--resume"])
+    return f"interrupted; the fit is kept in {folder} and goes on with: {command}"
+
+
+def _report(fitted: Model, folder: Path) -> Path:
+    from fluvial.interfaces.report import write_report
+
+    return write_report(fitted, folder)
+
+
+def _write(columns: dict[str, np.ndarray], out: Path | None, header: bool = True) -> None:
+    if out is not None:
+        from fluvial.data.files import write
+
+        return write(columns, out, header)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    if header:
+        writer.writerow(columns)
+    writer.writerows(zip(*(values.tolist() for values in columns.values())))
+    return None
+
+
+def _is_ours(error: ValueError) -> bool:
+    from fluvial.core.errors import FluvialError
+
+    return isinstance(error, FluvialError)
+
+
+def _fail(message: str) -> int:
+    _say(f"fluvial: {message}")
+    return 2
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

@@ -1,0 +1,67 @@
+"""A fitted model in a few lines of text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fluvial.data.columns import Column
+from fluvial.tasks.model import Model
+
+
+def summary(model: Model, folder: Path) -> str:
+    """What a fit came to: scores beside the Gaussian's, and where it is kept."""
+    record, sizes, training = model.record, model.record["sizes"], model.record["training"]
+    lines = [
+        f"{record['model']['model']}: {sizes['columns']} columns, {sizes['train']:,} rows to train on, "
+        f"{sizes['held_out']:,} held out, {sizes['parameters']:,} parameters, "
+        f"{training['epochs']} epochs in {training['seconds']:.0f} s (best: {training['best_epoch']})",
+        *_scores(record["scores"]),
+    ]
+    if not model.exact:
+        lines.append("These are lower bounds: the table has rounded or integer columns.")
+    return "\n".join([*lines, f"run: {folder}"])
+
+
+def details(model: Model, folder: Path) -> str:
+    """All that a run folder says about its model."""
+    record = model.record
+    options = json.dumps(record["model"]["options"])
+    lines = [summary(model, folder), f"options: {options}", f"seed: {record['seed']}", "columns:"]
+    lines += [f"  {_column(c)}" for c in model.schema.columns]
+    if model.schema.context:
+        lines += ["given:", *(f"  {_column(c)}" for c in model.schema.context)]
+    if model.schema.dropped:
+        lines += ["left out, as others determine them:", *(f"  {d.column.name}" for d in model.schema.dropped)]
+    lines += [f"note: {warning}" for warning in record["warnings"]]
+    if record["command"]:
+        lines.append(f"command: {record['command']}")
+    lines.append("versions: " + ", ".join(f"{k} {v}" for k, v in record["versions"].items()))
+    return "\n".join(lines)
+
+
+def _scores(scores: dict[str, Any]) -> list[str]:
+    rows = [("model", scores.get("held_out")), ("Gaussian", scores.get("gaussian"))]
+    known = [(name, s) for name, s in rows if s is not None and s["log_likelihood"] is not None]
+    if not known:
+        return ["no rows were held out to judge it by"]
+    lines = ["log-likelihood of held-out rows, nats a row:"]
+    for name, s in known:
+        error = "" if s["standard_error"] is None else f" ± {s['standard_error']:.3f}"
+        lines.append(
+            f"  {name:9}{s['log_likelihood']:9.3f}{error} in units of the data, "
+            f"{s['standardised']:.3f} standardised, {s['bits_per_dimension']:.3f} bits per dimension"
+        )
+    return lines
+
+
+def _column(c: Column) -> str:
+    parts = [c.kind]
+    if c.categories:
+        parts.append("one of " + ", ".join(map(str, c.categories)))
+    if c.lower is not None or c.upper is not None:
+        parts.append(f"from {'-inf' if c.lower is None else c.lower} to {'inf' if c.upper is None else c.upper}")
+    if c.step is not None:
+        parts.append(f"in steps of {c.step:g}")
+    return f"{c.name}: {', '.join(parts)}{f' ({c.unit})' if c.unit else ''}"

@@ -1,0 +1,62 @@
+"""What people type on the command line -> values."""
+
+from __future__ import annotations
+
+import json
+import re
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SPAN = re.compile(r"(\d+(?:\.\d*)?)\s*([smhd]?)")
+
+
+def parse_seconds(text: str | None) -> float | None:
+    """A time span in seconds.
+
+    >>> parse_seconds("5m"), parse_seconds("1.5h"), parse_seconds("90")
+    (300.0, 5400.0, 90.0)
+    """
+    if text is None:
+        return None
+    match = _SPAN.fullmatch(text.strip().lower())
+    if match is None:
+        from fluvial.core.errors import UsageError
+
+        raise UsageError(f"budget: expected a time such as 90s, 5m or 1h, got {text!r}")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def listed_names(text: str | None) -> tuple[str, ...]:
+    """Names separated by commas.
+
+    >>> listed_names("Sex, Age")
+    ('Sex', 'Age')
+    """
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def parse_assignments(texts: list[str]) -> dict[str, object]:
+    """name=value each; values are read as JSON where they are, "8,8" as a list of numbers, the rest as text.
+
+    >>> parse_assignments(["transforms=8", "hidden=64,64", "linear=false", "activation=tanh"])
+    {'transforms': 8, 'hidden': [64, 64], 'linear': False, 'activation': 'tanh'}
+    """
+    values: dict[str, object] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            from fluvial.core.errors import UsageError
+
+            raise UsageError(f"expected name=value, such as transforms=8, got {text!r}")
+        values[name.strip()] = _value(value.strip())
+    return values
+
+
+def _value(text: str) -> object:
+    if text.lower() in ("none", "true", "false"):
+        return {"none": None, "true": True, "false": False}[text.lower()]
+    for candidate in (text, f"[{text}]"):
+        try:
+            return json.loads(candidate)
+        except ValueError:
+            continue
+    return text
