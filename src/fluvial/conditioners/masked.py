@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fluvial.conditioners.conditioner import Conditioner, Step
-from fluvial.conditioners.mlp import ACTIVATIONS, layer_sizes, run_hidden
+from fluvial.conditioners.mlp import activation_named, layer_sizes, run_hidden
 
 
 class MaskedLinear(nn.Linear):
@@ -62,7 +62,7 @@ class MaskedMLP(Conditioner):
         if not hidden or min(hidden) < 1:
             raise ValueError(f"hidden: a masked network needs hidden layers of at least one unit, got {tuple(hidden)}")
         self.features, self.size = features, size
-        self.activation, self.residual = ACTIVATIONS[activation], residual
+        self.activation, self.residual = activation_named(activation), residual
         order = list(range(features)) if order is None else list(order)
         if sorted(order) != list(range(features)):
             raise ValueError(f"order: expected a permutation of 0..{features - 1}, got {order}")

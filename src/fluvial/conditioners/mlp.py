@@ -20,6 +20,13 @@ ACTIVATIONS: dict[str, Activation] = {
 """Activations by the names that a configuration uses."""
 
 
+def activation_named(name: str) -> Activation:
+    """The activation of that name; ValueError, a sentence, if there is none."""
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation: there is none named {name!r}; known are {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
+
+
 class MLP(nn.Module):
     r"""theta (B, size, \*event) from the kept entries (B, \*shape) and a context (B, C).
 
@@ -46,7 +53,7 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         self.out_shape = tuple(out_shape)
-        self.activation, self.residual = ACTIVATIONS[activation], residual
+        self.activation, self.residual = activation_named(activation), residual
         sizes = layer_sizes(torch.Size(in_shape).numel() + context, hidden, residual)
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in sizes)
         last = sizes[-1][1] if sizes else torch.Size(in_shape).numel() + context

@@ -1,0 +1,49 @@
+"""Sentences for structures that cannot be, and walking an autoregressive step."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import zoo
+
+from fluvial.conditioners import MaskedMLP
+from fluvial.core import Inverse
+from fluvial.transforms import Autoregressive, Coupling, Dequantize, Logit, Permute, Softplus, Standardize
+from fluvial.univariate import Affine, RQSpline, TanhScale
+
+
+@pytest.mark.parametrize(
+    ("build", "sentence"),
+    [
+        (lambda: Coupling(torch.nn.Identity(), Affine(), torch.tensor([True, True])), "entries to keep"),
+        (lambda: Permute(torch.tensor([0, 0])), "permutation of 0..1"),
+        (lambda: Standardize(torch.zeros(2), torch.tensor([1.0, 0.0])), "must be positive"),
+        (lambda: Logit(1.0, 1.0), "lower must be less than upper"),
+        (lambda: Logit(alpha=0.5), "alpha"),
+        (lambda: Softplus(curve=0.0), "curve"),
+        (lambda: Dequantize(0.0), "step"),
+        (lambda: Inverse(Dequantize()), "only a bijective transform"),
+        (lambda: RQSpline(bins=1), "2 to 500"),
+        (lambda: RQSpline(bound=0.0), "bound"),
+        (lambda: TanhScale(0.0), "positive"),
+        (lambda: MaskedMLP(3, 2, hidden=()), "at least one unit"),
+        (lambda: MaskedMLP(3, 2, order=[0, 0, 1]), "permutation of 0..2"),
+        (lambda: MaskedMLP(3, 2, hidden=(4, 5), residual=True), "one width"),
+        (lambda: zoo.COUPLINGS["coupling-uneven"](5, 0).output_shape((4,)), "mask has 5 entries"),
+    ],
+)
+def test_mistakes_get_sentences(build, sentence: str):
+    with pytest.raises(ValueError, match=sentence):
+        build()
+
+
+def test_walking_yields_positions_in_order():
+    order = [2, 0, 1]
+    step = zoo.randomized(Autoregressive(MaskedMLP(3, 2, (8,), order=order), Affine())).double()
+    x = torch.randn(4, 3, dtype=torch.float64)
+    z, log_det = step(x)
+    walked = list(step.walk(z))
+    for (value, _), i in zip(walked, order):
+        torch.testing.assert_close(value, x[:, i])
+    torch.testing.assert_close(sum(part for _, part in walked), -log_det)
+    torch.testing.assert_close(step.parts(x)[1].sum(1), log_det)
