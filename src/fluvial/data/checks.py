@@ -64,7 +64,7 @@ def off_grid(column: Column, values: np.ndarray) -> str:
     """A warning about values (N,) between a column's steps, empty if there are none."""
     if column.step is None:
         return ""
-    off = np.abs(values / column.step - np.rint(values / column.step)) > 1e-3
+    off = np.abs(values / column.step - np.rint(values / column.step)) > 0.02  # find_step's slack is half of that
     if not off.any():
         return ""
     return (

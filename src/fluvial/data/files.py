@@ -6,7 +6,6 @@ import csv
 import gzip
 import io
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -145,25 +144,15 @@ def write(columns: Columns, path: str | os.PathLike[str], header: bool = True) -
     """
     path = Path(path).expanduser()
     save = _writer(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(part, "wb") as file:
             save(columns, file, header)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
+        os.replace(part, path)
     except OSError as error:
         raise DataError(f"{path} could not be written: {error.strerror or error}; nothing was changed") from None
     finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        part.unlink(missing_ok=True)
 
 
 def _writer(path: Path) -> Callable[[Columns, BinaryIO, bool], None]:
@@ -194,10 +183,9 @@ def _write_text(columns: Columns, file: BinaryIO, header: bool, delimiter: str, 
     if header:
         writer.writerow(columns)
     writer.writerows(zip(*(_cells(values) for values in columns.values())))
-    text.flush()
+    text.detach()
     if packed:
         raw.close()
-    text.detach()
 
 
 def _cells(values: np.ndarray) -> list[object]:

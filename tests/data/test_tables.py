@@ -1,0 +1,131 @@
+"""Frames, arrays, tensors and lists in, and the same kinds out."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import torch
+
+from fluvial.core.errors import DataError
+from fluvial.data import Table, as_kind, read
+
+COLUMNS = {
+    "x": np.array([0.5, 1.5, 2.5], dtype=np.float32),
+    "n": np.array([1, 2, 3], dtype=np.int16),
+    "b": np.array([True, False, True]),
+    "s": np.array(["u", "v", "u"], dtype=object),
+}
+PLAIN = {name: values.tolist() for name, values in COLUMNS.items()}
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_frames_come_back_as_they_were(kind):
+    frame = as_kind(COLUMNS, kind)
+    assert isinstance(frame, {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.Table}[kind])
+    table = read(frame)
+    assert (table.kind, table.header) == (kind, True)
+    assert {k: v.tolist() for k, v in table.columns.items()} == PLAIN
+    assert [v.dtype for v in table.columns.values()] == [v.dtype for v in COLUMNS.values()]
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_gaps_in_frames_are_nan_or_none(make):
+    table = read(make({"n": [1.0, None, 3.0], "s": ["u", None, "w"]}))
+    assert np.isnan(table.columns["n"][1])
+    assert table.columns["s"].tolist() == ["u", None, "w"]
+
+
+def test_nullable_pandas_types():
+    frame = pd.DataFrame(
+        {
+            "n": pd.array([1, None, 3], dtype="Int64"),
+            "c": pd.Categorical(["u", "v", "u"]),
+            "b": pd.array([True, None, False], dtype="boolean"),
+        }
+    )
+    table = read(frame)
+    assert table.columns["n"].dtype == np.float64
+    assert table.columns["c"].tolist() == ["u", "v", "u"]
+    assert table.columns["b"].tolist() == ["True", None, "False"]
+
+
+def test_pandas_with_numbers_for_names():
+    assert read(pd.DataFrame(np.eye(3))).names == ("0", "1", "2")
+
+
+def test_a_series_is_one_column():
+    assert read(pd.Series([1.0, 2.0], name="a")).names == ("a",)
+
+
+def test_arrays_have_no_header_and_come_back_as_arrays():
+    x = np.arange(6, dtype=np.float32).reshape(3, 2)
+    table = read(x)
+    assert (table.names, table.header) == (("x0", "x1"), False)
+    back = as_kind(table.columns, table.kind)
+    assert back.dtype == np.float32
+    np.testing.assert_array_equal(back, x)
+
+
+def test_one_dimensional_arrays_are_one_column():
+    assert read(np.arange(4.0)).names == ("x0",)
+
+
+def test_structured_arrays_keep_their_names():
+    rows = np.array([(1, 2.5), (3, 4.5)], dtype=[("n", "i4"), ("x", "f8")])
+    table = read(rows)
+    back = as_kind(table.columns, table.kind)
+    assert back.dtype == rows.dtype
+    assert back.tolist() == rows.tolist()
+
+
+def test_tensors_come_back_as_tensors():
+    x = torch.arange(6.0, requires_grad=True).reshape(3, 2)
+    table = read(x)
+    torch.testing.assert_close(as_kind(table.columns, table.kind), x.detach())
+
+
+def test_lists_of_rows_may_mix_text_and_numbers():
+    rows = [["u", 1, 0.5], ["v", 2, None]]
+    table = read(rows)
+    assert [v.dtype.kind for v in table.columns.values()] == ["O", "i", "f"]
+    assert as_kind({k: v[:1] for k, v in table.columns.items()}, table.kind) == [["u", 1, 0.5]]
+
+
+def test_a_list_of_numbers_is_one_column():
+    assert read([1, 2, 3]).columns["x0"].tolist() == [1, 2, 3]
+
+
+def test_mappings_are_columns_and_single_values_one_row():
+    assert read({"a": [1, 2], "b": ["u", "v"]}).columns["b"].tolist() == ["u", "v"]
+    assert len(read({"a": 1, "b": "u"})) == 1
+
+
+def test_columns_of_files_become_a_frame():
+    assert isinstance(as_kind(COLUMNS, "csv"), pd.DataFrame)
+    assert isinstance(as_kind({"x0": COLUMNS["x"]}, "npy"), np.ndarray)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (np.zeros((2, 3, 4)), r"shape \(2, 3, 4\)"),
+        (np.zeros((0, 3)), "is empty"),
+        ([], "is empty"),
+        (np.zeros((3, 1), dtype=complex), "complex128"),
+        ([[1, 2], [3]], "row 2 has 1 cells"),
+        ({"a": [1, 2], "b": [1]}, "different lengths"),
+        (pd.DataFrame(np.ones((2, 2)), columns=["a", "a"]), "several columns of one name"),
+        (pl.DataFrame({"a": [1]}).lazy(), "is not a table"),
+        (object(), "a object is not a table"),
+        (np.array([[1, 2], [3]], dtype=object), "lists or arrays in its cells"),
+    ],
+)
+def test_what_is_no_table_gets_a_sentence(source, says):
+    with pytest.raises(DataError, match=says):
+        read(source)
+
+
+def test_a_table_is_read_as_itself():
+    table = Table(COLUMNS)
+    assert read(table) is table
