@@ -22,7 +22,7 @@ from fluvial.training import Data
 from fluvial.transforms import ColumnMap
 
 _FEW = 5  # held-out rows at least, where the table has three times as many
-_SMALL = (8, 16, 32)  # event sizes from which the size of a large model is foreseen
+_SMALL = (192, 256, 320)  # event sizes from which the size of a large model is foreseen
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,12 @@ def _data(encoded: Encoded, rows: np.ndarray) -> Data:
 def _check_size(config: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     """Refuse a model that memory cannot hold, before it is built.
 
-    The number of parameters is a polynomial of degree two in D, so three small models foretell a large one.
+    Where D exceeds the hidden widths, which grow with it, the number of parameters is a polynomial of degree two
+    in D, so three smaller models foretell a large one.
     """
     d = config["event_shape"][0]
     free = _free_memory()
-    if d <= 4 * _SMALL[-1] or free is None:
+    if d <= 2 * _SMALL[-1] or free is None:
         return
     counts: list[int] = []
     for size in _SMALL:
