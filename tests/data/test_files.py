@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fluvial.core.errors import DataError
-from fluvial.data import files, read, write
+from fluvial.data import as_kind, files, read, write
 
 COLUMNS = {
     "file": np.array([0.1, 1 / 3, 1e300]),
@@ -63,7 +63,12 @@ def test_every_float_survives_a_file(tmp_path_factory, values, name):
 def test_npz_with_one_matrix_or_named_columns(tmp_path):
     np.savez(tmp_path / "one.npz", x=np.eye(3))
     np.savez(tmp_path / "cols.npz", a=np.arange(3), b=np.arange(3.0))
-    assert read(tmp_path / "one.npz").names == ("x0", "x1", "x2")
+    np.savez(tmp_path / "none.npz")
+    one = read(tmp_path / "one.npz")
+    assert one.names == ("x0", "x1", "x2")
+    np.testing.assert_array_equal(as_kind(one.columns, one.kind), np.eye(3))
+    with pytest.raises(DataError, match="holds no arrays"):
+        read(tmp_path / "none.npz")
     assert read(tmp_path / "cols.npz").names == ("a", "b")
 
 

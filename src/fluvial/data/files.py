@@ -103,30 +103,33 @@ def _arrow(module: str) -> Any:  # noqa: ANN401  (a library's own type)
 
 
 def _read_npy(path: Path) -> Table:
-    return from_array(_load(path, lambda: np.load(path, allow_pickle=False)), "npy")
+    return from_array(_load(path, lambda file: np.load(file, allow_pickle=False)), "npy")
 
 
 def _read_npz(path: Path, pick: str) -> Table:
-    def load() -> dict[str, np.ndarray]:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files if not pick or name == pick}
+    def load(file: BinaryIO) -> dict[str, np.ndarray]:
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
 
     arrays = _load(path, load)
-    if len(arrays) == 1:
-        return from_array(next(iter(arrays.values())), "npz" if not pick else "npy")
-    if arrays and all(a.ndim == 1 for a in arrays.values()) and len({len(a) for a in arrays.values()}) == 1:
+    if not arrays:
+        raise DataError(f"{path} is empty: it holds no arrays")
+    if not pick and len(arrays) == 1:
+        pick = next(iter(arrays))
+    if pick in arrays:
+        return from_array(arrays[pick], "npy")
+    if not pick and all(a.ndim == 1 for a in arrays.values()) and len({*map(len, arrays.values())}) == 1:
         return Table({name: tidy(a) for name, a in arrays.items()}, "npz")
-    if pick:
-        arrays = _load(path, lambda: dict(np.load(path, allow_pickle=False)))
-    shapes = ", ".join(f"{name} {a.shape}" for name, a in arrays.items()) or "none"
-    first = next(iter(arrays), "name")
+    shapes = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
     asked = f"has no array {pick!r}" if pick else "holds several arrays"
-    raise DataError(f"{path} {asked}: {shapes}; pick one as {path.name}:{first}")
+    raise DataError(f"{path} {asked}: {shapes}; pick one as {path.name}:{next(iter(arrays))}")
 
 
-def _load(path: Path, load: Callable[[], T]) -> T:
+def _load(path: Path, load: Callable[[BinaryIO], T]) -> T:
     try:
-        return load()
+        # opened here, since numpy leaves a damaged archive open
+        with open(path, "rb") as file:
+            return load(file)
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, SyntaxError) as error:
         reason = "it holds Python objects, which fluvial never loads" if "pickle" in str(error) else str(error)
         raise DataError(f"{path} is not a whole file of numpy arrays: {reason}") from None

@@ -176,7 +176,8 @@ def _check_claim(column: Column, claim: str, numbers: np.ndarray, against: np.nd
 
 def _determined(columns: list[Column], numbers: Mapping[str, np.ndarray]) -> list[Derived]:
     """The columns without freedom of their own: constants, and affine copies of an earlier column."""
-    constant = {c.name for c in columns if numbers[c.name].min() == numbers[c.name].max()}
+    # a dict keeps the columns' order and looks names up as fast as a set
+    constant = {c.name: c for c in columns if numbers[c.name].min() == numbers[c.name].max()}
     if len(constant) == len(columns):
         raise DataError(f"every column is constant ({listed(constant)}), so there is nothing to model")
     varying = [c for c in columns if c.name not in constant]
