@@ -159,6 +159,7 @@ def _facts(model: Model, d: Diagnosis, train: Data, held_out: bool) -> dict[str,
         "context_columns": model.schema.context,
         "notes": record.get("warnings") or [],
         "scores": _scores(model, d),
+        "gain": _plus_minus(*d.gain),
         "detectable": f"{100 * 1.63 * math.sqrt(2 / len(d.x)):.0f} %",
         "command": record.get("command") or "",
         "seed": record.get("seed"),
@@ -170,7 +171,7 @@ def _facts(model: Model, d: Diagnosis, train: Data, held_out: bool) -> dict[str,
 def _scores(model: Model, d: Diagnosis) -> list[tuple[str, list[str]]]:
     """The table of likelihoods, from the whole held-out set where the fit recorded it."""
     kept = [_kept(model.record, key, likelihood) for key, likelihood in _likelihoods(d)]
-    mean = [f"{_number(s['log_likelihood'])} ± {_number(s['standard_error'])}" for s in kept]
+    mean = [_plus_minus(s["log_likelihood"], s["standard_error"]) for s in kept]
     rest = [(label, [_number(s[key]) for s in kept]) for label, key in _SCORES]
     return [("data units, nats ± standard error", mean), *rest, ("rows", [f"{s['rows']:,}" for s in kept])]
 
@@ -235,8 +236,9 @@ def _json(model: Model, d: Diagnosis, checks: tuple[Check, ...]) -> str:
 def _render(d: Diagnosis, checks: tuple[Check, ...], pictures: Mapping[str, Picture], facts: Mapping[str, Any]) -> str:
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters["number"] = _number  # pyright: ignore[reportArgumentType]
+    environment.filters["tight"] = _tight  # pyright: ignore[reportArgumentType]
     source = resources.files("fluvial.interfaces").joinpath("report.html.j2").read_text(encoding="utf-8")
     overall = worst(checks)
     cards = [
@@ -268,6 +270,23 @@ def _number(value: float | None) -> str:
         return f"{int(value):,}".replace("-", "−")
     text = f"{value:,.2f}" if 1 <= abs(value) < 1e5 else f"{value:.3g}" if abs(value) >= 1e-3 else f"{value:.2g}"
     return text.replace("-", "−") if "e" not in text else text
+
+
+def _tight(sentence: str) -> str:
+    """Percent signs stay on the line of their numbers."""
+    return sentence.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _plus_minus(value: float | None, error: float | None) -> str:
+    """A value as far as its error lets it be known.
+
+    >>> _plus_minus(13.28222, 0.2186), _plus_minus(-1234.5, 38.2)
+    ('13.28 ± 0.22', '−1,234 ± 38')
+    """
+    if value is None or error is None or not (math.isfinite(value) and math.isfinite(error)):
+        return "not finite"
+    digits = 0 if error == 0 else max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:,.{digits}f} ± {error:.{digits}f}".replace("-", "−")
 
 
 def _title(record: Mapping[str, Any]) -> str:

@@ -1,0 +1,146 @@
+"""fluvial for scikit-learn: pipelines, grid searches and cross-validation over exact densities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from fluvial.core import UsageError
+from fluvial.models import CLOSED_FORM, DEFAULT, build
+from fluvial.tasks.batches import draw
+from fluvial.tasks.prepare import split
+from fluvial.tasks.scores import fit_closed_form
+from fluvial.training import Data, Settings, score, train
+from fluvial.transforms import ColumnMap
+
+try:
+    from sklearn.base import BaseEstimator, DensityMixin
+    from sklearn.utils import check_random_state
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ImportError:
+    raise ImportError(
+        'FlowDensity needs scikit-learn, which is not installed: pip install "fluvial[sklearn]"'
+    ) from None
+
+_RESOLVED = 1e-12  # a column whose spread is this share of its size or less is constant but for rounding
+
+
+class FlowDensity(DensityMixin, BaseEstimator):
+    """A normalizing flow as a scikit-learn density estimator.
+
+    All columns are taken as real numbers: they are standardised, and nothing else is done to them.
+    :func:`fluvial.fit` reads more out of a table: grids, bounds, categories, context.
+
+    Args:
+        model: a name in ``fluvial.models.RECIPES``.
+        options: of that recipe, such as ``{"transforms": 8}``.
+        epochs: passes over the rows; None for as many as help.
+        batch_size: rows a step; None for a size that suits the number of rows.
+        learning_rate: its largest value.
+        holdout: share of the rows that decide when to stop; the model is not trained on them.
+        device: a torch device; None for a GPU if there is one.
+        random_state: an int for the same model again, a ``numpy.random.RandomState``, or None.
+
+    Attributes:
+        density_: the fitted :class:`fluvial.core.Density`.
+        history_: one :class:`fluvial.training.Record` for each epoch; empty where the model has a closed form.
+        n_features_in_, feature_names_in_: of the table it was fitted to.
+
+    >>> X = np.random.default_rng(0).normal(size=(200, 2))
+    >>> flow = FlowDensity(model="gaussian", random_state=0).fit(X)
+    >>> flow.score_samples(X[:3]).shape, flow.sample(5, random_state=0).shape
+    ((3,), (5, 2))
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = DEFAULT,
+        options: Mapping[str, Any] | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float = 1e-3,
+        holdout: float = 0.1,
+        device: str | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.model = model
+        self.options = options
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.holdout = holdout
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
+        """Learn the density of the rows of X (n_samples, n_features); y is ignored.
+
+        Raises:
+            ValueError: X or a parameter cannot be used, as a sentence.
+        """
+        if not 0 <= self.holdout <= 0.5:
+            raise UsageError(f"holdout: expected a share of the rows between 0 and 0.5, got {self.holdout}")
+        x = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        seed = _seed(self.random_state)
+        settings = Settings(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            seed=seed,
+            device=self.device,
+        )
+        kept, aside = split(len(x), self.holdout, seed)
+        config = {
+            "model": self.model,
+            "event_shape": [x.shape[1]],
+            "columns": [asdict(_standardised(column)) for column in x[kept].T],
+            "options": dict(self.options or {}),
+        }
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seed)
+            density = build(config)
+        if self.model in CLOSED_FORM:
+            fit_closed_form(density, _data(x), seed)
+            self.history_ = []
+        else:
+            records = train(density, _data(x[kept]), _data(x[aside]) if len(aside) else None, settings)
+            self.history_ = [record for record in records if record.ended]
+        self.density_ = density.eval()
+        return self
+
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
+        """Log-density of each row, (n_samples,), nats, in the units of X."""
+        check_is_fitted(self)
+        x = validate_data(self, X, dtype=np.float64, reset=False)
+        return score(self.density_, _data(x).x).numpy()
+
+    def score(self, X: ArrayLike, y: object = None) -> float:
+        """Mean log-density of the rows of X, as ``GaussianMixture`` has it (``KernelDensity`` has the sum)."""
+        return float(self.score_samples(X).mean(dtype=np.float64))
+
+    def sample(self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> np.ndarray:
+        """New rows, (n_samples, n_features)."""
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise ValueError(f"n_samples: expected at least 1, got {n_samples}")
+        return draw(self.density_, n_samples, seed=_seed(random_state)).double().numpy()
+
+
+def _seed(random_state: int | np.random.RandomState | None) -> int:
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _data(x: np.ndarray) -> Data:
+    return Data(torch.from_numpy(x.copy()))  # the caller's memory may be read-only
+
+
+def _standardised(column: np.ndarray) -> ColumnMap:
+    """The column to mean 0 and variance 1; a constant one is only shifted."""
+    mean, spread = float(column.mean()), float(column.std())
+    return ColumnMap(location=mean, scale=spread if spread > _RESOLVED * abs(mean) else 1.0)
