@@ -1,13 +1,23 @@
 """How good are the densities? One command per row, each writing a record.
 
-python -m benchmarks.fidelity gaussian                     # fingerprints of the data and of the closed form
+    python -m benchmarks.fidelity gaussian                         # fingerprints of the data and of the closed form
+    python -m benchmarks.fidelity nsf --data miniboone40           # a model with its defaults, three seeds
+    python -m benchmarks.fidelity zuko --data miniboone40          # a peer of the same size, trained the same way
+    python -m benchmarks.fidelity zuko-readme --data miniboone40   # a peer as its README has it
+    python -m benchmarks.fidelity maf --data bsds300 --preset paper --seeds 1 --checkpoints DIR   # resumable
+    python -m benchmarks.fidelity table                            # all records side by side
+
+Every model sees standardised columns and is selected on validation rows only; the test rows are scored once, by the
+weights that training ended with.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import platform
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +25,118 @@ import numpy as np
 import torch
 from cyclopts import App
 
-from benchmarks import datasets
+from benchmarks import datasets, peers
 from fluvial import models
-from fluvial.core import Density
+from fluvial.core import Density, Flow
+from fluvial.training import Data, Settings, train
+from fluvial.transforms import ColumnMap, Columns
 
 RECORDS = Path(__file__).parent / "records"
 FINGERPRINTS = {"miniboone40": (-35.35, -35.31), "miniboone43": (-37.74, -37.70), "bsds300": (96.4, 96.7)}
 """What a full-covariance Gaussian scores on the test rows, nats; BSDS300: on two other draws of patches."""
 FURTHER_DRAWS = range(3, 13)
+README = Settings(
+    optimizer="adam",
+    learning_rate=1e-3,
+    weight_decay=0.0,
+    schedule="constant",
+    clip=None,
+    ema=None,
+    patience=30,
+    batch_size=256,
+)
+"""Plain Adam, which both READMEs stop at, with early stopping."""
+PRESETS = {
+    "paper": Settings(
+        optimizer="adam",
+        learning_rate=1e-4,
+        weight_decay=1e-6,
+        schedule="constant",
+        clip=None,
+        ema=None,
+        patience=30,
+        batch_size=100,
+    )
+}
+"""How the MAF paper trains its flows (arXiv 1705.07057, appendix)."""
 
 app = App(help="Held-out likelihoods, beside those of peers.")
+
+
+@app.default
+def row(
+    model: str,
+    *,
+    data: str,
+    seeds: int = 3,
+    preset: str | None = None,
+    epochs: int | None = None,
+    budget: float | None = None,
+    checkpoints: Path | None = None,
+) -> None:
+    """One model on one data set: a fluvial recipe with its defaults, or a peer.
+
+    With ``checkpoints``, a folder, the same command continues a run that was interrupted.
+    """
+    rows = datasets.load(data)
+    settings = _settings(model, preset, epochs, budget)
+    name = f"{model}-{preset}" if preset else model
+    record: dict[str, Any] = {"model": name, "data": data, "settings": asdict(settings), "runs": []}
+    for seed in range(seeds):
+        run = _run(model, rows, preset, replace(settings, seed=seed), checkpoints, f"{name}-{data}")
+        record["runs"].append(run)
+        write(f"{name}-{data}", record)
+    print(f"{name} on {data}: {_mean(record):.3f}, spread over {seeds} seeds {_spread(record):.3f}")
+
+
+def _settings(model: str, preset: str | None, epochs: int | None, budget: float | None) -> Settings:
+    settings = README if model.endswith("-readme") else PRESETS[preset] if preset else Settings()
+    return replace(settings, epochs=epochs, budget=budget)
+
+
+def _run(
+    model: str, rows: datasets.Dataset, preset: str | None, settings: Settings, checkpoints: Path | None, name: str
+) -> dict[str, Any]:
+    torch.manual_seed(settings.seed)
+    density = build(model, rows.train, preset)
+    checkpoint = None if checkpoints is None else checkpoints / f"{name}-{settings.seed}.safetensors"
+    if checkpoint is not None:
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    curve, started = [], time.perf_counter()
+    for record in train(density, _data(rows.train), _data(rows.valid), settings, checkpoint, True, 60.0, name):
+        if record.ended:
+            curve.append(record)
+            print(
+                f"  epoch {record.epoch} held out {-(record.held_out or math.nan):.3f}, {record.elapsed:.0f} s",
+                flush=True,
+            )
+    last = curve[-1]
+    result = {
+        "seed": settings.seed,
+        "test": summary(log_prob(density, rows.test)),
+        "valid": summary(log_prob(density, rows.valid)),
+        "parameters": sum(p.numel() for p in density.parameters()),
+        "seconds": round(last.elapsed, 1),
+        "seconds_of_this_call": round(time.perf_counter() - started, 1),
+        "epochs": last.epoch,
+        "best_epoch": last.best_epoch,
+        "steps": last.step,
+        "skipped_steps": last.skipped,
+    }
+    print(f"  seed {settings.seed}: {result['test']}", flush=True)
+    return result
+
+
+def build(model: str, x: np.ndarray, preset: str | None = None) -> Density:
+    """A recipe of fluvial or a peer, behind the same standardisation of each column."""
+    maps = [ColumnMap.fit(column) for column in x.T]
+    features = x.shape[1]
+    if model in peers.PEERS:
+        return Flow(Columns(maps), peers.PEERS[model](features), (features,))
+    options = {"preset": preset} if preset else {}
+    return models.build(
+        {"model": model, "event_shape": [features], "columns": [asdict(m) for m in maps], "options": options}
+    )
 
 
 @app.command
@@ -35,21 +147,55 @@ def gaussian() -> None:
         data, started = datasets.load(name), time.perf_counter()
         density = fitted_gaussian(data.train)
         scores = log_prob(density, data.test)
-        rows[name] = summary(scores) | {
-            "seconds": time.perf_counter() - started,
-            "expected": FINGERPRINTS.get(name),
-        }
+        rows[name] = summary(scores) | {"seconds": time.perf_counter() - started, "expected": FINGERPRINTS.get(name)}
         if name == "bsds300":
             draws = [log_prob(density, x).mean() for x in datasets.bsds300_test_draws(FURTHER_DRAWS)]
             rows[name]["further_draws"] = [round(float(d), 4) for d in draws]
         known = "" if name not in FINGERPRINTS else "known: {:.2f} to {:.2f}".format(*FINGERPRINTS[name])
-        print(
-            f"{name:12} {rows[name]['mean']:9.3f} +- {rows[name]['standard_error']:.3f}   {known}", flush=True
-        )
+        print(f"{name:12} {rows[name]['mean']:9.3f} +- {rows[name]['standard_error']:.3f}   {known}", flush=True)
     others = np.array(rows["bsds300"]["further_draws"])
     spread = others.std(ddof=1)
     print(f"bsds300, {len(others)} further draws: mean {others.mean():.3f}, spread of one draw {spread:.3f}")
     write("gaussian", {"rows": rows})
+
+
+@app.command
+def table(against: str = "nsf") -> None:
+    """All records side by side, with the paired difference over seeds to the model ``against``."""
+    records = [json.loads(path.read_text()) for path in sorted(RECORDS.glob("fidelity-*.json"))]
+    records = [record for record in records if "runs" in record]
+    columns = "test mean    seeds  spread   s.e.  median  trimmed    worst  parameters  seconds"
+    print(f"{'data':12} {'model':15} {columns}")
+    for record in sorted(records, key=lambda r: (r["data"], -_mean(r))):
+        runs = record["runs"]
+        each = {k: np.mean([run["test"][k] for run in runs]) for k in ("standard_error", "median", "trimmed_mean")}
+        worst = min(run["test"]["worst"] for run in runs)
+        seconds = np.mean([run["seconds"] for run in runs])
+        reference = next((r for r in records if r["data"] == record["data"] and r["model"] == against), None)
+        print(
+            f"{record['data']:12} {record['model']:15} {_mean(record):9.3f} {len(runs):8}"
+            f" {_spread(record):7.3f} {each['standard_error']:6.2f} {each['median']:7.2f} {each['trimmed_mean']:8.2f}"
+            f" {worst:8.1f} {runs[0]['parameters']:11,} {seconds:8.0f}  {_difference(reference, record)}"
+        )
+
+
+def _mean(record: dict[str, Any]) -> float:
+    return float(np.mean([run["test"]["mean"] for run in record["runs"]]))
+
+
+def _spread(record: dict[str, Any]) -> float:
+    means = [run["test"]["mean"] for run in record["runs"]]
+    return float(np.std(means, ddof=1)) if len(means) > 1 else float("nan")
+
+
+def _difference(one: dict[str, Any] | None, other: dict[str, Any]) -> str:
+    """How far ``one`` is ahead, with the standard error of the difference paired by seed."""
+    if one is None or one is other:
+        return ""
+    pairs = [a["test"]["mean"] - b["test"]["mean"] for a, b in zip(one["runs"], other["runs"])]
+    if len(pairs) < 2:
+        return f"{one['model']} ahead by {pairs[0]:.3f} (one seed)"
+    return f"{one['model']} ahead by {np.mean(pairs):.3f} +- {np.std(pairs, ddof=1) / len(pairs) ** 0.5:.3f}"
 
 
 def fitted_gaussian(x: np.ndarray) -> Density:
@@ -60,12 +206,10 @@ def fitted_gaussian(x: np.ndarray) -> Density:
 
 
 def log_prob(density: torch.nn.Module, x: np.ndarray, batch: int = 10_000) -> np.ndarray:
-    """Log-density of each row, (N,), in nats, in the model's own precision."""
-    dtype = next(density.parameters()).dtype
+    """Log-density of each row, (N,), in nats."""
+    density.eval()
     with torch.no_grad():
-        return (
-            torch.cat([density(part.to(dtype)) for part in torch.from_numpy(x).split(batch)]).double().numpy()
-        )
+        return torch.cat([density(part.double()) for part in torch.from_numpy(x).split(batch)]).double().numpy()
 
 
 def summary(scores: np.ndarray) -> dict[str, float]:
@@ -83,12 +227,16 @@ def summary(scores: np.ndarray) -> dict[str, float]:
 
 def write(name: str, content: dict[str, Any]) -> None:
     """One record, with what it was measured on."""
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-    content = {"command": name, "versions": versions, "threads": torch.get_num_threads(), **content}
+    versions = {"python": platform.python_version(), "numpy": np.__version__, **peers.versions()}
+    content = {"versions": versions, "threads": torch.get_num_threads(), **content}
     RECORDS.mkdir(exist_ok=True)
     path = RECORDS / f"fidelity-{name}.json"
     path.write_text(json.dumps(content, indent=1) + "\n")
-    print(f"wrote {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+    print(f"wrote benchmarks/records/{path.name}")
+
+
+def _data(x: np.ndarray) -> Data:
+    return Data(torch.from_numpy(x).double())
 
 
 if __name__ == "__main__":

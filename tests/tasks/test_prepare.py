@@ -17,7 +17,7 @@ def table(n=100, d=2):
 def test_the_split_covers_every_row_once_and_holds_a_few_out(n, share, seed):
     kept, aside = split(n, share, seed)
     assert sorted([*kept, *aside]) == list(range(n))
-    assert 3 <= len(aside) <= max(5, n // 2)
+    assert 3 <= len(aside) <= max(10, n // 2)
     assert np.array_equal(split(n, share, seed)[1], aside)
 
 
@@ -54,7 +54,9 @@ def test_a_column_that_varies_in_held_out_rows_only_is_named():
 
 def test_a_model_that_memory_cannot_hold_is_refused_before_it_is_built(monkeypatch):
     monkeypatch.setattr(module, "_free_memory", lambda: 10**7)
-    with pytest.raises(UsageError, match=r"nsf would have \d+ million parameters for 700 columns.*linear=false"):
+    with pytest.raises(
+        UsageError, match=r"nsf would have \d+ million parameters for 700 columns.*choose fewer columns"
+    ):
         prepare(table(20, 700), "nsf", {})
 
 

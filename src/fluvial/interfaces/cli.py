@@ -178,11 +178,11 @@ def sample(
     import secrets
 
     fitted = fluvial.load(run)
+    given = parse_assignments(context.split(",")) if context else None
+    chosen = secrets.randbelow(2**31) if seed is None else seed
+    _write(fitted.sample_columns(number, given, chosen), out, fitted.schema.header)
     if seed is None:
-        seed = secrets.randbelow(2**31)
-        _say(f"drawn with --seed {seed}")
-    given = dict(parse_assignments(context.split(","))) if context else None
-    _write(fitted.sample_columns(number, given, seed), out, fitted.schema.header)
+        _say(f"drawn with --seed {chosen}")
 
 
 @app.command

@@ -1,3 +1,5 @@
+# pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false
+# (scikit-learn is not typed strictly)
 """fluvial for scikit-learn: pipelines, grid searches and cross-validation over exact densities."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false
+# (matplotlib and scipy are not typed strictly)
 """The report's figures: each says its finding in its title. matplotlib's object API only, so nothing global moves."""
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ def training_curve(
     epochs: Sequence[int], train: Sequence[float | None], held_out: Sequence[float | None], best_epoch: int
 ) -> Figure:
     """Negative log-likelihood by epoch; None where it was not measured."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _figure(8.2, 3.4)
     ax = axes[0]
     rows = [np.array([math.nan if v is None else v for v in values], dtype=float) for values in (train, held_out)]
@@ -46,7 +50,7 @@ def training_curve(
         ax.set_ylim(low - 0.06 * (high - low or 1), high + 0.06 * (high - low or 1))
     _finish(figure, title)
     ax.set_xlabel("epoch")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel("negative log-likelihood\n(nats per row, data units)")
     ax.legend(frameon=False)
     return figure

@@ -116,7 +116,7 @@ def _figures(model: Model, d: Diagnosis) -> dict[str, Figure]:
     from fluvial.interfaces import figures
 
     labels = [_label(c) for c in model.schema.columns]
-    epochs = [m for m in model.metrics if m.get("ended")]
+    epochs = [m for m in model.metrics if m["ended"]]
     drawn: dict[str, Figure | None] = {
         "training": None,
         "pairs": figures.pairs(d, labels),
@@ -127,8 +127,10 @@ def _figures(model: Model, d: Diagnosis) -> dict[str, Figure]:
         "memorisation": figures.memorisation(d.memorisation),
     }
     if len(epochs) > 1:
-        count, train, held_out = ([m.get(key) for m in epochs] for key in ("epoch", "train", "held_out"))
-        drawn["training"] = figures.training_curve(count, train, held_out, int(epochs[-1].get("best_epoch", 0)))
+        train, held_out = ([m["train"] for m in epochs], [m["held_out"] for m in epochs])
+        drawn["training"] = figures.training_curve(
+            [m["epoch"] for m in epochs], train, held_out, epochs[-1]["best_epoch"]
+        )
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 

@@ -1,3 +1,5 @@
+# pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false
+# (scipy is not typed strictly)
 """Is the noise behind held-out rows what the base density says? Calibration (PIT) and latent variables."""
 
 from __future__ import annotations

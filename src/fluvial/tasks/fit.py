@@ -87,6 +87,7 @@ def fit(
         budget=budget if budget is not None or settings is None else settings.budget,
         device=device if device is not None or settings is None else settings.device,
     )
+    settings.torch_device()
     table = read(data)
     prepared = prepare(
         table,

@@ -21,8 +21,10 @@ from fluvial.models import build, resolve
 from fluvial.training import Data
 from fluvial.transforms import ColumnMap
 
-_FEW = 5  # held-out rows at least, where the table has three times as many
+_FEW = 10  # held-out rows at least, where the table has three times as many
 _SMALL = (192, 256, 320)  # event sizes from which the size of a large model is foreseen
+_BYTES = 4 * 6  # a parameter: weight, gradient, two moments, the average, the best copy
+_SLIM = ("nsf_coupling", "realnvp")  # what to try when memory is short
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def prepare(
         "context": _context_maps(schema, encoded, kept),
         "options": full,
     }
-    _check_size(config, full)
+    _check_size(config)
     return Prepared(
         schema,
         json.loads(json.dumps(config)),
@@ -129,32 +131,34 @@ def _data(encoded: Encoded, rows: np.ndarray) -> Data:
     return Data(torch.from_numpy(encoded.x[rows]), context)
 
 
-def _check_size(config: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-    """Refuse a model that memory cannot hold, before it is built.
-
-    Where D exceeds the hidden widths, which grow with it, the number of parameters is a polynomial of degree two
-    in D, so three smaller models foretell a large one.
-    """
-    d = config["event_shape"][0]
-    free = _free_memory()
+def _check_size(config: dict[str, Any]) -> None:
+    """Refuse a model that memory cannot hold, before it is built, and name one that it can."""
+    d, free = config["event_shape"][0], _free_memory()
     if d <= 2 * _SMALL[-1] or free is None:
         return
+    needed = _BYTES * _parameters(config)
+    if needed <= free:
+        return
+    fits = (f"--model {m}" for m in _SLIM if _BYTES * _parameters({**config, "model": m, "options": {}}) <= free)
+    raise UsageError(
+        f"{config['model']} would have {needed // _BYTES / 1e6:,.0f} million parameters for {d:,} columns and "
+        f"needs about {needed / 1e9:.1f} GB, with {free / 1e9:.1f} GB free: choose fewer columns"
+        f"{''.join(f', or {words}' for words in list(fits)[:1])}"
+    )
+
+
+def _parameters(config: Mapping[str, Any]) -> int:
+    """How many parameters a wide model would have.
+
+    Where D exceeds the hidden widths, which grow with it, their number is a polynomial of degree two in D, so
+    three smaller models foretell it.
+    """
     counts: list[int] = []
     for size in _SMALL:
         with torch.random.fork_rng([]):
             small = build({**config, "event_shape": [size], "columns": None})
         counts.append(sum(p.numel() for p in small.parameters()))
-    parameters = round(float(np.polyval(np.polyfit(_SMALL, counts, 2), d)))
-    needed = 4 * 6 * parameters  # weights, gradients, two moments, the best copy, and one for saving
-    if needed > free:
-        cut = " or ".join(f"--set {k}={v}" for k, v in _SMALLER.items() if k in options) or "fewer columns"
-        raise UsageError(
-            f"{config['model']} would have {parameters / 1e6:,.0f} million parameters for {d:,} columns and needs "
-            f"about {needed / 1e9:.0f} GB, with {free / 1e9:.0f} GB free: choose fewer columns, or {cut}"
-        )
-
-
-_SMALLER = {"linear": "false", "transforms": 2}
+    return round(float(np.polyval(np.polyfit(_SMALL, counts, 2), config["event_shape"][0])))
 
 
 def _free_memory() -> int | None:

@@ -1,3 +1,5 @@
+# pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false
+# (scikit-learn and scipy are not typed strictly)
 """Samples against held-out rows: classifiers, marginals, and nearest neighbours in the training rows."""
 
 from __future__ import annotations

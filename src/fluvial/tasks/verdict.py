@@ -40,8 +40,7 @@ def worst(checks: tuple[Check, ...], topic: str | None = None) -> Level:
     >>> worst((Check("density", "pass", "", ""), Check("density", "warn", "", "")), "density")
     'warn'
     """
-    levels = [c.level for c in checks if topic in (None, c.topic)]
-    return max(levels, key=_ORDER.index, default="pass")
+    return _gravest(*(c.level for c in checks if topic in (None, c.topic)))
 
 
 def _density(d: Diagnosis) -> Iterator[Check]:
@@ -90,7 +89,7 @@ def _density(d: Diagnosis) -> Iterator[Check]:
     off = _significant(d.latent.radius_statistic, d.latent.radius_p_value, 1)
     r, limit = d.latent.correlation, d.latent.limit
     if r is not None and limit is not None and r > limit:
-        off = max(off, _grade(r, 0.1, 0.3), key=_ORDER.index)
+        off = _gravest(off, _grade(r, 0.1, 0.3))
     pairs = "" if r is None else f" and the largest correlation left is {r:.2f}"
     yield Check(
         "density",
@@ -106,7 +105,7 @@ def _sampling(d: Diagnosis, names: tuple[str, ...]) -> Iterator[Check]:
         share = f"{d.bad_samples} of {d.sample_rows}"
         yield Check("sampling", "fail", f"{share} samples are not finite.", "none may be")
     best = max(d.classifiers, key=lambda c: c.auc)
-    told = "pass" if best.p_value > 0.01 / len(d.classifiers) else _grade(best.auc, 0.55, 0.65)
+    told: Level = "pass" if best.p_value > 0.01 / len(d.classifiers) else _grade(best.auc, 0.55, 0.65)
     yield Check(
         "sampling",
         told,
@@ -124,7 +123,7 @@ def _sampling(d: Diagnosis, names: tuple[str, ...]) -> Iterator[Check]:
         "two-sample KS distance: warn above 5 %, fail above 10 %, if significant at 1 % (Bonferroni)",
     )
     near = d.memorisation
-    level = "pass" if near.closer < 0.5 + 3 * near.error else _grade(near.closer, 0.6, 0.75)
+    level: Level = "pass" if near.closer < 0.5 + 3 * near.error else _grade(near.closer, 0.6, 0.75)
     yield Check(
         "sampling",
         level,
@@ -158,6 +157,10 @@ def _trip(what: str, trip: RoundTrip) -> Check:
         f"All {trip.rows} {what} come back from their noise, {end}.",
         "a row fails above 0.001 standard deviations; fail above 0.1 % of rows",
     )
+
+
+def _gravest(*levels: Level) -> Level:
+    return _ORDER[max((_ORDER.index(level) for level in levels), default=0)]
 
 
 def _grade(value: float, warn: float, fail: float) -> Level:

@@ -131,6 +131,8 @@ def open_run(path: str | os.PathLike[str], *, force: bool = False, resume: bool 
         yield run
     finally:
         run.lock.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            run.path.rmdir()  # nothing came of it: a folder with files stays
 
 
 def load_run(path: str | os.PathLike[str]) -> Saved:

@@ -20,15 +20,16 @@ class Settings:
 
     Args:
         epochs: passes over the training rows, None for as many as help (or as the budget allows).
-        budget: wall-clock seconds, None for no limit. With both, whichever ends first.
+        budget: wall-clock seconds at most, None for no limit; training ends earlier once it no longer helps.
         batch_size: rows a step, None for a size that suits the number of rows.
         learning_rate: its largest value.
         weight_decay: decoupled for ``adamw``, an L2 penalty for ``adam``.
-        schedule: of the learning rate; None takes "cosine" where an end is known and "plateau" where not.
+        schedule: of the learning rate; None takes "cosine" where an end is known and "plateau" where not. Both
+            go back to the best weights with a smaller rate when the held-out score stops improving.
         clip: largest global norm of the gradient, None for no clipping.
         ema: decay per step of the averaged weights that are then evaluated and kept; None for none.
         patience: epochs without a better held-out score before training stops. None: a number that suits the
-            rows where neither epochs nor budget is given, and no early end otherwise.
+            rows where neither epochs nor budget is given, else none.
         seed: of the order of rows and of all noise.
         device: a torch device, None for a GPU if there is one.
         amp: run the networks in bfloat16 (log-dets stay float32).

@@ -27,6 +27,7 @@ _WARM_UP = 100  # steps, or a twentieth of all if that is fewer
 _BAD_STEPS, _ROLLBACKS = 3, 20
 _MIN_STEPS = 1000  # a patience is never shorter than this, whatever the number of rows
 _CUT, _CUTS = 0.3, 5  # of the learning rate on a plateau; at the last cut there is nothing left to gain
+_SMALL = 2e9  # operations of a step below which a second thread costs more than it gives
 _LIMIT = 1000  # epochs at most where only patience ends training
 
 
@@ -106,7 +107,7 @@ def train(
     """Train ``density`` by maximum likelihood; yields a record per epoch, and every two seconds inside one.
 
     However it ends, the density holds the weights that scored best on ``held_out`` (on the training rows
-    where there is none). With ``epochs`` a resumed run continues bit for bit, on the same machine and
+    where there is none). Small models train on one thread, whatever torch is set to. With ``epochs`` a resumed run continues bit for bit, on the same machine and
     threads: the order of rows and all noise are functions of the seed, the epoch and the step alone. The
     caller's random state is left alone.
 
@@ -123,12 +124,17 @@ def train(
     if len(data) < 2:
         raise DataError(f"training needs at least 2 rows, got {len(data)}")
     loop = _Loop(density, data, held_out, settings, checkpoint, tag)
-    if resume and checkpoint is not None and checkpoint.exists():
-        loop.load()
-        yield from (Record(**r) for r in loop.progress.records)
-    else:
-        yield loop.start()
-    yield from loop.run(every)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(loop.threads)
+    try:
+        if resume and checkpoint is not None and checkpoint.exists():
+            loop.load()
+            yield from (Record(**r) for r in loop.progress.records)
+        else:
+            yield loop.start()
+        yield from loop.run(every)
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Loop:
@@ -157,6 +163,12 @@ class _Loop:
         self.best = _copied(density)
         self.began = time.monotonic()
         self.clean = True  # False only while weights and counters are out of step
+
+    @property
+    def threads(self) -> int:
+        """One for small steps, whose threads would mostly wait for each other, and for a busy core to come free."""
+        work = 6 * self.batch_size * sum(p.numel() for p in self.parameters)
+        return 1 if work < _SMALL else torch.get_num_threads()
 
     @property
     def judged(self) -> Density:
@@ -303,7 +315,8 @@ class _Loop:
 
     def _finished(self) -> bool:
         p = self.progress
-        waited = p.epoch - p.best_epoch >= self.patience or p.cuts >= _CUTS
+        spent = p.cuts >= _CUTS and self.settings.epochs is None
+        waited = p.epoch - p.best_epoch >= self.patience or spent
         between = p.batch == 0  # an epoch cut short by the clock is still evaluated
         return p.epoch >= self.epochs or waited or (between and self._out_of_time())
 
@@ -378,10 +391,10 @@ class _Loop:
 def _batch_size(rows: int) -> int:
     """A power of two near a fiftieth of the rows, 64 to 512.
 
-    >>> _batch_size(100), _batch_size(10_000), _batch_size(1_000_000)
+    >>> _batch_size(20), _batch_size(10_000), _batch_size(1_000_000)
     (64, 256, 512)
     """
-    return min(512, max(64, 1 << round(math.log2(max(rows, 2) / 50))))
+    return 1 << min(9, max(6, round(math.log2(rows / 50))))
 
 
 def _split(order: Tensor, size: int) -> list[Tensor]:
