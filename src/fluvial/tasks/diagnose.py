@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -128,7 +129,7 @@ def diagnose(
     _need_sklearn()
     scale = spread(_array(train.x))
     log_p = _array(score(density, held_out.x, held_out.context, seed))
-    reference = _array(score(_gaussian(density, train), held_out.x, held_out.context, seed))
+    reference = _array(score(_gaussian(density, train), held_out.x, _double(held_out.context), seed))
     known = _some(train, len(held_out), seed)
     some = _some(held_out, rows, seed)
     samples = batches.draw(density, len(some), some.context, seed)
@@ -234,17 +235,18 @@ def _changed(density: Flow, data: Data, seed: int) -> int:
 def _gaussian(density: Density, train: Data) -> Density:
     """A full-covariance Gaussian of the columns as they are, fitted to all training rows; grids are dequantised."""
     shape, outer = density.event_shape, density.context_shape
-    embed = density.embed if isinstance(density, Flow) else None
+    embed = copy.deepcopy(density.embed) if isinstance(density, Flow) else None
     x = _array(train.x)
     steps: list[float | None] = [None] * x.shape[1]
     if isinstance(density, Flow) and isinstance(density.transform, Columns):
         steps = [m.step for m in density.transform.maps]
     maps = [ColumnMap(step, location=m, scale=s) for step, m, s in zip(steps, x.mean(0).tolist(), spread(x).tolist())]
     inner = (embed.features,) if isinstance(embed, ContextEncoder) else outer
-    flow = Flow(Columns(maps), gaussian(shape, context_shape=inner), shape, outer, embed).eval()
+    flow = Flow(Columns(maps), gaussian(shape, context_shape=inner), shape, outer, embed).cpu().double()
+    flow.eval()
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
-        flow.initialize(train.x, train.context)
+        flow.initialize(train.x, _double(train.context))
     return flow
 
 
@@ -266,6 +268,10 @@ def _some(data: Data, rows: int, seed: int) -> Data:
 
 def _array(x: Tensor) -> np.ndarray:
     return x.double().cpu().numpy()
+
+
+def _double(x: Tensor | None) -> Tensor | None:
+    return None if x is None else x.double()
 
 
 def _optional(x: Tensor | None) -> np.ndarray | None:

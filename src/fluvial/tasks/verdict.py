@@ -40,7 +40,8 @@ def worst(checks: tuple[Check, ...], topic: str | None = None) -> Level:
     >>> worst((Check("density", "pass", "", ""), Check("density", "warn", "", "")), "density")
     'warn'
     """
-    return _gravest(*(c.level for c in checks if topic in (None, c.topic)))
+    levels: list[Level] = [c.level for c in checks if topic in (None, c.topic)]
+    return _gravest(*levels)
 
 
 def _density(d: Diagnosis) -> Iterator[Check]:
