@@ -299,5 +299,6 @@ def _worst_first(statistic: np.ndarray) -> np.ndarray:
 def _plain(name: str, length: int = 28) -> str:
     """A name as it is, not as mathematics, and not longer than fits."""
     name = " ".join(name.split())
-    name = name if len(name) <= length else name[: length - 1] + "…"
+    if len(name) > length:  # names that share a beginning differ at their ends
+        name = name[: length // 2] + "…" + name[-(length - length // 2 - 1) :]
     return name.replace("$", r"\$")

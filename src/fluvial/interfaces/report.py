@@ -20,7 +20,7 @@ import torch
 import fluvial
 from fluvial.core import RunError, UsageError
 from fluvial.data.columns import Column
-from fluvial.tasks.diagnose import Diagnosis, Likelihood, diagnose, numbers
+from fluvial.tasks.diagnose import COVARIANCE, Diagnosis, Likelihood, diagnose, numbers
 from fluvial.tasks.model import Model
 from fluvial.tasks.verdict import TOPICS, Check, judge, worst
 from fluvial.training import Data
@@ -52,6 +52,7 @@ _VERDICTS = {
         "fail": "Its arithmetic fails on some rows.",
     },
 }
+_LISTED = 200  # columns in the data table at most
 _SCORES = (
     ("standardised units, nats", "standardised"),
     ("bits per dimension (−log₂ p / D), data units", "bits_per_dimension"),
@@ -147,7 +148,7 @@ def _facts(model: Model, d: Diagnosis, train: Data, held_out: bool) -> dict[str,
     """What the page says besides the diagnosis."""
     record, sizes = model.record, model.record.get("sizes") or {}
     counts = {"train": sizes.get("train") or len(train), "held_out": sizes.get("held_out") or d.likelihood.rows}
-    seen = d.likelihood.rows
+    seen, columns = d.likelihood.rows, _columns(model, train)
     return {
         "title": _title(record),
         "parameters": f"{sum(p.numel() for p in model.density.parameters()):,}",
@@ -157,10 +158,13 @@ def _facts(model: Model, d: Diagnosis, train: Data, held_out: bool) -> dict[str,
             "held_out": f"{counts['held_out']:,}" if held_out else "no",
             "examined": f"{seen:,}" if held_out and seen < counts["held_out"] else "",
         },
-        "columns": _columns(model, train),
+        "columns": columns[:_LISTED],
+        "unlisted": max(0, len(columns) - _LISTED),
+        "units": any(c["unit"] for c in columns),
         "context_columns": model.schema.context,
         "notes": record.get("warnings") or [],
         "scores": _scores(model, d),
+        "covariance": d.x.shape[1] <= COVARIANCE,
         "gain": _plus_minus(*d.gain),
         "detectable": f"{100 * 1.63 * math.sqrt(2 / len(d.x)):.0f} %",
         "command": record.get("command") or "",

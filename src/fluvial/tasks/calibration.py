@@ -17,6 +17,7 @@ from fluvial.training import Data
 BINS = 20
 _FACTORISED = (Normal, Logistic, StudentT, Uniform)
 _PROBED = 16  # rows whose Jacobian says whether the flow is triangular
+_CORRELATED = 500  # positions whose correlations are looked at, at most
 _WIDEST = 128  # columns up to which that Jacobian is worth its cost
 
 
@@ -102,10 +103,11 @@ def latent(u: np.ndarray) -> Latent:
     n, features = scores.shape
     correlation = pair = limit = None
     if features > 1:
-        r = np.abs(np.nan_to_num(np.corrcoef(scores.T))) - np.eye(features)
+        some = scores[:, :_CORRELATED]
+        r = np.abs(np.nan_to_num(np.corrcoef(some.T))) - np.eye(some.shape[1])
         i, j = np.unravel_index(r.argmax(), r.shape)
         correlation, pair = float(r[i, j]), (int(i), int(j))
-        pairs = features * (features - 1) / 2
+        pairs = some.shape[1] * (some.shape[1] - 1) / 2
         limit = float(np.tanh(stats.norm.isf(0.025 / pairs) / np.sqrt(max(n - 3, 1))))
     radius = stats.kstest((scores**2).sum(1), stats.chi2(features).cdf, method="asymp")
     return Latent(

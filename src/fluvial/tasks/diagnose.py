@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fluvial.conditioners import ContextEncoder
-from fluvial.core import DataError, Density, Flow, UsageError
+from fluvial.core import DataError, Density, Flow, Normal, UsageError
 from fluvial.models import gaussian
 from fluvial.tasks import batches
 from fluvial.tasks.calibration import Calibration, Latent, calibrate, latent
@@ -29,6 +29,7 @@ from fluvial.tasks.two_sample import (
 from fluvial.training import Data, score
 from fluvial.transforms import ColumnMap, Columns
 
+COVARIANCE = 2000  # columns up to which the Gaussian has a full covariance; beyond, its columns are independent
 TOLERANCE = 1e-3  # of a column's standard deviation: a round trip that misses by more has failed
 
 
@@ -85,7 +86,7 @@ class Diagnosis:
 
     Args:
         exact: False where log-likelihoods are lower bounds.
-        baseline: the Gaussian's likelihood on the same rows; ``gain`` is the mean difference per row with its
+        baseline: a Gaussian's likelihood on the same rows; ``gain`` is the mean difference per row with its
             standard error.
         training: the likelihood of training rows, as many as were held out.
         x, samples: (M, D), held-out rows and samples drawn with the same contexts, (M, C). Of ``sample_rows``
@@ -233,7 +234,7 @@ def _changed(density: Flow, data: Data, seed: int) -> int:
 
 
 def _gaussian(density: Density, train: Data) -> Density:
-    """A full-covariance Gaussian of the columns as they are, fitted to all training rows; grids are dequantised."""
+    """A Gaussian of the columns as they are, fitted to all training rows; grids are dequantised."""
     shape, outer = density.event_shape, density.context_shape
     embed = copy.deepcopy(density.embed) if isinstance(density, Flow) else None
     x = _array(train.x)
@@ -242,7 +243,8 @@ def _gaussian(density: Density, train: Data) -> Density:
         steps = [m.step for m in density.transform.maps]
     maps = [ColumnMap(step, location=m, scale=s) for step, m, s in zip(steps, x.mean(0).tolist(), spread(x).tolist())]
     inner = (embed.features,) if isinstance(embed, ContextEncoder) else outer
-    flow = Flow(Columns(maps), gaussian(shape, context_shape=inner), shape, outer, embed).cpu().double()
+    base = gaussian(shape, context_shape=inner) if x.shape[1] <= COVARIANCE else Normal(shape)
+    flow = Flow(Columns(maps), base, shape, outer, embed).cpu().double()
     flow.eval()
     with torch.random.fork_rng([]):
         torch.manual_seed(0)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _FOLDS = 5
+_WIDEST = 200  # columns that classifiers read at most, a random choice
 _QUADRATIC = 20  # columns up to which the linear classifier also reads squares and products
 _NEIGHBOURS = 20_000  # training rows that are searched at most
 
@@ -19,13 +20,14 @@ class ClassifierTest:
 
     Args:
         name: of the classifier.
-        rows: of both classes together.
+        rows, columns: that it saw, of both classes together, context included.
         accuracy, auc: 0.5 where it cannot tell; ``auc_error`` and ``accuracy_error`` are their standard errors
             under that hypothesis, and ``p_value`` the one-sided probability of such an AUC.
     """
 
     name: str
     rows: int
+    columns: int
     accuracy: float
     accuracy_error: float
     auc: float
@@ -83,6 +85,7 @@ def classifier_tests(
     n = min(len(samples), len(held_out))
     context = np.empty((n, 0)) if context is None else context[:n]
     x = np.vstack([np.hstack([held_out[:n], context]), np.hstack([samples[:n], context])])
+    x = x[:, np.sort(np.random.default_rng(seed).permutation(x.shape[1])[:_WIDEST])]
     degree = 2 if x.shape[1] <= _QUADRATIC else 1
     linear = make_pipeline(
         StandardScaler(),
@@ -143,6 +146,7 @@ def _classify(name: str, model: object, x: np.ndarray, seed: int) -> ClassifierT
     return ClassifierTest(
         name=name,
         rows=2 * n,
+        columns=x.shape[1],
         accuracy=float(((guess > 0.5) == label).mean()),
         accuracy_error=0.5 / float(np.sqrt(2 * n)),
         auc=auc,

@@ -9,6 +9,7 @@ from typing import Literal
 from fluvial.tasks.diagnose import Diagnosis, RoundTrip
 
 Level = Literal["pass", "warn", "fail"]
+FEW = 200  # held-out rows below which passing the checks says little
 TOPICS = ("density", "sampling", "numerics")
 _ORDER: tuple[Level, ...] = ("pass", "warn", "fail")
 
@@ -46,6 +47,7 @@ def worst(checks: tuple[Check, ...], topic: str | None = None) -> Level:
 
 def _density(d: Diagnosis) -> Iterator[Check]:
     held, gain, error = d.likelihood, *d.gain
+    yield from _few("density", held.rows)
     per_column = (d.training.mean - held.mean) / d.x.shape[1]
     noise = (d.training.standard_error**2 + held.standard_error**2) ** 0.5 / d.x.shape[1]
     if held.impossible:
@@ -83,7 +85,8 @@ def _density(d: Diagnosis) -> Iterator[Check]:
     yield Check(
         "density",
         off,
-        f"{'Calibrated' if off == 'pass' else 'Not calibrated'}: the worst conditional probability, {c.labels[j]}, is "
+        f"{'Calibrated as far as chance allows' if off == 'pass' else 'Not calibrated'}: the worst "
+        f"{'conditional' if c.conditional else 'position of the noise'}, {c.labels[j]}, is "
         f"{_percent(float(c.statistic[j]))} off uniform.",
         "KS distance: warn above 5 %, fail above 10 %, if significant at 1 % (Bonferroni)",
     )
@@ -105,6 +108,7 @@ def _sampling(d: Diagnosis, names: tuple[str, ...]) -> Iterator[Check]:
     if d.bad_samples:
         share = f"{d.bad_samples} of {d.sample_rows}"
         yield Check("sampling", "fail", f"{share} samples are not finite.", "none may be")
+    yield from _few("sampling", len(d.x))
     best = max(d.classifiers, key=lambda c: c.auc)
     told: Level = "pass" if best.p_value > 0.01 / len(d.classifiers) else _grade(best.auc, 0.55, 0.65)
     yield Check(
@@ -119,17 +123,19 @@ def _sampling(d: Diagnosis, names: tuple[str, ...]) -> Iterator[Check]:
     yield Check(
         "sampling",
         off,
-        f"{'Each column' if off == 'pass' else 'Not each column'} is distributed as in the data: the worst, "
-        f"{names[m.worst]}, is {_percent(float(m.statistic[m.worst]))} off.",
+        f"{'No column differs from the data by more than chance allows' if off == 'pass' else 'Columns differ'}: the "
+        f"worst, {names[m.worst]}, is {_percent(float(m.statistic[m.worst]))} off.",
         "two-sample KS distance: warn above 5 %, fail above 10 %, if significant at 1 % (Bonferroni)",
     )
     near = d.memorisation
     level: Level = "pass" if near.closer < 0.5 + 3 * near.error else _grade(near.closer, 0.6, 0.75)
+    strays = near.closer < 0.5 - 3 * near.error
+    said = "it repeats training rows" if level != "pass" else "it strays from them" if strays else "none are memorised"
     yield Check(
         "sampling",
         level,
         f"{_percent(near.closer)} of samples are nearer to a training row than the median held-out row is (50 % is "
-        f"expected): {'it repeats training rows' if level != 'pass' else 'nothing was memorised'}.",
+        f"expected): {said}.",
         "warn above 60 %, fail above 75 %, unless within 3 standard errors",
     )
 
@@ -148,6 +154,13 @@ def _numerics(d: Diagnosis, skipped: int) -> Iterator[Check]:
                 )
     if skipped:
         yield Check("numerics", "warn", f"{skipped} training steps were not finite and were skipped.", "warn above 0")
+
+
+def _few(topic: str, rows: int) -> Iterator[Check]:
+    if rows < FEW:
+        unseen = _percent(1.63 * (2 / rows) ** 0.5)
+        said = f"Only {rows} held-out rows judge it: differences below {unseen} of a distribution go unseen."
+        yield Check(topic, "warn", said, f"warn below {FEW} rows")
 
 
 def _trip(what: str, trip: RoundTrip) -> Check:
