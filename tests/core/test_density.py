@@ -6,6 +6,7 @@ import pytest
 import torch
 import zoo
 
+from fluvial import models
 from fluvial.core import Chain, Flow, Mixture, Normal, StudentT
 from fluvial.transforms import ActNorm, Dequantize, LULinear, Standardize
 
@@ -52,6 +53,23 @@ def test_a_bound_scores_its_samples_with_log_prob():
     assert torch.equal(x, x.floor())
     # both are unbiased estimates of the same bound
     assert abs(log_p.mean() - flow.log_prob(x).mean()) < 0.01
+
+
+@pytest.mark.parametrize(("name", "options"), [("gaussian", {}), ("maf", {"transforms": 1})])
+def test_parts_are_the_conditionals_and_add_up(name: str, options: dict):
+    density = zoo.randomized(models.RECIPES[name]((4,), **options)).double()
+    flow = Flow(zoo.TRANSFORMS["columns"](4, 0), density, (4,)).double()
+    x = torch.randn(6, 4, dtype=torch.float64)
+    parts = flow.parts(x)
+    torch.testing.assert_close(parts.sum(1), flow.log_prob(x))  # pyright: ignore
+    later = x.clone()
+    later[:, 2:] += 1.0
+    torch.testing.assert_close(flow.parts(later)[:, :2], parts[:, :2])  # pyright: ignore
+
+
+def test_models_that_mix_their_columns_have_no_parts():
+    for name in ("maf", "nsf", "realnvp"):
+        assert zoo.recipe(name, 3).parts(torch.zeros(1, 3)) is None
 
 
 def test_a_mixture_refuses_components_that_do_not_match():

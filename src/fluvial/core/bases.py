@@ -25,6 +25,9 @@ class _Factorised(Density):
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return sum_event(self._log_prob(x))
 
+    def parts(self, x: Tensor, context: Tensor | None = None) -> Tensor | None:
+        return self._log_prob(x)
+
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         return self._draw(n)
 

@@ -25,6 +25,13 @@ class Density(nn.Module):
         """Log-density of each row, (B,), in nats."""
         raise NotImplementedError
 
+    def parts(self, x: Tensor, context: Tensor | None = None) -> Tensor | None:
+        """log p(x_i | x_{<i}, context) of each position, (B, \\*event_shape): the summands of ``log_prob``.
+
+        None for densities that do not predict their positions one after the other.
+        """
+        return None
+
     def sample_and_log_prob(self, n: int, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """n draws (n, \\*event_shape) with their log-density (n,); gradients flow through both."""
         raise NotImplementedError
@@ -96,6 +103,12 @@ class Flow(Density):
         context = self._enter(x.shape[0], context)
         z, log_det = self.transform(x, context)
         return self.base.log_prob(z, self._base_context(context)) + log_det
+
+    def parts(self, x: Tensor, context: Tensor | None = None) -> Tensor | None:
+        context = self._enter(x.shape[0], context)
+        moved = self.transform.parts(x, context)
+        base = None if moved is None else self.base.parts(moved[0], self._base_context(context))
+        return None if moved is None or base is None else base + moved[1]
 
     def sample_and_log_prob(self, n: int, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         given, context = context, self._enter(n, context)

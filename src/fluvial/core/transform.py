@@ -52,6 +52,13 @@ class Transform(nn.Module):
         """Shape of one z for one x of ``event_shape``; ValueError, a sentence, if it does not fit."""
         return event_shape
 
+    def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
+        """z and the log-det that each position adds, (B, \\*event_shape): the summands of ``forward``'s.
+
+        Only where position i of z depends on positions up to i of x alone; None elsewhere.
+        """
+        return None
+
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Set data-dependent parameters from one batch of this transform's input; return its output.
 
@@ -101,6 +108,15 @@ class Chain(Transform):
             except ValueError as error:
                 raise ValueError(f"transform {i} ({type(transform).__name__}): {error}") from None
         return event_shape
+
+    def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
+        total = torch.zeros_like(x)
+        for transform in self.transforms:
+            moved = transform.parts(x, context)  # pyright: ignore
+            if moved is None:
+                return None
+            x, total = moved[0], total + moved[1]
+        return x, total
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         for transform in self.transforms:

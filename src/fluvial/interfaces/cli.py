@@ -130,6 +130,9 @@ def score(
 ) -> None:
     """Log-density of each row of a table, in nats and in the units of the data.
 
+    Models that predict one column after the other (gaussian; maf and maf_mog with transforms=1) also give
+    each column's share.
+
     Parameters
     ----------
     run
@@ -147,7 +150,8 @@ def score(
         _say(f"note: {warning}")
     if not fitted.exact:
         _say("the scores are lower bounds: the table has rounded or integer columns")
-    _write({"row": scores.rows, "log_prob": scores.log_prob}, out)
+    parts = {f"log_prob {name}": part for name, part in scores.parts.items()}
+    _write({"row": scores.rows, "log_prob": scores.log_prob, **parts}, out)
 
 
 @app.command

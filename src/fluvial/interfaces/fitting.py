@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -96,7 +96,7 @@ def _split(assignments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
 
 
 @contextmanager
-def _progress() -> Iterator[bool | Progress]:
+def _progress() -> Generator[bool | Progress]:
     """A bar on a terminal; in a pipe a line every few seconds."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,7 @@ from fluvial.core import Density
 from fluvial.core.errors import RunError, UsageError
 from fluvial.data.schema import Schema
 from fluvial.data.tables import as_kind, read
-from fluvial.training.objectives import chunk_rows, score
+from fluvial.training.objectives import chunk_rows, score, score_parts
 from fluvial.training.run import RunFolder, load_run, open_run
 
 _REDRAWS = 10  # attempts to replace draws that are not finite
@@ -24,11 +24,16 @@ _REDRAWS = 10  # attempts to replace draws that are not finite
 
 @dataclass(frozen=True)
 class Scores:
-    """Log-densities of rows (N,), which rows of the table these are (N,), and sentences about them."""
+    """Log-densities of rows (N,), which rows of the table these are (N,), and sentences about them.
+
+    ``parts`` has, for models that predict one column after the other, log p(column | columns before it) (N,) by
+    the column's name; they add up to ``log_prob``. It is empty for other models.
+    """
 
     rows: np.ndarray
     log_prob: np.ndarray
     warnings: tuple[str, ...]
+    parts: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,10 @@ class Model:
         encoded = self.schema.encode(read(data), drop_missing=drop_missing)
         values = self.log_prob_rows(encoded.x, encoded.context)
         values[encoded.impossible] = -np.inf
-        return Scores(encoded.rows, values, encoded.warnings)
+        parts = score_parts(self.density, torch.from_numpy(encoded.x), _tensor(encoded.context))
+        columns = [] if parts is None else parts.double().numpy().T
+        named = {c.name: part for c, part in zip(self.schema.columns, columns)}
+        return Scores(encoded.rows, values, encoded.warnings, named)
 
     def log_prob_rows(self, x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
         """As :meth:`log_prob`, for rows that the schema has encoded: x (N, D), context (N, C)."""
@@ -162,7 +170,7 @@ def load(path: str | os.PathLike[str]) -> Model:
 
 
 @contextmanager
-def _seeded(seed: int | None, device: torch.device) -> Iterator[None]:
+def _seeded(seed: int | None, device: torch.device) -> Generator[None]:
     """A private random state, or the caller's own if there is no seed."""
     if seed is None:
         yield

@@ -42,6 +42,24 @@ def score(density: Density, x: Tensor, context: Tensor | None = None, seed: int 
 
     The caller's random state is untouched, and so is the density's mode.
     """
+    return _evaluate(density, density.log_prob, x, context, seed)
+
+
+@torch.no_grad()
+def score_parts(density: Density, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor | None:
+    """As :func:`score`, but log p(x_i | x_{<i}, context) of each position, (N, *event_shape), where it has them."""
+    if x.shape[0] == 0 or density.parts(x[:1], None if context is None else context[:1]) is None:
+        return None
+    return _evaluate(density, density.parts, x, context, seed)  # pyright: ignore
+
+
+def _evaluate(
+    density: Density,
+    function: Callable[[Tensor, Tensor | None], Tensor],
+    x: Tensor,
+    context: Tensor | None,
+    seed: int,
+) -> Tensor:
     device = next(density.parameters(), torch.empty(0)).device
     devices = [device] if device.type == "cuda" else []
     parts: list[Tensor] = []
@@ -52,6 +70,6 @@ def score(density: Density, x: Tensor, context: Tensor | None = None, seed: int 
         rows = chunk_rows(density.event_shape)
         for start in range(0, x.shape[0], rows):
             given = None if context is None else context[start : start + rows].to(device)
-            parts.append(density.log_prob(x[start : start + rows].to(device), given).cpu())
+            parts.append(function(x[start : start + rows].to(device), given).cpu())
     density.train(training)
     return torch.cat(parts) if parts else torch.empty(0)

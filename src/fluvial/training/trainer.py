@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -103,13 +103,13 @@ def train(
     resume: bool = False,
     every: float = 20.0,
     tag: str = "",
-) -> Iterator[Record]:
+) -> Generator[Record]:
     """Train ``density`` by maximum likelihood; yields a record per epoch, and every two seconds inside one.
 
     However it ends, the density holds the weights that scored best on ``held_out`` (on the training rows
-    where there is none). Small models train on one thread, whatever torch is set to. With ``epochs`` a resumed run continues bit for bit, on the same machine and
-    threads: the order of rows and all noise are functions of the seed, the epoch and the step alone. The
-    caller's random state is left alone.
+    where there is none). Small models train on one thread, whatever torch is set to. With ``epochs`` a resumed
+    run continues bit for bit, on the same machine and threads: the order of rows and all noise are functions
+    of the seed, the epoch and the step alone. The caller's random state is left alone.
 
     Args:
         checkpoint: file to resume from, written every ``every`` seconds, at the end and when interrupted.
@@ -186,7 +186,7 @@ class _Loop:
             self.averaged.update_parameters(self.density)
         return self._end_epoch()
 
-    def run(self, every: float) -> Iterator[Record]:
+    def run(self, every: float) -> Generator[Record]:
         """Train to the end, whoever stops it."""
         try:
             self._save()
@@ -431,7 +431,7 @@ def _digest(data: Data) -> str:
     hashed = hashlib.blake2b(digest_size=16)
     for rows in (data.x, data.context):
         if rows is not None:
-            hashed.update(memoryview(rows.cpu().contiguous().numpy()))
+            hashed.update(rows.cpu().contiguous().numpy().data)
     return hashed.hexdigest()
 
 

@@ -25,11 +25,13 @@ class Autoregressive(Transform):
         self.bijective = univariate.bijective
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        z, log_det = self.parts(x, context)
+        z, log_det = self.univariate.forward(x, self.conditioner(x, context))
         return z, sum_event(log_det)
 
-    def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z and the log-det of each position, (B, \\*event_shape): the summands of ``forward``'s."""
+    def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
+        order = self.conditioner.order
+        if not torch.equal(order, torch.arange(order.numel(), device=order.device)):
+            return None
         return self.univariate.forward(x, self.conditioner(x, context))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -159,13 +159,17 @@ class Columns(Transform):
         return sum(math.log(m.scale) for m in self.maps)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z, log_det = self.parts(x)
+        return z, log_det.sum(1)
+
+    def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         n = _Numbers.of(self.maps, x.device)
         x = x.double()
         if not self.exact:
             x = torch.where(n.gridded, _snap(x, n) + n.step * torch.rand_like(x), x)
         z, log_det = _unbound(x, n)
         z = (z - n.location) / n.scale
-        return z.to(self.like.dtype), (log_det - n.scale.log()).sum(1).to(self.like.dtype)
+        return z.to(self.like.dtype), (log_det - n.scale.log()).to(self.like.dtype)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         n = _Numbers.of(self.maps, z.device)

@@ -28,8 +28,11 @@ class Elementwise(Transform):
         self.theta = None if conditioner else nn.Parameter(torch.zeros(univariate.size, *event_shape))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        z, log_det = self.univariate.forward(x, self._theta(x, context))
+        z, log_det = self.parts(x, context)
         return z, sum_event(log_det)
+
+    def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.univariate.forward(x, self._theta(x, context))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         x, log_det = self.univariate.inverse(z, self._theta(z, context))

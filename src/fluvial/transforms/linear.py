@@ -101,6 +101,9 @@ class Whiten(Transform):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return F.linear(z, self._factor()) + self._mean(context), self.log_diagonal.sum().expand(z.shape[0])
 
+    def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self(x, context)[0], -self.log_diagonal.expand_as(x)
+
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         rows = x.double()
