@@ -86,7 +86,7 @@ def pairs(d: Diagnosis, labels: Sequence[str]) -> Figure | None:
                     ax.text(0.5, y, f"{r[a, b]:+.2f}", color=colour, ha="center", va="center", transform=ax.transAxes)
             ax.tick_params(labelsize=6.5, length=2)
             ax.locator_params(nbins=3)
-            _outer(ax, a == k - 1, b == 0 and a > 0, _plain(labels[j], 20), _plain(labels[i], 20))
+            _outer(ax, a == k - 1, b == 0 and a > 0, _plain(labels[j], 24), _plain(labels[i], 24))
     gap = float(np.abs(correlations[0] - correlations[1]).max())
     which = "" if k == len(labels) else f" (the {k} of {len(labels)} columns that differ most)"
     _finish(figure, f"Pairs of columns: correlations differ by {gap:.2f} at most{which}")
@@ -280,11 +280,11 @@ def _correlation(rows: np.ndarray) -> np.ndarray:
 def _outer(ax: Axes, bottom: bool, left: bool, x: str, y: str) -> None:
     """Labels and ticks at the outside of a grid only."""
     if bottom:
-        ax.set_xlabel(x, fontsize=8)
+        ax.set_xlabel(x, fontsize=7)
     else:
         ax.tick_params(labelbottom=False)
     if left:
-        ax.set_ylabel(y, fontsize=8)
+        ax.set_ylabel(y, fontsize=7)
     else:
         ax.tick_params(labelleft=False)
 
