@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from cyclopts import App
 
-from benchmarks import datasets, peers
+from benchmarks import contenders, datasets
 from fluvial import models
 from fluvial.core import Density, Flow
 from fluvial.training import Data, Settings, train
@@ -131,8 +131,8 @@ def build(model: str, x: np.ndarray, preset: str | None = None) -> Density:
     """A recipe of fluvial or a peer, behind the same standardisation of each column."""
     maps = [ColumnMap.fit(column) for column in x.T]
     features = x.shape[1]
-    if model in peers.PEERS:
-        return Flow(Columns(maps), peers.PEERS[model](features), (features,))
+    if model in contenders.PEERS:
+        return Flow(Columns(maps), contenders.PEERS[model](features), (features,))
     options = {"preset": preset} if preset else {}
     return models.build(
         {"model": model, "event_shape": [features], "columns": [asdict(m) for m in maps], "options": options}
@@ -227,7 +227,7 @@ def summary(scores: np.ndarray) -> dict[str, float]:
 
 def write(name: str, content: dict[str, Any]) -> None:
     """One record, with what it was measured on."""
-    versions = {"python": platform.python_version(), "numpy": np.__version__, **peers.versions()}
+    versions = {"python": platform.python_version(), "numpy": np.__version__, **contenders.versions()}
     content = {"versions": versions, "threads": torch.get_num_threads(), **content}
     RECORDS.mkdir(exist_ok=True)
     path = RECORDS / f"fidelity-{name}.json"

@@ -1,94 +1,186 @@
-"""Neural spline flows of other libraries, as densities that fluvial's trainer can train."""
+"""The same flows in other libraries, behind one small face; every peer is optional."""
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
-from fluvial.core import Density
+from fluvial import models
+from fluvial.core import Flow
 
-TRANSFORMS, HIDDEN, BINS, BOUND = 5, 128, 8, 5.0
-"""The size of fluvial's default ``nsf``: two hidden layers of this width."""
+LOG_2PI = 1.8378770664093453
 
 
-class Peer(Density):
-    """A module of another library, with its own way to a log-density."""
+@dataclass(frozen=True)
+class Size:
+    """One flow: family, dimension, depth, conditioner width, bins."""
 
-    def __init__(self, features: int, module: nn.Module, log_prob: Callable[[nn.Module, Tensor], Tensor]) -> None:
+    family: str  # "maf", "nsf", "realnvp" or "nsf_coupling"
+    features: int
+    transforms: int
+    hidden: tuple[int, ...] = (256, 256)
+    bins: int = 8
+
+    @property
+    def autoregressive(self) -> bool:
+        return self.family in ("maf", "nsf")
+
+    @property
+    def per_feature(self) -> int:
+        return 3 * self.bins - 1 if "nsf" in self.family else 2
+
+    @property
+    def products(self) -> list[tuple[int, int]]:
+        """(in, out) of the dense products of one conditioner."""
+        kept = self.features if self.autoregressive else self.features // 2
+        moved = self.features if self.autoregressive else self.features - kept
+        sizes = (kept, *self.hidden, moved * self.per_feature)
+        return list(itertools.pairwise(sizes))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is timed: a module with its scorer and its map from noise to data."""
+
+    module: nn.Module
+    log_prob: Callable[[Tensor], Tensor]
+    decode: Callable[[Tensor], Tensor]
+
+
+class Floor(nn.Module):
+    """Only the conditioners' dense products, preallocated: what no dense implementation can beat."""
+
+    def __init__(self, size: Size) -> None:
         super().__init__()
-        self.event_shape = (features,)
-        self.module, self._log_prob = module, log_prob
+        self.weights = [[torch.randn(b, a) / a**0.5 for a, b in size.products] for _ in range(size.transforms)]
 
-    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        return self._log_prob(self.module, x)
+    def prepare(self, n: int) -> None:
+        sizes = self.weights[0]
+        self.inputs = [torch.randn(n, w.shape[1]) for w in sizes]
+        self.outputs = [torch.randn(n, w.shape[0]) for w in sizes]
+        self.d_inputs = [torch.empty_like(a) for a in self.inputs]
+        self.d_weights = [torch.empty_like(w) for w in sizes]
 
+    def passes(self) -> None:
+        for layer in self.weights:
+            for w, a, y in zip(layer, self.inputs, self.outputs):
+                torch.mm(a, w.t(), out=y)
 
-def zuko(features: int) -> Peer:
-    """zuko's NSF of the same size."""
-    from zuko.flows import NSF
-
-    flow = NSF(features, transforms=TRANSFORMS, hidden_features=(HIDDEN, HIDDEN), bins=BINS)
-    return Peer(features, flow, lambda module, x: module().log_prob(x))
-
-
-def zuko_readme(features: int) -> Peer:
-    """zuko's NSF as its README builds it."""
-    from zuko.flows import NSF
-
-    return Peer(features, NSF(features, transforms=3, hidden_features=[128] * 3), lambda m, x: m().log_prob(x))
-
-
-def nflows(features: int) -> Peer:
-    """nflows' autoregressive spline flow of the same size."""
-    return _nflows(features, bins=BINS, residual=False, blocks=1)
+    def passes_and_gradients(self) -> None:
+        self.passes()
+        for depth, layer in enumerate(self.weights):
+            for i, (w, a, y) in enumerate(zip(layer, self.inputs, self.outputs)):
+                if depth or i:  # the data need no gradient
+                    torch.mm(y, w, out=self.d_inputs[i])
+                torch.mm(y.t(), a, out=self.d_weights[i])
 
 
-def nflows_readme(features: int) -> Peer:
-    """nflows' autoregressive spline flow with the defaults of its constructor: 10 bins, two residual blocks.
+def fluvial(size: Size) -> Subject:
+    options = {"linear": False, "bins": size.bins} if "nsf" in size.family else {}
+    recipe = models.RECIPES[size.family]
+    flow = recipe((size.features,), transforms=size.transforms, hidden=size.hidden, **options)
+    if not isinstance(flow, Flow):
+        raise TypeError(f"{size.family} is not a Flow")
+    return Subject(flow, flow.log_prob, flow.decode)
 
-    Its README builds no spline flow, and the default interval, [-1, 1] without tails, does not hold standardised
-    data; number of steps, width, order and interval are those of the same-size flow.
-    """
-    return _nflows(features, bins=10, residual=True, blocks=2)
+
+def zuko(size: Size) -> Subject:
+    import zuko
+
+    common = {"transforms": size.transforms, "hidden_features": size.hidden}
+    if size.family == "nsf_coupling":  # zuko's own way to halves
+        flow = zuko.flows.NSF(size.features, bins=size.bins, passes=2, **common)
+    elif size.family == "nsf":
+        flow = zuko.flows.NSF(size.features, bins=size.bins, **common)
+    else:
+        flow = {"maf": zuko.flows.MAF, "realnvp": zuko.flows.RealNVP}[size.family](size.features, **common)
+    return Subject(flow, lambda x: flow().log_prob(x), lambda z: flow().transform.inv(z))
 
 
-def _nflows(features: int, bins: int, residual: bool, blocks: int) -> Peer:
-    from nflows.distributions import StandardNormal
-    from nflows.flows import Flow
-    from nflows.transforms import CompositeTransform, ReversePermutation
-    from nflows.transforms.autoregressive import MaskedPiecewiseRationalQuadraticAutoregressiveTransform
+def nflows(size: Size) -> Subject:
+    from nflows.distributions.normal import StandardNormal
+    from nflows.flows.base import Flow as Peer
+    from nflows.transforms import autoregressive as ar
+    from nflows.transforms import coupling as cp
+    from nflows.transforms.base import CompositeTransform
+    from nflows.transforms.permutations import ReversePermutation
 
+    d, (width, *rest) = size.features, size.hidden
     steps: list[nn.Module] = []
-    for _ in range(TRANSFORMS):
-        spline = MaskedPiecewiseRationalQuadraticAutoregressiveTransform(
-            features,
-            HIDDEN,
-            num_bins=bins,
-            tails="linear",
-            tail_bound=BOUND,
-            num_blocks=blocks,
-            use_residual_blocks=residual,
-        )
-        steps += [ReversePermutation(features), spline]
-    flow = Flow(CompositeTransform(steps), StandardNormal([features]))
-    return Peer(features, flow, lambda module, x: module.log_prob(x))
+    for i in range(size.transforms):
+        masked = {"features": d, "hidden_features": width, "num_blocks": len(rest), "use_residual_blocks": False}
+        spline = {"num_bins": size.bins, "tails": "linear", "tail_bound": 5.0}
+        mask = torch.arange(d) % 2 == i % 2
+
+        def coupling_net(a: int, b: int) -> nn.Module:
+            widths = (a, width, *rest)
+            layers = [m for i, o in itertools.pairwise(widths) for m in (nn.Linear(i, o), nn.ReLU())]
+            return _IgnoreContext(nn.Sequential(*layers, nn.Linear(widths[-1], b)))
+
+        if size.family == "maf":
+            steps.append(ar.MaskedAffineAutoregressiveTransform(**masked))
+        elif size.family == "nsf":
+            steps.append(ar.MaskedPiecewiseRationalQuadraticAutoregressiveTransform(**masked, **spline))
+        elif size.family == "realnvp":
+            steps.append(cp.AffineCouplingTransform(mask, coupling_net))
+        else:
+            steps.append(cp.PiecewiseRationalQuadraticCouplingTransform(mask, coupling_net, **spline))
+        if size.autoregressive:
+            steps.append(ReversePermutation(d))
+    flow = Peer(CompositeTransform(steps), StandardNormal([d]))
+    return Subject(flow, flow.log_prob, lambda z: flow._transform.inverse(z)[0])
 
 
-PEERS: dict[str, Callable[[int], Peer]] = {
+class _IgnoreContext(nn.Module):
+    """nflows hands a context to every coupling network."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.net(x)
+
+
+def normflows(size: Size) -> Subject:
+    import normflows as nf
+
+    d, (width, *rest) = size.features, size.hidden
+    steps: list[nn.Module] = []
+    for _i in range(size.transforms):
+        if size.family == "maf":  # exported with its fast direction at sampling; read backwards it scores in one pass
+            steps.append(nf.flows.MaskedAffineAutoregressive(d, width, num_blocks=len(rest), use_residual_blocks=False))
+        elif size.family == "nsf":
+            steps.append(
+                nf.flows.AutoregressiveRationalQuadraticSpline(d, len(rest), width, num_bins=size.bins, tail_bound=5)
+            )
+        else:
+            raise NotImplementedError(size.family)
+    forward_scores = size.family == "maf"
+
+    def run(x: Tensor, towards_noise: bool) -> tuple[Tensor, Tensor]:
+        total = x.new_zeros(len(x))
+        for step in steps if towards_noise else reversed(steps):
+            move = step.forward if towards_noise == forward_scores else step.inverse
+            x, log_det = move(x if towards_noise else x.flip(1))
+            x = x.flip(1) if towards_noise else x
+            total = total + log_det
+        return x, total
+
+    def log_prob(x: Tensor) -> Tensor:
+        z, log_det = run(x, True)
+        return log_det - 0.5 * (z.square() + LOG_2PI).sum(1)
+
+    return Subject(nn.ModuleList(steps), log_prob, lambda z: run(z, False)[0])
+
+
+LIBRARIES: dict[str, Callable[[Size], Subject]] = {
+    "fluvial": fluvial,
     "zuko": zuko,
-    "zuko-readme": zuko_readme,
     "nflows": nflows,
-    "nflows-readme": nflows_readme,
+    "normflows": normflows,
 }
-
-
-def versions() -> dict[str, str]:
-    """Of torch and of those libraries compared that are installed."""
-    found = {}
-    for name in ("fluvial", "torch", "zuko", "nflows"):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
