@@ -16,6 +16,8 @@ from fluvial.training.settings import Settings
         ("budget", 0.0, "positive number of seconds"),
         ("budget", float("nan"), "got nan"),
         ("learning_rate", -1e-3, "got -0.001"),
+        ("learning_rate", "fast", "got 'fast'"),
+        ("weight_decay", "much", "at least 0"),
         ("clip", 0.0, "positive"),
         ("ema", 1.0, "between 0 and 1"),
         ("weight_decay", -1.0, "at least 0"),

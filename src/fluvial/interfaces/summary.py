@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fluvial.core.errors import RunError
 from fluvial.data.columns import Column
 from fluvial.tasks.model import Model
 
@@ -25,7 +26,18 @@ def summary(model: Model, folder: Path) -> str:
 
 
 def details(model: Model, folder: Path) -> str:
-    """All that a run folder says about its model."""
+    """All that a run folder says about its model.
+
+    Raises:
+        RunError: the record in the folder lacks something.
+    """
+    try:
+        return _details(model, folder)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise RunError(f"the record in {folder} is damaged or not fluvial's: {error!r}") from None
+
+
+def _details(model: Model, folder: Path) -> str:
     record = model.record
     options = json.dumps(record["model"]["options"])
     lines = [summary(model, folder), f"options: {options}", f"seed: {record['seed']}", "columns:"]

@@ -101,12 +101,12 @@ def fit(
         drop_missing=drop_missing,
     )
     report = _Lines() if progress is True else progress or _silent
+    density = _initial(prepared, seed)
     opened = open_run(out, force=force, resume=resume) if out is not None else contextlib.nullcontext()
     with opened as run:
         if run is not None and run.finished:
             return load(run.path)
         began = time.monotonic()
-        density = _initial(prepared, seed)
         records = _learn(density, name, prepared, settings, run, resume, report)
         seconds = records[-1].elapsed if records else time.monotonic() - began
         record = {

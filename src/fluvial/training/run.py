@@ -23,6 +23,7 @@ from fluvial.training.checkpoint import write_atomically
 from fluvial.training.trainer import Record
 
 FORMAT = 1
+_ROOM = 1 << 30  # bytes that building a model may take beyond its weights
 _UNFIT = (TypeError, ValueError, KeyError, AttributeError, IndexError, RuntimeError, MemoryError)
 
 
@@ -113,6 +114,7 @@ def open_run(path: str | os.PathLike[str], *, force: bool = False, resume: bool 
             ``force`` nor ``resume`` is given.
     """
     run = RunFolder(Path(path))
+    made = not run.path.exists()
     try:
         run.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -130,9 +132,13 @@ def open_run(path: str | os.PathLike[str], *, force: bool = False, resume: bool 
             run.metrics.unlink(missing_ok=True)
         yield run
     finally:
+        if not run.finished and not run.checkpoint.exists():  # of no use to anybody
+            for file in (run.metrics, run.weights, run.rows):
+                file.unlink(missing_ok=True)
         run.lock.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
-            run.path.rmdir()  # nothing came of it: a folder with files stays
+            if made:
+                run.path.rmdir()  # nothing came of it: a folder with files stays
 
 
 def load_run(path: str | os.PathLike[str]) -> Saved:
@@ -156,7 +162,8 @@ def load_run(path: str | os.PathLike[str]) -> Saved:
     if hashlib.sha256(weights).hexdigest() != config["weights_sha256"]:
         raise RunError(f"{run.weights} is not the file that this run wrote; it is damaged or was replaced")
     try:
-        density = build(config["model"])
+        with _bounded_memory(_ROOM + 8 * len(weights)):
+            density = build(config["model"])
         density.load_state_dict(tensors)
     except FluvialError as error:
         raise RunError(f"{run.config} does not describe a model: {error}") from None
@@ -171,6 +178,25 @@ def load_run(path: str | os.PathLike[str]) -> Saved:
             raise
         raise RunError(f"{path} is damaged: {run.rows.name} or {run.metrics.name} cannot be read") from None
     return Saved(density, config, metrics, rows)
+
+
+@contextlib.contextmanager
+def _bounded_memory(room: int) -> Generator[None]:
+    """Let this process grow by ``room`` bytes at most, so that sizes in a hostile configuration only fail."""
+    try:
+        import resource
+
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError):  # not Linux
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limits = [limit for limit in (used + room, soft, hard) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _read_config(path: Path) -> dict[str, Any]:

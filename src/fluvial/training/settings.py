@@ -61,7 +61,7 @@ class Settings:
         _number("learning_rate", self.learning_rate, 0.0, math.inf, "a positive number")
         _number("clip", self.clip, 0.0, math.inf, "a positive number, or none")
         _number("ema", self.ema, 0.0, 1.0, "a number between 0 and 1, such as 0.999")
-        if not 0 <= self.weight_decay < math.inf:
+        if not (_is_number(self.weight_decay) and 0 <= self.weight_decay < math.inf):
             raise UsageError(f"weight_decay: expected a number of at least 0, got {self.weight_decay!r}")
         _choice("optimizer", self.optimizer, get_args(Optimizer))
         _choice("schedule", self.schedule or "cosine", get_args(Schedule))
@@ -89,11 +89,15 @@ def _whole(name: str, value: int | None, least: int) -> None:
         raise UsageError(f"{name}: expected a whole number of at least {least}, got {value!r}")
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _choice(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise UsageError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
 
 
 def _number(name: str, value: float | None, above: float, below: float, expected: str) -> None:
-    if value is not None and not above < value < below:
+    if value is not None and not (_is_number(value) and above < value < below):
         raise UsageError(f"{name}: expected {expected}, got {value!r}")

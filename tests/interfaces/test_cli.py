@@ -1,0 +1,189 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fluvial import load
+from fluvial.core.errors import RunError
+from fluvial.interfaces.cli import main
+
+TINY = ["--model", "maf", "--epochs", "1", "--set", "transforms=1", "--set", "hidden=8"]
+
+
+@pytest.fixture(autouse=True)
+def _no_report(monkeypatch):
+    """The report has tests of its own, and takes seconds."""
+    monkeypatch.setattr("fluvial.interfaces.report.write_report", lambda model, folder: Path(folder) / "report.html")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a table and a run fitted to it."""
+    folder, before = tmp_path_factory.mktemp("place"), Path.cwd()
+    rng = np.random.default_rng(0)
+    table = {"size": rng.gamma(2.0, size=80), "kind": rng.choice(["a", "b"], 80), "n": rng.poisson(3, 80)}
+    pd.DataFrame(table).to_csv(folder / "table.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fluvial.interfaces.report.write_report", lambda model, folder: Path(folder) / "report.html")
+        os.chdir(folder)
+        assert main(["fit", "table.csv", "--context", "kind", "--out", "run", *TINY]) == 0
+        os.chdir(before)
+    return folder
+
+
+def test_help_does_not_need_torch():
+    code = (
+        "import sys\nfrom fluvial.interfaces.cli import main\nmain(['--help'])\nmain(['fit', '--help'])\n"
+        "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--budget" in done.stdout
+    assert "score" in done.stdout
+
+
+def test_fit_prints_scores_and_folder_and_talks_on_stderr(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    assert main(["fit", "table.csv", "--context", "kind", *TINY]) == 0
+    out, err = capsys.readouterr()
+    assert "run: runs/table-maf" in out
+    assert "Gaussian" in out
+    assert "report: runs/table-maf/report.html" in out
+    assert "epoch 1" in err
+    assert load("runs/table-maf").record["command"].startswith("fluvial ")
+    assert main(["fit", "table.csv", "--context", "kind", *TINY]) == 0
+    assert "run: runs/table-maf-2" in capsys.readouterr().out
+    assert main(["fit", "table.csv", "--context", "kind", "--force", *TINY]) == 0
+    assert "run: runs/table-maf-2" in capsys.readouterr().out
+
+
+def test_without_data_it_fits_the_bundled_table_given_sex(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", "--model", "gaussian"]) == 0
+    model = load("runs/abalone-gaussian")
+    assert [c.name for c in model.schema.context] == ["Sex"]
+    assert len(model.schema.columns) == 8
+    assert model.schema.columns[0].unit == "200 mm"
+    assert "8 columns" in capsys.readouterr().out
+
+
+def test_set_reaches_model_and_training(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    extra = ["--set", "learning_rate=2e-3", "--set", "ema=none", "--out", "set", "--budget", "1m", "--seed", "3"]
+    assert main(["fit", "table.csv", "--context", "kind", *TINY, *extra]) == 0
+    record = load("set").record
+    assert record["model"]["options"]["hidden"] == [8]
+    settings = record["settings"]
+    assert (settings["learning_rate"], settings["ema"], settings["budget"], settings["seed"]) == (2e-3, None, 60, 3)
+
+
+def test_score_writes_csv_to_stdout_and_any_format_to_a_file(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    assert main(["score", "run", "table.csv"]) == 0
+    out, err = capsys.readouterr()
+    rows = list(csv.DictReader(out.splitlines()))
+    expected = load("run").log_prob("table.csv")
+    assert [float(r["log_prob"]) for r in rows] == expected.tolist()
+    assert "lower bounds" in err
+    assert main(["score", "run", "table.csv", "-o", "scores.parquet"]) == 0
+    assert capsys.readouterr().out == ""
+    assert pd.read_parquet("scores.parquet")["log_prob"].tolist() == expected.tolist()
+
+
+def test_scores_name_the_rows_that_are_left(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    table = pd.read_csv("table.csv").head(5)
+    table.loc[1, "size"] = np.nan
+    table.to_csv("gaps.csv", index=False)
+    assert main(["score", "run", "gaps.csv", "--drop-missing"]) == 0
+    out, err = capsys.readouterr()
+    assert [r["row"] for r in csv.DictReader(out.splitlines())] == ["0", "2", "3", "4"]
+    assert "left out" in err
+
+
+def test_sample_in_the_tables_own_shape(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    assert main(["sample", "run", "-n", "5", "--context", "kind=b", "--seed", "1"]) == 0
+    out, err = capsys.readouterr()
+    rows = list(csv.DictReader(out.splitlines()))
+    assert [r["kind"] for r in rows] == ["b"] * 5
+    assert list(rows[0]) == ["size", "kind", "n"]
+    assert err == ""
+    assert main(["sample", "run", "-n", "5", "--context", "kind=b", "--seed", "1", "-o", "new.csv"]) == 0
+    assert Path("new.csv").read_text() == out
+
+
+def test_a_seed_that_was_not_given_is_told(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    assert main(["sample", "run", "-n", "3"]) == 0
+    out, err = capsys.readouterr()
+    assert main(["sample", "run", "-n", "3", "--seed", err.split()[-1]]) == 0
+    assert capsys.readouterr().out == out
+
+
+def test_info_and_report(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    assert main(["info", "run"]) == 0
+    out = capsys.readouterr().out
+    assert "size: positive" in out
+    assert "kind: categorical, one of a, b" in out
+    assert '"hidden": [8]' in out
+    assert main(["report", "run"]) == 0
+    assert capsys.readouterr().out == "run/report.html\n"
+
+
+def test_a_report_that_cannot_be_written_does_not_lose_the_fit(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+
+    def lacking(model, folder):
+        raise RunError('figures need matplotlib: pip install "fluvial[report]"')
+
+    monkeypatch.setattr("fluvial.interfaces.report.write_report", lacking)
+    assert main(["fit", "table.csv", "--context", "kind", "--out", "bare", *TINY]) == 0
+    assert 'no report: figures need matplotlib: pip install "fluvial[report]"' in capsys.readouterr().err
+    load("bare")
+
+
+def test_a_bar_on_a_terminal(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    assert main(["fit", "table.csv", "--context", "kind", "--out", "tty", *TINY]) == 0
+    err = capsys.readouterr().err
+    assert "epoch 1, train" in err
+    assert "\x1b[3" not in err  # no colours
+
+
+def test_output_that_nobody_reads_is_no_error(place):
+    argv = "['sample', 'run', '-n', '20000', '--seed', '0']"
+    code = f"import sys; from fluvial.interfaces.cli import main; sys.exit(main({argv}))"
+    command = f'{sys.executable} -c "{code}" | head -1; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(["bash", "-c", command], cwd=place, capture_output=True, text=True)
+    assert done.stdout == "size,kind,n\n"
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(place):
+    code = "import sys\nfrom fluvial.interfaces.cli import main\nsys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "fit", "table.csv", "--context", "kind", "--out", "long"]
+    process = subprocess.Popen([*command, "--epochs", "100000"], cwd=place, stderr=subprocess.PIPE, text=True)
+    while not (place / "long/metrics.jsonl").exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].endswith("--epochs 100000 --resume")
+    assert (place / "long/checkpoint.pt").exists()
+    assert not (place / "long/.lock").exists()
+    assert json.loads((place / "long/metrics.jsonl").read_text().splitlines()[0])["epoch"] == 0
