@@ -154,6 +154,25 @@ def test_an_interrupted_run_saves_and_goes_on_bit_for_bit(tmp_path, monkeypatch)
     assert resumed.seen == 0  # initialised once, in the first life
 
 
+def test_an_interruption_during_the_evaluation_loses_nothing(tmp_path, monkeypatch):
+    whole, broken, resumed = (Gaussian(jitter=1.0) for _ in range(3))
+    list(train(whole, rows(), rows(50, 1), QUICK))
+    training = train(broken, rows(), rows(50, 1), QUICK, tmp_path / "c.pt")
+    for _ in range(3):
+        next(training)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("fluvial.training.trainer.score", interrupt)
+        next(training)
+    assert checkpoint.load(tmp_path / "c.pt")["progress"]["step"] == 18  # three whole epochs of six steps
+    records = list(train(resumed, rows(), rows(50, 1), QUICK, tmp_path / "c.pt", resume=True))
+    assert torch.equal(whole.mean, resumed.mean)
+    assert [r.epoch for r in records if r.ended] == list(range(6))
+
+
 def test_closing_the_generator_early_keeps_the_best_weights(tmp_path):
     density = Gaussian()
     training = train(density, rows(), rows(50, 1), QUICK, tmp_path / "c.pt")

@@ -184,7 +184,7 @@ class _Loop:
             self.density.initialize(*self.data.rows(index.to(self.data.x.device), self.device))
         if self.averaged is not None:
             self.averaged.update_parameters(self.density)
-        return self._end_epoch()
+        return self._end_epoch(self._evaluate())
 
     def run(self, every: float) -> Generator[Record]:
         """Train to the end, whoever stops it."""
@@ -218,8 +218,12 @@ class _Loop:
                 self._step(parts[p.batch])
                 if time.monotonic() >= until and p.batch < len(parts):
                     return self._record(ended=False)
+        held_out = self._evaluate()  # before anything moves, so that an interruption here loses nothing
+        self.clean = False
         p.epoch, p.batch = p.epoch + 1, 0
-        return self._end_epoch()
+        record = self._end_epoch(held_out)
+        self.clean = True
+        return record
 
     def _step(self, index: Tensor) -> None:
         p, s = self.progress, self.settings
@@ -263,11 +267,11 @@ class _Loop:
         if self.averaged is not None:
             self.averaged.module.load_state_dict(self.best)
 
-    def _end_epoch(self) -> Record:
-        """Evaluate, keep a true copy of the best weights, lower the learning rate on a plateau."""
+    def _end_epoch(self, held_out: float | None) -> Record:
+        """Note the score, keep a true copy of the best weights, lower the learning rate on a plateau."""
         p = self.progress
         mean = p.loss / p.rows if p.rows else None
-        p.held_out = self._evaluate()
+        p.held_out = held_out
         judge = p.held_out if self.held_out is not None else mean
         if judge is not None and judge < p.best:
             p.best, p.best_epoch, self.best = judge, p.epoch, _copied(self.judged)
