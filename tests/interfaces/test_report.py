@@ -121,5 +121,5 @@ def test_a_model_without_rows_is_a_sentence(tmp_path):
 def test_a_missing_extra_is_a_sentence_with_the_command(monkeypatch, tmp_path, missing):
     fitted = fit(np.random.default_rng(0).normal(size=(50, 2)), "gaussian", progress=False)
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(UsageError, match=rf'{missing}.*pip install "fluvial\[report,sklearn\]"'):
+    with pytest.raises(UsageError, match=rf'{missing}.*pip install "fluvial\[report\]"'):
         write_report(fitted, tmp_path)

@@ -217,6 +217,8 @@ def info(run: Path, /) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit code is 0, 2 after an error that names its cause, 130 when interrupted."""
+    # before torch loads: threads that find the cores busy sleep instead of spinning, which can cost minutes
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     argv = sys.argv[1:] if argv is None else argv
     try:
         app(argv, exit_on_error=False, print_error=False)

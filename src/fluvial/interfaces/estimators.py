@@ -66,7 +66,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
         options: Mapping[str, Any] | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 3e-3,
         holdout: float = 0.1,
         device: str | None = None,
         random_state: int | np.random.RandomState | None = None,

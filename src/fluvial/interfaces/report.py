@@ -331,5 +331,5 @@ def _need_extras() -> None:
         import sklearn  # noqa: F401  # pyright: ignore
     except ImportError as error:
         raise UsageError(
-            f'the report needs {error.name}, which is not installed: pip install "fluvial[report,sklearn]"'
+            f'the report needs {error.name}, which is not installed: pip install "fluvial[report]"'
         ) from None

@@ -285,5 +285,5 @@ def _need_sklearn() -> None:
         import sklearn  # noqa: F401  # pyright: ignore
     except ImportError:
         raise UsageError(
-            'the diagnosis of a model needs scikit-learn, which is not installed: pip install "fluvial[report,sklearn]"'
+            'the diagnosis of a model needs scikit-learn, which is not installed: pip install "fluvial[report]"'
         ) from None

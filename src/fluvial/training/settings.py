@@ -23,7 +23,8 @@ class Settings:
         budget: wall-clock seconds at most, None for no limit; training ends earlier once it no longer helps.
         batch_size: rows a step, None for a size that suits the number of rows.
         learning_rate: its largest value.
-        weight_decay: decoupled for ``adamw``, an L2 penalty for ``adam``.
+        weight_decay: decoupled for ``adamw``, an L2 penalty for ``adam``. None: 200 D / N, 1 at most, for N rows of
+            D numbers: few rows of many columns are what overfits.
         schedule: of the learning rate; None takes "cosine" where an end is known and "plateau" where not. Both
             go back to the best weights with a smaller rate when the held-out score stops improving.
         clip: largest global norm of the gradient, None for no clipping.
@@ -41,12 +42,12 @@ class Settings:
     epochs: int | None = None
     budget: float | None = None
     batch_size: int | None = None
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    optimizer: Optimizer = "adam"
+    learning_rate: float = 3e-3
+    weight_decay: float | None = None
+    optimizer: Optimizer = "adamw"
     schedule: Schedule | None = None
     clip: float | None = 5.0
-    ema: float | None = 0.995
+    ema: float | None = 0.99
     patience: int | None = None
     seed: int = 0
     device: str | None = None
@@ -61,7 +62,8 @@ class Settings:
         _number("learning_rate", self.learning_rate, 0.0, math.inf, "a positive number")
         _number("clip", self.clip, 0.0, math.inf, "a positive number, or none")
         _number("ema", self.ema, 0.0, 1.0, "a number between 0 and 1, such as 0.999")
-        if not (_is_number(self.weight_decay) and 0 <= self.weight_decay < math.inf):
+        decay = self.weight_decay
+        if decay is not None and not (_is_number(decay) and 0 <= decay < math.inf):
             raise UsageError(f"weight_decay: expected a number of at least 0, got {self.weight_decay!r}")
         _choice("optimizer", self.optimizer, get_args(Optimizer))
         _choice("schedule", self.schedule or "cosine", get_args(Schedule))
@@ -72,6 +74,14 @@ class Settings:
     def has_end(self) -> bool:
         """Whether training ends by its own count or clock."""
         return self.epochs is not None or self.budget is not None
+
+    def decay(self, rows: int, numbers: int) -> float:
+        """The weight decay for ``rows`` events of ``numbers`` numbers each.
+
+        >>> Settings().decay(10_000, 8), Settings().decay(5_000, 40), Settings(weight_decay=0.0).decay(9, 9)
+        (0.16, 1.0, 0.0)
+        """
+        return min(1.0, 200 * numbers / rows) if self.weight_decay is None else self.weight_decay
 
     def torch_device(self) -> torch.device:
         """The device to train on."""

@@ -157,7 +157,7 @@ class _Loop:
         self.patience, self.epochs = _ends(settings, self.batches)
         self.plateau = max(1, min(self.patience, _patience(self.batches)) // 3)
         self.parameters = [p for p in density.parameters() if p.requires_grad]
-        self.optimizer = _optimizer(self.parameters, settings)
+        self.optimizer = _optimizer(self.parameters, settings, settings.decay(*data.x.flatten(1).shape))
         self.averaged = AveragedModel(density, multi_avg_fn=_average(settings.ema)) if settings.ema else None
         self.progress = _Progress()
         self.best = _copied(density)
@@ -439,12 +439,17 @@ def _digest(data: Data) -> str:
     return hashed.hexdigest()
 
 
-def _optimizer(parameters: list[torch.nn.Parameter], settings: Settings) -> torch.optim.Optimizer:
+def _optimizer(parameters: list[torch.nn.Parameter], settings: Settings, decay: float) -> torch.optim.Optimizer:
+    """Weights decay; biases, shifts and scales, which have one axis, do not."""
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    groups = [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
     try:
-        return kind(parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+        return kind(groups, settings.learning_rate, fused=True)
     except RuntimeError:  # a device without the fused step
-        return kind(parameters, settings.learning_rate, weight_decay=settings.weight_decay, foreach=True)
+        return kind(groups, settings.learning_rate, foreach=True)
 
 
 def _average(decay: float) -> Callable[[PARAM_LIST, PARAM_LIST, Tensor | int], None]:
