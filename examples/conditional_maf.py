@@ -18,7 +18,7 @@ def moons(n: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 flow = models.maf((2,), transforms=5, hidden=(64, 64), context_shape=(2,))
 optimizer = torch.optim.Adam(flow.parameters(), lr=2e-3)
-for step in range(500):
+for _ in range(500):
     loss = -flow.log_prob(*moons(256)).mean()
     optimizer.zero_grad()
     loss.backward()

@@ -15,7 +15,7 @@ def log_target(x: torch.Tensor) -> torch.Tensor:
 
 flow = models.iaf((2,), transforms=4, hidden=(64, 64))
 optimizer = torch.optim.Adam(flow.parameters(), lr=2e-3)
-for step in range(600):
+for _ in range(600):
     loss = reverse_kl(flow, log_target, 256)
     optimizer.zero_grad()
     loss.backward()
