@@ -177,7 +177,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(place):
     code = "import sys\nfrom fluvial.interfaces.cli import main\nsys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "fit", "table.csv", "--context", "kind", "--out", "long"]
     process = subprocess.Popen([*command, "--epochs", "100000"], cwd=place, stderr=subprocess.PIPE, text=True)
-    while not (place / "long/metrics.jsonl").exists() and process.poll() is None:
+    while not (place / "long/checkpoint.pt").exists() and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()

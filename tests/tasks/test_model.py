@@ -149,3 +149,15 @@ def test_rows_with_gaps_are_named_or_left_out(model):
     scores = model.score(table, drop_missing=True)
     assert 3 not in scores.rows
     assert len(scores.log_prob) == 19
+
+
+def test_a_rows_score_depends_on_the_row_alone():
+    rng = np.random.default_rng(0)
+    table = {"count": rng.poisson(4.0, 200), "size": np.round(rng.gamma(3.0, 1.0, 200), 1)}
+    model = fit(table, "maf", epochs=1, options={"transforms": 2, "hidden": [8]}, progress=False)
+    assert not model.exact
+    scores = model.log_prob(table)
+    backwards = model.log_prob({name: values[::-1] for name, values in table.items()})
+    np.testing.assert_allclose(scores, backwards[::-1], rtol=1e-5)
+    one = model.log_prob({name: values[7:8] for name, values in table.items()})
+    np.testing.assert_allclose(one, scores[7:8], rtol=1e-5)

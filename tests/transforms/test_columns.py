@@ -62,6 +62,19 @@ def test_rows_outside_their_bounds_have_density_zero_not_nan():
     assert not log_det.isnan().any()
 
 
+def test_filled_cells_are_exact_and_average_to_the_bound():
+    maps = [ColumnMap(step=1.0, lower=0.0, curve=2.0), ColumnMap(step=0.5, scale=2.0)]
+    drawn, filled = Columns(maps), Columns(maps, filled=True)
+    assert filled.exact
+    assert not drawn.exact
+    x = torch.tensor([[3.0, -1.5]], dtype=torch.float64).expand(4000, -1)
+    share = torch.rand(4000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    cells = filled.fill(x, share)
+    torch.testing.assert_close(filled.inverse(filled(cells)[0])[0], cells, rtol=1e-5, atol=1e-5)
+    assert torch.equal(drawn.inverse(drawn(x)[0])[0], x)
+    assert abs(filled(cells)[1].mean() - drawn(x)[1].mean()) < 0.01
+
+
 def test_large_offsets_survive():
     """Seconds since 1970 differ in the seventh decimal of float32; the head works in float64."""
     x = 1.7e9 + np.arange(1000.0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 import fluvial
-from fluvial.interfaces.words import listed_names, parse_assignments, parse_seconds
+from fluvial.interfaces.words import command, listed_names, parse_assignments, parse_seconds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -220,6 +220,7 @@ def main(argv: list[str] | None = None) -> int:
     # before torch loads: threads that find the cores busy sleep instead of spinning, which can cost minutes
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     argv = sys.argv[1:] if argv is None else argv
+    command.set(tuple(argv))
     try:
         app(argv, exit_on_error=False, print_error=False)
         sys.stdout.flush()

@@ -14,6 +14,7 @@ from typing import Any
 from fluvial.core.errors import UsageError
 from fluvial.data.abalone import load_abalone
 from fluvial.data.tables import Table, read
+from fluvial.interfaces.words import command
 from fluvial.models import DEFAULT, resolve
 from fluvial.tasks.fit import Progress, fit, line
 from fluvial.tasks.model import Model
@@ -59,7 +60,7 @@ def run_fit(
             options=options,
             settings=settings,
             progress=progress,
-            command=shlex.join(["fluvial", *sys.argv[1:]]),
+            command=shlex.join(["fluvial", *command.get()]),
         )
 
 

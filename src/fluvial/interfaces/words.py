@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from contextvars import ContextVar
+
+command: ContextVar[tuple[str, ...]] = ContextVar("command", default=())
+"""The words of the command that is running, kept in the records it writes."""
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SPAN = re.compile(r"(\d+(?:\.\d*)?)\s*([smhd]?)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fluvial.core import Density
+from fluvial.core import Density, Flow
 from fluvial.core.errors import RunError, UsageError
 from fluvial.data.schema import Schema
 from fluvial.data.tables import as_kind, read
 from fluvial.training.objectives import chunk_rows, score, score_parts
 from fluvial.training.run import RunFolder, load_run, open_run
+from fluvial.transforms import Columns
 
+_FILLS = 8  # ways to fill the cells of rounded columns that a score averages over
 _REDRAWS = 10  # attempts to replace draws that are not finite
 
 
@@ -79,16 +81,36 @@ class Model:
         encoded = self.schema.encode(read(data), drop_missing=drop_missing)
         values = self.log_prob_rows(encoded.x, encoded.context)
         values[encoded.impossible] = -np.inf
-        parts = score_parts(self.density, torch.from_numpy(encoded.x), _tensor(encoded.context))
+        parts = self._averaged(score_parts, encoded.x, encoded.context)
         columns = [] if parts is None else parts.double().numpy().T
         named = {c.name: part for c, part in zip(self.schema.columns, columns)}
         return Scores(encoded.rows, values, encoded.warnings, named)
 
     def log_prob_rows(self, x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
         """As :meth:`log_prob`, for rows that the schema has encoded: x (N, D), context (N, C)."""
-        values = score(self.density, torch.from_numpy(x), _tensor(context)).double().numpy()
+        values = self._averaged(score, x, context).double().numpy()
         # rows so far out that float32 overflows on the way have no density to speak of
         return np.where(np.isnan(values), -np.inf, values)
+
+    def _averaged(self, function: Callable[..., Any], x: np.ndarray, context: np.ndarray | None) -> Any:  # noqa: ANN401
+        """A score of rows; where noise must fill cells, its mean over a few fills that all rows share.
+
+        So a row's score depends on the row alone, not on its place in the table.
+        """
+        rows, given, density = torch.from_numpy(x), _tensor(context), self.density
+        if not isinstance(density, Flow) or not isinstance(density.transform, Columns) or density.transform.exact:
+            return function(density, rows, given)
+        columns = density.transform
+        filled = Flow(
+            Columns(columns.maps, filled=True).to(columns.like.device, columns.like.dtype),
+            density.base,
+            density.event_shape,
+            density.context_shape,
+            density.embed,
+        )
+        shares = torch.rand(_FILLS, x.shape[1], dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        scores = [function(filled, columns.fill(rows, share), given) for share in shares]
+        return None if scores[0] is None else torch.stack(scores).mean(0)
 
     def sample(self, n: int, context: object = None, seed: int | None = None) -> Any:  # noqa: ANN401
         """n new rows as a table of the kind that the model was fitted to, with its columns, dtypes and bounds.

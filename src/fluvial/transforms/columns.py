@@ -142,14 +142,19 @@ class Columns(Transform):
     Raw rows come and go in float64, since the units of real columns leave float32 too little room; the numbers
     behind it are of the model's dtype. log_det is -inf for rows outside their bounds. With a gridded column
     the density becomes a bound, since its cells are filled with uniform noise.
+
+    Args:
+        maps: one for each column.
+        filled: the cells of gridded columns hold values already (see :meth:`fill`): nothing is drawn, nothing
+            snapped back, and the density is exact for such rows.
     """
 
-    def __init__(self, maps: Sequence[ColumnMap]) -> None:
+    def __init__(self, maps: Sequence[ColumnMap], filled: bool = False) -> None:
         super().__init__()
         if not maps:
             raise ValueError("maps: expected one for each column, got none")
         self.maps = tuple(maps)
-        self.bijective = self.exact = all(m.step is None for m in maps)
+        self.bijective = self.exact = filled or all(m.step is None for m in maps)
         self.register_buffer("like", torch.zeros(()), persistent=False)
         self.like: Tensor
 
@@ -166,10 +171,15 @@ class Columns(Transform):
         n = _Numbers.of(self.maps, x.device)
         x = x.double()
         if not self.exact:
-            x = torch.where(n.gridded, _snap(x, n) + n.step * torch.rand_like(x), x)
+            x = self.fill(x, torch.rand_like(x))
         z, log_det = _unbound(x, n)
         z = (z - n.location) / n.scale
         return z.to(self.like.dtype), (log_det - n.scale.log()).to(self.like.dtype)
+
+    def fill(self, x: Tensor, share: Tensor) -> Tensor:
+        """Grid values moved into their cells by ``share`` (broadcast over rows, in [0, 1)) of a step."""
+        n = _Numbers.of(self.maps, x.device)
+        return torch.where(n.gridded, _snap(x, n) + n.step * share, x)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         n = _Numbers.of(self.maps, z.device)
