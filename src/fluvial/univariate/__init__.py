@@ -1,12 +1,16 @@
 """One-dimensional maps: pure functions of (value, theta) that work elementwise."""
 
 from fluvial.univariate.affine import Affine, ExpScale, Gate, Shift, SigmoidScale, TanhScale
+from fluvial.univariate.discrete import Bernoulli, Categorical, DiscretizedLogistics
 from fluvial.univariate.mixture import GaussianMixture
 from fluvial.univariate.spline import RQSpline
 from fluvial.univariate.univariate import Univariate
 
 __all__ = [
     "Affine",
+    "Bernoulli",
+    "Categorical",
+    "DiscretizedLogistics",
     "ExpScale",
     "Gate",
     "GaussianMixture",
