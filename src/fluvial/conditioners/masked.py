@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import torch
@@ -117,14 +118,13 @@ class _Stepper:
 
     def __init__(self, net: MaskedMLP, like: Tensor, context: Tensor | None) -> None:
         self.net, self.activation = net, net.activation
-        self.order = net.order.tolist()
         batch, n = like.shape[0], net.features
         first, *rest = (layer.weight * layer.mask for layer in net.layers)  # pyright: ignore
         self.weights = [first[:, :n][:, net.order], *rest]
         self.biases = [layer.bias.unsqueeze(1) for layer in net.layers]  # pyright: ignore
         if context is not None:  # the context's part of the first layer is known from the start
             self.biases[0] = torch.addmm(self.biases[0], first[:, n:], context.t())
-        self.ends = [[sum(d <= k for d in degrees) for k in range(n + 1)] for degrees in net.degrees]
+        self.ends = [[bisect_right(degrees, k) for k in range(n + 1)] for degrees in net.degrees]  # degrees are sorted
         by_position = (net.size, n, -1)
         self.out = (net.last.weight * net.last.mask).view(by_position).transpose(0, 1)[net.order]
         self.out_bias = net.last.bias.view(net.size, n).t()[net.order].unsqueeze(2)

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from fluvial.core import Density, Flow
 from fluvial.training import Data
-from fluvial.training.objectives import chunk_rows
-
-Chunk = Callable[[slice, torch.device], Tensor]
-
-
-@torch.no_grad()
-def by_chunk(density: Density, chunk: Chunk, rows: int, seed: int) -> Tensor:
-    """The results of ``chunk(rows, device)`` one below the other, on the CPU.
-
-    The density's mode and the caller's random state are left as they were; noise is that of ``seed``.
-    """
-    device = next(density.parameters(), torch.empty(0)).device
-    devices = [device] if device.type == "cuda" else []
-    size, training = chunk_rows(density.event_shape), density.training
-    density.eval()
-    try:
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(seed)
-            parts = [chunk(slice(i, min(i + size, rows)), device).cpu() for i in range(0, rows, size)]
-    finally:
-        density.train(training)
-    return torch.cat(parts) if parts else torch.empty(0, *density.event_shape)
+from fluvial.training.objectives import by_chunk, part
 
 
 def encode(flow: Flow, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor:
@@ -63,8 +40,3 @@ def behind_noise(flow: Flow, data: Data, seed: int = 0) -> tuple[Flow, Data]:
     if inner.context_shape is None:
         return inner, Data(x)
     return inner, Data(x, by_chunk(flow, embedded, n, seed))  # pyright: ignore[reportArgumentType]
-
-
-def part(context: Tensor | None, rows: slice, device: torch.device) -> Tensor | None:
-    """These rows of the context, on ``device``, if there is one."""
-    return None if context is None else context[rows].to(device)

@@ -13,6 +13,7 @@ import torch
 from fluvial.core import Density, Flow, Logistic, Normal, StudentT, Uniform
 from fluvial.tasks import batches
 from fluvial.training import Data
+from fluvial.training.objectives import part
 
 BINS = 20
 _FACTORISED = (Normal, Logistic, StudentT, Uniform)
@@ -130,7 +131,7 @@ def triangular(flow: Flow, data: Data) -> bool:
     device = next(flow.parameters(), torch.empty(0)).device
     x = data.x[:_PROBED].to(device).detach().requires_grad_()
     with torch.enable_grad():
-        z = flow.encode(x, batches.part(data.context, slice(_PROBED), device))
+        z = flow.encode(x, part(data.context, slice(_PROBED), device))
         for i in range(features - 1):
             (row,) = torch.autograd.grad(z[:, i].sum(), x, retain_graph=True)
             if row[:, i + 1 :].abs().max() > 0:

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from fluvial.core import Density
 
+Chunk = Callable[[slice, torch.device], Tensor]
+
 _ELEMENTS = 1 << 19  # numbers of x that are scored at once; networks need some dozens of times this
 
 
@@ -36,7 +38,6 @@ def chunk_rows(event_shape: tuple[int, ...]) -> int:
     return max(64, min(8192, _ELEMENTS // max(1, torch.Size(event_shape).numel())))
 
 
-@torch.no_grad()
 def score(density: Density, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor:
     """log p of each row, (N,), chunk by chunk; any noise the density draws is the same on every call.
 
@@ -45,11 +46,11 @@ def score(density: Density, x: Tensor, context: Tensor | None = None, seed: int 
     return _evaluate(density, density.log_prob, x, context, seed)
 
 
-@torch.no_grad()
 def score_parts(density: Density, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor | None:
     """As :func:`score`, but log p(x_i | x_{<i}, context) of each position, (N, *event_shape), where it has them."""
-    if x.shape[0] == 0 or density.parts(x[:1], None if context is None else context[:1]) is None:
-        return None
+    with torch.no_grad():
+        if x.shape[0] == 0 or density.parts(x[:1], None if context is None else context[:1]) is None:
+            return None
     return _evaluate(density, density.parts, x, context, seed)  # pyright: ignore
 
 
@@ -60,16 +61,31 @@ def _evaluate(
     context: Tensor | None,
     seed: int,
 ) -> Tensor:
+    n = x.shape[0]
+    if n == 0:
+        return torch.empty(0)
+    return by_chunk(density, lambda i, d: function(x[i].to(d), part(context, i, d)), n, seed)
+
+
+@torch.no_grad()
+def by_chunk(density: Density, chunk: Chunk, rows: int, seed: int) -> Tensor:
+    """The results of ``chunk(rows, device)`` one below the other, on the CPU.
+
+    The density's mode and the caller's random state are left as they were; noise is that of ``seed``.
+    """
     device = next(density.parameters(), torch.empty(0)).device
     devices = [device] if device.type == "cuda" else []
-    parts: list[Tensor] = []
-    training = density.training
+    size, training = chunk_rows(density.event_shape), density.training
     density.eval()
-    with torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
-        rows = chunk_rows(density.event_shape)
-        for start in range(0, x.shape[0], rows):
-            given = None if context is None else context[start : start + rows].to(device)
-            parts.append(function(x[start : start + rows].to(device), given).cpu())
-    density.train(training)
-    return torch.cat(parts) if parts else torch.empty(0)
+    try:
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(seed)
+            parts = [chunk(slice(i, min(i + size, rows)), device).cpu() for i in range(0, rows, size)]
+    finally:
+        density.train(training)
+    return torch.cat(parts) if parts else torch.empty(0, *density.event_shape)
+
+
+def part(context: Tensor | None, rows: slice, device: torch.device) -> Tensor | None:
+    """These rows of the context, on ``device``, if there is one."""
+    return None if context is None else context[rows].to(device)
