@@ -120,6 +120,7 @@ def _run(
     last = curve[-1]
     result = {
         "seed": settings.seed,
+        "commit": contenders.commit(),
         "test": summary(log_prob(density, rows.test)),
         "valid": summary(log_prob(density, rows.valid)),
         "parameters": sum(p.numel() for p in density.parameters()),
