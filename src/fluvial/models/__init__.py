@@ -1,11 +1,12 @@
 """Recipes: every model as a composition, and the registry that builds them by name."""
 
-from fluvial.models.registry import CLOSED_FORM, DEFAULT, PRESETS, RECIPES, build, preset, resolve
+from fluvial.models.registry import CLOSED_FORM, DEFAULT, DISCRETE, PRESETS, RECIPES, build, preset, resolve
 from fluvial.models.tabular import gaussian, iaf, maf, maf_mog, nice, nsf, nsf_coupling, realnvp
 
 __all__ = [
     "CLOSED_FORM",
     "DEFAULT",
+    "DISCRETE",
     "PRESETS",
     "RECIPES",
     "build",

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fluvial.conditioners import ContextEncoder, ContextMap
-from fluvial.core import Chain, Density, Flow, UsageError
+from fluvial.core import Chain, Density, Flow, Transform, UsageError
 from fluvial.models import tabular
-from fluvial.transforms import ColumnMap, Columns
+from fluvial.transforms import CodeMap, Codes, ColumnMap, Columns
 
 Recipe = Callable[..., Density]
 
@@ -33,6 +33,9 @@ DEFAULT = "nsf"
 
 CLOSED_FORM = frozenset({"gaussian"})
 """Models that ``initialize`` with the whole training set fits completely."""
+
+DISCRETE = frozenset({"made"})
+"""Models of probabilities, for rows of labels and whole numbers; ``classes`` is their option."""
 
 _MAF_PAPER = {"transforms": 5, "hidden": (512, 512), "batch_norm": True, "bound": None, "normal_init": True}
 
@@ -98,8 +101,9 @@ def build(config: Mapping[str, Any]) -> Density:
     """Any model from plain JSON.
 
     ``config`` has "model" (a name) and "event_shape"; and may have "context_shape" (as the user gives it),
-    "options" (the recipe's), "columns" (one :class:`ColumnMap` as a dict for each column) and "context" (one
-    :class:`ContextMap` as a dict for each context column).
+    "options" (the recipe's), "columns" (one :class:`ColumnMap` as a dict for each column) or "codes" (one
+    :class:`CodeMap` for each, where the model is of probabilities), and "context" (one :class:`ContextMap` as a
+    dict for each context column).
 
     Raises:
         UsageError: an unknown name, or a value that does not fit, as a sentence.
@@ -114,12 +118,21 @@ def build(config: Mapping[str, Any]) -> Density:
     inner = (encoder.features,) if encoder else outer
     try:
         flow = RECIPES[name](event_shape, context_shape=inner, **resolve(name, config.get("options") or {}))
-        if not config.get("columns"):
-            return flow if encoder is None else Flow(Chain(), flow, event_shape, outer, encoder)
-        columns = Columns([ColumnMap(**m) for m in config["columns"]])
-        return Flow(columns, flow, event_shape, outer, encoder)
+        head = _head(config)
+        if head is None and encoder is None:
+            return flow
+        return Flow(head or Chain(), flow, event_shape, outer, encoder)
     except (TypeError, ValueError) as error:
         raise UsageError(f"model {name}: {error}") from None
+
+
+def _head(config: Mapping[str, Any]) -> Transform | None:
+    """The way from raw rows to what the recipe models."""
+    if config.get("columns"):
+        return Columns([ColumnMap(**m) for m in config["columns"]])
+    if config.get("codes"):
+        return Codes([CodeMap(**m) for m in config["codes"]])
+    return None
 
 
 def _coerce(model: str, name: str, value: Any, default: Any) -> Any:  # noqa: ANN401

@@ -20,9 +20,10 @@ from fluvial.core import Density
 from fluvial.data.infer import Kind
 from fluvial.data.tables import read
 from fluvial.models import CLOSED_FORM, DEFAULT, build
+from fluvial.tasks.baseline import baseline
 from fluvial.tasks.model import Model, load
 from fluvial.tasks.prepare import Prepared, prepare
-from fluvial.tasks.scores import fit_closed_form, gaussian_scores, scores
+from fluvial.tasks.scores import fit_closed_form, scores
 from fluvial.training import Data, Record, Settings, train
 from fluvial.training.run import RunFolder, open_run
 
@@ -186,17 +187,17 @@ def _training(records: list[Record], seconds: float) -> dict[str, Any]:
 
 
 def _scores(density: Density, name: str, prepared: Prepared, seed: int) -> dict[str, Any]:
-    """Scores of the model and of a Gaussian on the held-out rows, and of the model on as many training rows.
+    """Scores of the model and of its yardstick on the held-out rows, and of the model on as many training rows.
 
     A model with a closed form is judged like any other, then set by every row there is.
     """
     train, held_out = prepared.train, prepared.held_out
     some = Data(train.x[:_ROWS], None if train.context is None else train.context[:_ROWS])
-    result = {
-        "held_out": None if held_out is None else scores(density, held_out, prepared.scales, seed),
-        "gaussian": None if held_out is None else gaussian_scores(prepared, held_out, seed),
-        "train": scores(density, some, prepared.scales, seed),
-    }
+    result: dict[str, Any] = {"held_out": None, "baseline": None, "train": scores(density, some, prepared.scales, seed)}
+    if held_out is not None:
+        simple = baseline(density, train)
+        result["held_out"] = scores(density, held_out, prepared.scales, seed)
+        result["baseline"] = {"name": simple.name, **scores(simple.density, held_out, prepared.scales, seed)}
     if name in CLOSED_FORM and held_out is not None:
         fit_closed_form(density, _joined(train, held_out), seed)
     return result
