@@ -10,6 +10,7 @@ from typing import Any
 from fluvial.conditioners import ContextEncoder, ContextMap
 from fluvial.core import Chain, Density, Flow, Transform, UsageError
 from fluvial.models import tabular
+from fluvial.models.made import made, made_mog
 from fluvial.transforms import CodeMap, Codes, ColumnMap, Columns
 
 Recipe = Callable[..., Density]
@@ -25,6 +26,8 @@ RECIPES: dict[str, Recipe] = {
         tabular.iaf,
         tabular.nsf,
         tabular.nsf_coupling,
+        made,
+        made_mog,
     )
 }
 
@@ -52,6 +55,13 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "bound": None,
         }
     },
+    # Germain et al. 2015, arXiv 1502.03509, and the commands of its released code
+    "made": {
+        "adult": {"hidden": (500,), "activation": "tanh", "direct": False},
+        "dna": {"hidden": (500,), "direct": False, "drawn": True, "orders": 100, "fresh": True},
+        "mnist": {"hidden": (8000, 8000), "drawn": True, "orders": 32},
+    },
+    "made_mog": {"paper": {"hidden": (512, 512)}},
     # Dinh et al. 2014, arXiv 1410.8516, table 2 (MNIST)
     "nice": {"paper": {"transforms": 4, "hidden": (1000,) * 5}},
     # Durkan et al. 2019, arXiv 1906.04032, appendix B.1
