@@ -89,6 +89,28 @@ def infer(
     return schema, findings(schema, numbers)
 
 
+def is_discrete(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> bool:
+    """Whether every column that is not context holds labels, or zeros and ones: rows that have probabilities.
+
+    >>> is_discrete(Table({"a": np.array([0, 1, 1]), "b": np.array(["x", "y", "x"], dtype=object)}))
+    True
+    """
+    asked = kinds or {}
+    modelled = [name for name in table.columns if name not in context]
+    return bool(modelled) and all(_is_discrete(table.columns[name], asked.get(name)) for name in modelled)
+
+
+def _is_discrete(values: np.ndarray, asked: Kind | None) -> bool:
+    if asked is not None:
+        return asked == "categorical"
+    if values.dtype.kind == "b" or is_date(values):
+        return values.dtype.kind == "b"
+    if values.dtype == object:
+        return not is_mostly_numbers(values)
+    known = values[~is_missing(values)]
+    return bool(len(known)) and bool(((known == 0) | (known == 1)).all())
+
+
 def _check_names(table: Table, context: list[str], kinds: dict[str, Kind]) -> None:
     for what, names in (("context", context), ("kinds", kinds)):
         for name in names:

@@ -37,6 +37,9 @@ DEFAULT = "nsf"
 CLOSED_FORM = frozenset({"gaussian"})
 """Models that ``initialize`` with the whole training set fits completely."""
 
+DEFAULT_DISCRETE = "made"
+"""The same for rows of labels, or of zeros and ones."""
+
 DISCRETE = frozenset({"made"})
 """Models of probabilities, for rows of labels and whole numbers; ``classes`` is their option."""
 
@@ -149,7 +152,7 @@ def _coerce(model: str, name: str, value: Any, default: Any) -> Any:  # noqa: AN
     """Check an option against its default's type; JSON lists become tuples, a lone width a tuple of one."""
     if isinstance(default, Sequence) and not isinstance(default, str):
         value = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
-        fits = bool(value) and all(isinstance(v, int) and not isinstance(v, bool) for v in value)
+        fits = bool(value or not default) and all(isinstance(v, int) and not isinstance(v, bool) for v in value)
     elif isinstance(default, bool):
         fits = isinstance(value, bool)
     elif isinstance(default, int):

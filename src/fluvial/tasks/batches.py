@@ -26,7 +26,7 @@ def draw(density: Density, n: int, context: Tensor | None = None, seed: int = 0)
 
 
 def steps(flow: Flow, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor | None:
-    """P(x_i | x_{<i}, context), (N, D), where the noise of a value is a step of that width; None where it is a point."""
+    """P(x_i | x_{<i}, context), (N, D): the widths of the steps that discrete values stand for; None for points."""
     inner = flow.base if isinstance(flow.base, Flow) else flow
     if inner.transform.bijective or not inner.exact or not isinstance(flow.noise, Uniform):
         return None

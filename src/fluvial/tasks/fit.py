@@ -17,9 +17,9 @@ import torch
 
 import fluvial
 from fluvial.core import Density
-from fluvial.data.infer import Kind
-from fluvial.data.tables import read
-from fluvial.models import CLOSED_FORM, DEFAULT, build
+from fluvial.data.infer import Kind, is_discrete
+from fluvial.data.tables import Table, read
+from fluvial.models import CLOSED_FORM, DEFAULT, DEFAULT_DISCRETE, build
 from fluvial.tasks.baseline import baseline
 from fluvial.tasks.model import Model, load
 from fluvial.tasks.prepare import Prepared, prepare
@@ -57,7 +57,8 @@ def fit(
 
     Args:
         data: a path (CSV, Parquet, Feather, npy, npz), a pandas, polars or pyarrow frame, or an array (N, D).
-        model: a name in ``models.RECIPES``; None for the default.
+        model: a name in ``models.RECIPES``; None for the default, which is ``made`` where every column holds labels,
+            or zeros and ones.
         context: columns to condition on.
         epochs, budget: passes over the rows, wall-clock seconds; with neither, as long as it helps.
         seed: decides the split, the initial weights, the order of rows and all noise.
@@ -80,7 +81,6 @@ def fit(
     >>> model.sample(3).shape
     (3, 2)
     """
-    name = model or DEFAULT
     settings = replace(
         settings or Settings(),
         seed=seed,
@@ -90,6 +90,7 @@ def fit(
     )
     settings.torch_device()
     table = read(data)
+    name = model or default_model(table, context, kinds)
     prepared = prepare(
         table,
         name,
@@ -139,6 +140,11 @@ def fit(
         if run is not None:
             fitted.write(run)
     return fitted
+
+
+def default_model(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> str:
+    """The model for a table when none is named."""
+    return DEFAULT_DISCRETE if is_discrete(table, context, kinds) else DEFAULT
 
 
 def _initial(prepared: Prepared, seed: int) -> Density:
