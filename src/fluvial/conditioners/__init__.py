@@ -4,5 +4,6 @@ from fluvial.conditioners.conditioner import Conditioner
 from fluvial.conditioners.encoder import ContextEncoder, ContextMap
 from fluvial.conditioners.masked import MaskedLinear, MaskedMLP
 from fluvial.conditioners.mlp import ACTIVATIONS, MLP
+from fluvial.conditioners.wavenet import WaveNet
 
-__all__ = ["ACTIVATIONS", "MLP", "Conditioner", "ContextEncoder", "ContextMap", "MaskedLinear", "MaskedMLP"]
+__all__ = ["ACTIVATIONS", "MLP", "Conditioner", "ContextEncoder", "ContextMap", "MaskedLinear", "MaskedMLP", "WaveNet"]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 
-from fluvial.core.transform import Shape, Transform
+from fluvial.core.transform import EventShape, Shape, Transform
 
 
 class Density(nn.Module):
@@ -16,10 +16,12 @@ class Density(nn.Module):
     units of x.
     """
 
-    event_shape: Shape
-    context_shape: Shape | None = None
+    event_shape: EventShape
+    context_shape: EventShape | None = None
     exact: bool = True
     """False: ``log_prob`` is a lower bound in expectation, and every report says so."""
+    flat: bool = False
+    """True: ``log_prob`` is 0 on the unit cube, as Uniform's is."""
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Log-density of each row, (B,), in nats."""
@@ -39,6 +41,10 @@ class Density(nn.Module):
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         """n draws, (n, \\*event_shape); a context has n rows, one per draw."""
         return self.sample_and_log_prob(n, context)[0]
+
+    def of_length(self, length: int) -> Density:
+        """p(x | length): this density of events of any length, (None, ...), over those of one length; no copy."""
+        raise ValueError(f"this density is over events of shape {tuple(self.event_shape)}, not of any length")
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The same as :meth:`log_prob`: what DDP, ``torch.compile`` and ``torch.export`` see."""
@@ -61,8 +67,10 @@ class Flow(Density):
     Args:
         transform: f, data to noise.
         base: p_0, over ``transform.output_shape(event_shape)``; itself any Density, so flows nest.
-        event_shape: shape of one datum.
-        context_shape: shape of one context as the caller gives it; None for an unconditional density.
+        event_shape: shape of one datum; (None, ...) for sequences of any length, where transform and base read any:
+            then the density is p(x | length), and sampling needs :meth:`of_length`.
+        context_shape: shape of one context as the caller gives it, None in the first place for a series of any
+            length; None for an unconditional density.
         embed: applied once to the checked context; transforms and base see its output.
 
     Raises:
@@ -80,8 +88,8 @@ class Flow(Density):
         self,
         transform: Transform,
         base: Density,
-        event_shape: Shape,
-        context_shape: Shape | None = None,
+        event_shape: EventShape,
+        context_shape: EventShape | None = None,
         embed: nn.Module | None = None,
     ) -> None:
         super().__init__()
@@ -97,10 +105,18 @@ class Flow(Density):
         self.context_shape = None if context_shape is None else tuple(context_shape)
         self.exact = transform.exact and base.exact
 
+    def of_length(self, length: int) -> Density:
+        if not self.event_shape or self.event_shape[0] is not None:
+            return super().of_length(length)
+        shape = (length, *self.event_shape[1:])
+        return Flow(self.transform, self.base.of_length(length), shape, self.context_shape, self.embed)
+
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        if tuple(x.shape[1:]) != self.event_shape:
+        if not _fits(x.shape[1:], self.event_shape):
             raise ValueError(f"x: expected shape (B, {_listed(self.event_shape)}), got {tuple(x.shape)}")
         context = self._enter(x.shape[0], context)
+        if self.transform.unit and self.base.flat:
+            return self.transform.log_det(x, context)
         z, log_det = self.transform(x, context)
         return self.base.log_prob(z, self._base_context(context)) + log_det
 
@@ -163,13 +179,24 @@ class Flow(Density):
         want = f"({n}, {_listed(self.context_shape)})"
         if context is None:
             raise ValueError(f"context: this density is conditional and expects one of shape {want}, got none")
-        if tuple(context.shape) != (n, *self.context_shape):
+        if not _fits(context.shape, (n, *self.context_shape)):
             raise ValueError(f"context: expected shape {want}, got {tuple(context.shape)}")
         return context if self.embed is None else self.embed(context)
 
 
-def _listed(shape: Shape) -> str:
-    return ", ".join(map(str, shape))
+def sized(shape: EventShape) -> torch.Size:
+    """The shape, if it is known in full; else a sentence."""
+    if None in shape:
+        raise ValueError(f"events of shape ({_listed(shape)}) have no one length: choose it with .of_length(T)")
+    return torch.Size([n for n in shape if n is not None])
+
+
+def _fits(shape: Shape, wanted: EventShape) -> bool:
+    return len(shape) == len(wanted) and all(w is None or s == w for s, w in zip(shape, wanted))
+
+
+def _listed(shape: EventShape) -> str:
+    return ", ".join("T" if n is None else str(n) for n in shape)
 
 
 class Given(Distribution):
@@ -184,7 +211,7 @@ class Given(Distribution):
     def __init__(self, density: Density, context: Tensor | None = None) -> None:
         self.density, self.context = density, context
         batch = torch.Size() if context is None else context.shape[:1]
-        super().__init__(batch, torch.Size(density.event_shape), validate_args=False)
+        super().__init__(batch, sized(density.event_shape), validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
         shape = value.shape[: value.dim() - len(self.event_shape)]

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 Shape = tuple[int, ...]
+EventShape = tuple[int | None, ...]
+"""Shape of one event; None in the first place where events of any length will do."""
 _ROWS = 1 << 15  # rows that pass through a network at once when all of the data must
 
 Map = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
@@ -39,6 +41,8 @@ class Transform(nn.Module):
     """False: many x share a cell of z (discrete maps), or ``forward`` draws noise (dequantisation)."""
     exact: bool = True
     """False: log_det is a lower bound in expectation only."""
+    unit: bool = False
+    """True: z lies in the unit cube whatever x is, so that towards a Uniform base log p(x) is log_det."""
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map data towards noise: z (B, \\*output_shape) and log_det (B,)."""
@@ -48,7 +52,11 @@ class Transform(nn.Module):
         """Map noise towards data: x (B, \\*event_shape) and log_det (B,)."""
         raise NotImplementedError
 
-    def output_shape(self, event_shape: Shape) -> Shape:
+    def log_det(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """``forward``'s log_det alone, (B,): cheaper where z costs extra."""
+        return self(x, context)[1]
+
+    def output_shape(self, event_shape: EventShape) -> EventShape:
         """Shape of one z for one x of ``event_shape``; ValueError, a sentence, if it does not fit."""
         return event_shape
 
@@ -101,7 +109,7 @@ class Chain(Transform):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return _run([t.inverse for t in reversed(self.transforms)], z, context)  # pyright: ignore
 
-    def output_shape(self, event_shape: Shape) -> Shape:
+    def output_shape(self, event_shape: EventShape) -> EventShape:
         for i, transform in enumerate(self.transforms):
             try:
                 event_shape = transform.output_shape(event_shape)  # pyright: ignore
@@ -153,7 +161,7 @@ class Inverse(Transform):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.transform(z, context)
 
-    def output_shape(self, event_shape: Shape) -> Shape:
+    def output_shape(self, event_shape: EventShape) -> EventShape:
         if self.transform.output_shape(event_shape) != event_shape:
             raise ValueError(
                 f"{type(self.transform).__name__} changes the event's shape, so its reverse needs that shape"

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fluvial.conditioners import ContextEncoder
 from fluvial.core import DataError, Density, Flow, Normal, UsageError
+from fluvial.core.density import sized
 from fluvial.models import gaussian
 from fluvial.tasks import batches
 from fluvial.tasks.calibration import Calibration, Latent, calibrate, latent
@@ -235,14 +236,14 @@ def _changed(density: Flow, data: Data, seed: int) -> int:
 
 def _gaussian(density: Density, train: Data) -> Density:
     """A Gaussian of the columns as they are, fitted to all training rows; grids are dequantised."""
-    shape, outer = density.event_shape, density.context_shape
+    shape, outer = sized(density.event_shape), density.context_shape
     embed = copy.deepcopy(density.embed) if isinstance(density, Flow) else None
     x = _array(train.x)
     steps: list[float | None] = [None] * x.shape[1]
     if isinstance(density, Flow) and isinstance(density.transform, Columns):
         steps = [m.step for m in density.transform.maps]
     maps = [ColumnMap(step, location=m, scale=s) for step, m, s in zip(steps, x.mean(0).tolist(), spread(x).tolist())]
-    inner = (embed.features,) if isinstance(embed, ContextEncoder) else outer
+    inner = (embed.features,) if isinstance(embed, ContextEncoder) else None if outer is None else sized(outer)
     base = gaussian(shape, context_shape=inner) if x.shape[1] <= COVARIANCE else Normal(shape)
     flow = Flow(Columns(maps), base, shape, outer, embed).cpu().double()
     flow.eval()

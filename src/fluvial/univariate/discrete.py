@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-class _Staircase:
+class Staircase:
     """x occupies the step [F(x - 1), F(x)] of its CDF: forward lands in its middle, inverse reads the step below z.
 
     Towards a Uniform base. z is float64, since steps can be finer than float32 resolves; log P(x) comes from the
@@ -29,9 +30,17 @@ class _Staircase:
         x = self._read(z.double(), theta).to(theta.dtype)
         return x, -self.log_prob(x, theta)
 
+    @property
+    def size(self) -> int:
+        raise NotImplementedError
+
     def log_prob(self, x: Tensor, theta: Tensor) -> Tensor:
         """log P(x), nats."""
         raise NotImplementedError
+
+    def tempered(self, theta: Tensor, temperature: float) -> Tensor:
+        """theta of the distribution at that temperature: logits divided by it."""
+        return theta / temperature
 
     def _below(self, x: Tensor, theta: Tensor) -> Tensor:
         """P(X < x), float64."""
@@ -42,7 +51,7 @@ class _Staircase:
 
 
 @dataclass(frozen=True)
-class Bernoulli(_Staircase):
+class Bernoulli(Staircase):
     """x in {0, 1}; theta is the logit of P(x = 1) (MADE, Germain et al. 2015, arXiv 1502.03509, eq. 2).
 
     >>> import torch
@@ -50,7 +59,9 @@ class Bernoulli(_Staircase):
     tensor([0.5000])
     """
 
-    size = 1
+    @property
+    def size(self) -> int:
+        return 1
 
     def log_prob(self, x: Tensor, theta: Tensor) -> Tensor:
         logit = theta.select(1, 0)
@@ -64,7 +75,7 @@ class Bernoulli(_Staircase):
 
 
 @dataclass(frozen=True)
-class Categorical(_Staircase):
+class Categorical(Staircase):
     """x in {0, ..., K - 1}; theta holds K logits (WaveNet's softmax, van den Oord et al. 2016, arXiv 1609.03499).
 
     Args:
@@ -94,7 +105,7 @@ class Categorical(_Staircase):
 
 
 @dataclass(frozen=True)
-class DiscretizedLogistics(_Staircase):
+class DiscretizedLogistics(Staircase):
     r"""x in {0, ..., levels - 1} by a mixture of K logistics, cut into bins whose two outer ones are open.
 
     With v in [-1, 1] the position of x, h half a bin, and a, b = (v + h - m) / s, (v - h - m) / s,
@@ -128,6 +139,11 @@ class DiscretizedLogistics(_Staircase):
         log_p = torch.where(x <= 0, F.logsigmoid(a), torch.where(x >= self.levels - 1, F.logsigmoid(-b), inner))
         return torch.logsumexp(log_pi + log_p, 1)
 
+    def tempered(self, theta: Tensor, temperature: float) -> Tensor:
+        """Weights by their logits, as with classes; each component's scale times the temperature."""
+        logits, mean, log_scale = theta.split(self.components, 1)
+        return torch.cat((logits / temperature, mean, log_scale + math.log(temperature)), 1)
+
     def _below(self, x: Tensor, theta: Tensor) -> Tensor:
         log_pi, _, b = self._edges(x.double(), theta.double())
         return torch.where(x <= 0, 0.0, (log_pi.exp() * torch.sigmoid(b)).sum(1))
@@ -148,3 +164,36 @@ class DiscretizedLogistics(_Staircase):
         v = (x.to(theta.dtype) * 2 / (self.levels - 1) - 1).unsqueeze(1)
         half = 1 / (self.levels - 1)
         return logits.log_softmax(1), (v + half - mean) * rate, (v - half - mean) * rate
+
+
+@dataclass(frozen=True)
+class Tempered(Staircase):
+    """A staircase at another temperature T: another distribution, normalised like any.
+
+    P of classes becomes proportional to P^(1/T). A mixture of logistics has no such closed form: its weights
+    become proportional to w^(1/T) and its scales T times as large.
+
+    Args:
+        univariate: the staircase.
+        temperature: T > 0; below 1 likely values become likelier.
+    """
+
+    univariate: Staircase
+    temperature: float
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"temperature: expected a positive number, got {self.temperature}")
+
+    @property
+    def size(self) -> int:
+        return self.univariate.size
+
+    def forward(self, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+        return self.univariate.forward(x, self.univariate.tempered(theta, self.temperature))
+
+    def inverse(self, z: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+        return self.univariate.inverse(z, self.univariate.tempered(theta, self.temperature))
+
+    def log_prob(self, x: Tensor, theta: Tensor) -> Tensor:
+        return self.univariate.log_prob(x, self.univariate.tempered(theta, self.temperature))
