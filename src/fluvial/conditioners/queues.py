@@ -50,7 +50,8 @@ class Queues:
         past = self.ring[slots].transpose(1, 2).flatten(2)
         begun = torch.baddbmm(self.gates, past, self.past).unbind()
         h, half = self.net.embed(self.values, self.table), begun[0].shape[1] // 2
-        inputs, read = [h], list[Tensor]()
+        inputs: list[Tensor] = [h]
+        read: list[Tensor] = []
         for i, (opened, now) in enumerate(zip(begun, self.now)):
             opened = torch.addmm(opened, h, now)
             opened[:, :half].tanh_()

@@ -102,7 +102,8 @@ class WaveNet(Conditioner):
         # how many steps each layer has to give for those above it
         want = [min(steps, last + sum(self.spans[i:])) for i in range(len(self.spans) + 1)]
         given = self._spoken(context, steps)
-        h, rest, read = self._enter(x, want[0]), None, list[Tensor]()
+        h, rest = self._enter(x, want[0]), None
+        read: list[Tensor] = []
         for i, (dilation, span) in enumerate(zip(self.dilations, self.spans)):
             short = want[i + 1] + span - want[i]
             if short > 0:
@@ -111,7 +112,7 @@ class WaveNet(Conditioner):
             gate = self.gate(i, given if given is None else given[-want[i + 1] :])
             h, y = gated.layer(h, self.taps[i], gate, self.mixing(i), dilation, batch, last)
             read.append(y)
-        theta = self.leave(torch.cat(read, 1))
+        theta = self.leave(torch.cat(read, 1)).to(self.last.weight.dtype)  # under autocast too
         return theta.view(last, batch, self.size, *self.rest).movedim(0, 2)
 
     def stepper(self, like: Tensor, context: Tensor | None = None) -> Step:

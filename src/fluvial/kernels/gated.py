@@ -32,8 +32,11 @@ def layer(
         h' (T' B, C), and y of the last moments, (last B, G).
     """
     shift, read = dilation * batch, last * batch
-    tensors = [t for t in (h, taps, gate, mix) if t is not None]
-    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+    if torch.is_autocast_enabled(h.device.type):  # autocast does not look inside the functions below
+        dtype = torch.get_autocast_dtype(h.device.type)
+        h, taps, gate = h.to(dtype), taps.to(dtype), gate.to(dtype)
+        mix = None if mix is None else mix.to(dtype)
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (h, taps, gate, mix)):
         return _Layer.apply(h, taps, gate, mix, shift, batch, read)  # pyright: ignore
     _, y = _open(h, taps, gate, shift, batch)
     return _mixed(h, y, mix), y[y.shape[0] - read :]
@@ -43,7 +46,7 @@ def _open(h: Tensor, taps: Tensor, gate: Tensor, shift: int, batch: int) -> tupl
     """The sigmoids of both halves (T' B, 2 G), and y (T' B, G)."""
     oldest, *newer = taps.unbind()
     rows = h.shape[0] - len(newer) * shift
-    opened = h[:rows] @ oldest
+    opened = torch.mm(h[:rows], oldest)
     for i, tap in enumerate(newer, 1):
         opened.addmm_(h[i * shift : i * shift + rows], tap)
     opened.view(-1, batch, opened.shape[1]).add_(gate)

@@ -1,6 +1,7 @@
 """Recipes: every model as a composition, and the registry that builds them by name."""
 
-from fluvial.models.registry import CLOSED_FORM, DEFAULT, PRESETS, RECIPES, build, preset, resolve
+from fluvial.models.registry import CLOSED_FORM, DEFAULT, PRESETS, RECIPES, SOUND, build, preset, resolve
+from fluvial.models.sequence import wavenet
 from fluvial.models.tabular import gaussian, iaf, maf, maf_mog, nice, nsf, nsf_coupling, realnvp
 
 __all__ = [
@@ -8,6 +9,7 @@ __all__ = [
     "DEFAULT",
     "PRESETS",
     "RECIPES",
+    "SOUND",
     "build",
     "gaussian",
     "iaf",
@@ -19,4 +21,5 @@ __all__ = [
     "preset",
     "realnvp",
     "resolve",
+    "wavenet",
 ]
