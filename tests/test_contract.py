@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import contract
@@ -10,13 +11,14 @@ import torch
 import zoo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 from zoo import CONTEXT, randomized
 
 from fluvial import models
 from fluvial.conditioners import MaskedMLP
 from fluvial.core import Density, Inverse
 
-RECIPES = list(models.RECIPES)
+RECIPES = list(zoo.SMALL)
 BIJECTIVE = {**zoo.TRANSFORMS, **zoo.COUPLINGS}
 GAUSSIAN_TOLERANCE = 1e-7  # bisection's own resolution
 
@@ -35,7 +37,7 @@ def wrapped(name: str, x: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_zoo_holds_every_recipe():
-    assert set(zoo.SMALL) == set(models.RECIPES)
+    assert {*zoo.SMALL, *zoo.DISCRETE} == set(models.RECIPES)
 
 
 @pytest.mark.parametrize("c", [0, CONTEXT])
@@ -223,6 +225,10 @@ def test_columns_of_context_are_encoded_at_the_door():
 def test_compile_and_export(name: str):
     density = zoo.recipe(name, 4, CONTEXT)
     arguments = (contract.rows(4).float(), contract.rows(CONTEXT, seed=2).float())
+    compiles(density, arguments)
+
+
+def compiles(density: Density, arguments: tuple[torch.Tensor, ...]) -> None:
     with torch.no_grad():
         want = density(*arguments)
         torch._dynamo.reset()
@@ -262,6 +268,49 @@ def test_extreme_rows_stay_finite(name: str):
     z = 1000.0 * torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert not density.decode(z).isnan().any()  # pyright: ignore
+
+
+@pytest.mark.parametrize("c", [0, CONTEXT])
+@pytest.mark.parametrize("name", zoo.DISCRETE)
+def test_discrete_densities(name: str, c: int):
+    density = zoo.recipe(name, 4, c).double()
+    x = torch.tensor(list(itertools.product(range(3), repeat=4)), dtype=torch.float64)
+    context = None if not c else contract.contexts(c, 1).expand(len(x), -1)
+    log_p = density.log_prob(x, context)
+    assert density.exact
+    assert abs(log_p.exp().sum() - 1) < 1e-12
+    assert torch.equal(density.decode(density.encode(x, context), context), x)
+    torch.testing.assert_close(density.parts(x, context).sum(1), log_p)
+    some = None if context is None else context[:9]
+    drawn, log_q = density.sample_and_log_prob(9, some)
+    torch.testing.assert_close(density.log_prob(drawn, some), log_q)
+    fresh = models.RECIPES[name]((4,), context_shape=(c,) if c else None, **zoo.DISCRETE[name]).double().eval()
+    contract.survives_copies(density, x, context, fresh)
+    gradients = torch.autograd.grad(density.log_prob(x, context).square().sum(), list(density.parameters()))
+    assert all((g != 0).any() for g in gradients)
+    if c:
+        other = contract.contexts(c, 1, 5).expand(len(x), -1)
+        assert ((density.log_prob(x, other) - log_p).abs() > 1e-6).any()
+    with pytest.raises(ValueError, match=r"x: expected shape \(B, 4\), got \(81, 3\)"):
+        density.log_prob(x[:, :3], context)
+
+
+@pytest.mark.parametrize("name", zoo.DISCRETE)
+def test_discrete_densities_compile_and_export(name: str):
+    density = zoo.recipe(name, 6, CONTEXT)
+    x = torch.randint(0, 3, (5, 6), generator=torch.Generator().manual_seed(0)).float()
+    compiles(density, (x, contract.rows(CONTEXT, seed=2).float()))
+
+
+@pytest.mark.parametrize("name", zoo.DISCRETE)
+def test_discrete_frequencies_are_the_probabilities(name: str):
+    density = zoo.recipe(name, 3).double()
+    x = torch.tensor(list(itertools.product(range(3), repeat=3)), dtype=torch.float64)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        drawn, p = density.sample(20_000), density.log_prob(x).exp()
+    seen = torch.bincount((drawn @ torch.tensor([9.0, 3.0, 1.0], dtype=torch.float64)).long(), minlength=27)
+    assert chisquare(seen.numpy(), (p * 20_000).numpy()).pvalue > 1e-4
 
 
 @pytest.mark.parametrize("name", ["realnvp", "maf", "iaf", "nsf", "nsf_coupling", "maf_mog"])

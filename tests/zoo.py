@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fluvial import models
-from fluvial.conditioners import MLP, ContextEncoder, ContextMap, MaskedMLP
+from fluvial.conditioners import MLP, ContextEncoder, ContextMap, MaskedMLP, WaveNet
 from fluvial.core import (
     Chain,
     Density,
@@ -73,6 +73,11 @@ def _masked(d: int, c: int, size: int, **options: object) -> MaskedMLP:
     return MaskedMLP(d, size, HIDDEN, c, activation="tanh", **options)  # pyright: ignore
 
 
+def _wavenet(c: int, size: int, **options: object) -> WaveNet:
+    small = {"stacks": 2, "layers": 4, "channels": 6, "gates": 5, "skips": 8}
+    return WaveNet(size, context=c, **{**small, **options})  # pyright: ignore
+
+
 def _order(d: int) -> list[int]:
     return torch.randperm(d, generator=torch.Generator().manual_seed(d)).tolist()
 
@@ -104,6 +109,8 @@ TRANSFORMS: dict[str, Build] = {
     "autoregressive-ordered": lambda d, c: Autoregressive(_masked(d, c, 2, order=_order(d)), Affine()),
     "autoregressive-residual": lambda d, c: Autoregressive(_masked(d, c, 2, residual=True), Affine()),
     "autoregressive-direct": lambda d, c: Autoregressive(_masked(d, c, 2, direct=True), Affine()),
+    "autoregressive-wavenet": lambda d, c: Autoregressive(_wavenet(c, 2), Affine()),
+    "inverse-wavenet": lambda d, c: Inverse(Autoregressive(_wavenet(c, 2, kernel=3, layers=3, first=2), Affine())),
     "inverse-autoregressive": lambda d, c: Inverse(Autoregressive(_masked(d, c, 2), Affine())),
     "chain": lambda d, c: Chain(Autoregressive(_masked(d, c, 2), Affine()), Reverse(), ActNorm((d,))),
     "elementwise-affine": lambda d, c: Elementwise(Affine(), (d,), _head(c, 2, d)),
@@ -162,7 +169,12 @@ SMALL: dict[str, dict[str, object]] = {
     "nsf": {"transforms": 2, "hidden": HIDDEN, "activation": "tanh"},
     "nsf_coupling": {"transforms": 3, "hidden": HIDDEN, "activation": "tanh"},
 }
-"""Options that make each recipe small and smooth; every recipe of the registry must be here."""
+"""Options that make each recipe for vectors of numbers small and smooth; every one of the registry must be here."""
+
+DISCRETE: dict[str, dict[str, object]] = {
+    "wavenet": {"levels": 3, "stacks": 2, "layers": 2, "channels": 6, "gates": 5, "skips": 8},
+}
+"""The same for recipes over integers 0, 1, 2."""
 
 BASES: dict[str, Callable[[int], Density]] = {
     "normal": lambda d: Normal((d,)),
@@ -178,7 +190,7 @@ BASES: dict[str, Callable[[int], Density]] = {
 
 def recipe(name: str, d: int, c: int = 0) -> Density:
     """A small instance of the recipe ``name``, with random parameters, in evaluation mode."""
-    density = models.RECIPES[name]((d,), context_shape=(c,) if c else None, **SMALL[name])
+    density = models.RECIPES[name]((d,), context_shape=(c,) if c else None, **{**SMALL, **DISCRETE}[name])
     return randomized(density).eval()
 
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 Shape = tuple[int, ...]
+EventShape = tuple[int | None, ...]
+"""Shape of one event; None in the first place where events of any length will do."""
 _ROWS = 1 << 15  # rows that pass through a network at once when all of the data must
 
 Map = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
@@ -48,7 +50,7 @@ class Transform(nn.Module):
         """Map noise towards data: x (B, \\*event_shape) and log_det (B,)."""
         raise NotImplementedError
 
-    def output_shape(self, event_shape: Shape) -> Shape:
+    def output_shape(self, event_shape: EventShape) -> EventShape:
         """Shape of one z for one x of ``event_shape``; ValueError, a sentence, if it does not fit."""
         return event_shape
 
@@ -108,7 +110,7 @@ class Chain(Transform):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return _run([t.inverse for t in reversed(self.transforms)], z, context)  # pyright: ignore
 
-    def output_shape(self, event_shape: Shape) -> Shape:
+    def output_shape(self, event_shape: EventShape) -> EventShape:
         for i, transform in enumerate(self.transforms):
             try:
                 event_shape = transform.output_shape(event_shape)  # pyright: ignore
@@ -160,7 +162,7 @@ class Inverse(Transform):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.transform(z, context)
 
-    def output_shape(self, event_shape: Shape) -> Shape:
+    def output_shape(self, event_shape: EventShape) -> EventShape:
         if self.transform.output_shape(event_shape) != event_shape:
             raise ValueError(
                 f"{type(self.transform).__name__} changes the event's shape, so its reverse needs that shape"

@@ -9,10 +9,12 @@ from fluvial.models.registry import (
     DISCRETE,
     PRESETS,
     RECIPES,
+    SOUND,
     build,
     preset,
     resolve,
 )
+from fluvial.models.sequence import wavenet
 from fluvial.models.tabular import gaussian, iaf, maf, maf_mog, nice, nsf, nsf_coupling, realnvp
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "DISCRETE",
     "PRESETS",
     "RECIPES",
+    "SOUND",
     "OrderMixture",
     "build",
     "gaussian",
@@ -36,4 +39,5 @@ __all__ = [
     "preset",
     "realnvp",
     "resolve",
+    "wavenet",
 ]

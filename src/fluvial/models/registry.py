@@ -9,7 +9,7 @@ from typing import Any
 
 from fluvial.conditioners import ContextEncoder, ContextMap
 from fluvial.core import Chain, Density, Flow, Transform, UsageError
-from fluvial.models import tabular
+from fluvial.models import sequence, tabular
 from fluvial.models.made import made, made_mog
 from fluvial.transforms import CodeMap, Codes, ColumnMap, Columns
 
@@ -28,11 +28,15 @@ RECIPES: dict[str, Recipe] = {
         tabular.nsf_coupling,
         made,
         made_mog,
+        sequence.wavenet,
     )
 }
 
 DEFAULT = "nsf"
 """The model that ``fit`` takes when none is named; chosen by measurement (benchmarks/fidelity.py)."""
+
+SOUND = frozenset({"wavenet"})
+"""Models of recordings; the others are of rows of a table."""
 
 CLOSED_FORM = frozenset({"gaussian"})
 """Models that ``initialize`` with the whole training set fits completely."""
@@ -70,6 +74,15 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     # Durkan et al. 2019, arXiv 1906.04032, appendix B.1
     "nsf": {"paper": {"transforms": 10, "hidden": (256, 256), "residual": True, "bound": 3.0}},
     "nsf_coupling": {"paper": {"transforms": 10, "hidden": (256, 256), "residual": True, "bound": 3.0}},
+    # the paper gives no widths; two open configurations do
+    "wavenet": {
+        "ibab": {"stacks": 5, "layers": 10, "kernel": 2, "channels": 32, "gates": 32, "skips": 512, "first": 2},
+        "vocoder": {"stacks": 3, "layers": 10, "kernel": 3, "channels": 128, "gates": 128, "skips": 128},
+        "vocoder16": {
+            **{"levels": 65536, "components": 10},
+            **{"stacks": 4, "layers": 6, "kernel": 3, "channels": 128, "gates": 128, "skips": 128},
+        },
+    },
 }
 
 

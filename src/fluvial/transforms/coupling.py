@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from fluvial.core.transform import Shape, Transform, sum_event
+from fluvial.core.transform import EventShape, Transform, sum_event
 from fluvial.univariate.univariate import Univariate
 
 
@@ -55,7 +55,7 @@ class Coupling(Transform):
         moved, log_det = univariate(moved, self.conditioner(kept, context))
         return torch.cat((kept, moved), 1).index_select(1, self.back), sum_event(log_det)
 
-    def output_shape(self, event_shape: Shape) -> Shape:
+    def output_shape(self, event_shape: EventShape) -> EventShape:
         if not event_shape or event_shape[0] != self.back.numel():
             raise ValueError(f"the mask has {self.back.numel()} entries, but the event has shape {tuple(event_shape)}")
         return event_shape

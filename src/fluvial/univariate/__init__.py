@@ -1,7 +1,7 @@
 """One-dimensional maps: pure functions of (value, theta) that work elementwise."""
 
 from fluvial.univariate.affine import Affine, ExpScale, Gate, Shift, SigmoidScale, TanhScale
-from fluvial.univariate.discrete import Bernoulli, Categorical, DiscretizedLogistics, Staircase
+from fluvial.univariate.discrete import Bernoulli, Categorical, DiscretizedLogistics, Staircase, Tempered
 from fluvial.univariate.mixture import GaussianMixture
 from fluvial.univariate.spline import RQSpline
 from fluvial.univariate.univariate import Univariate
@@ -19,5 +19,6 @@ __all__ = [
     "SigmoidScale",
     "Staircase",
     "TanhScale",
+    "Tempered",
     "Univariate",
 ]

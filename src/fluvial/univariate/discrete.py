@@ -39,6 +39,10 @@ class Staircase:
         """log P(x), nats."""
         raise NotImplementedError
 
+    def tempered(self, theta: Tensor, temperature: float) -> Tensor:
+        """theta of the distribution at that temperature: logits divided by it."""
+        return theta / temperature
+
     def _below(self, x: Tensor, theta: Tensor) -> Tensor:
         """P(X < x), float64."""
         raise NotImplementedError
@@ -148,6 +152,11 @@ class DiscretizedLogistics(Staircase):
         log_p = torch.where(x <= 0, F.logsigmoid(a), torch.where(x >= self.levels - 1, F.logsigmoid(-b), inner))
         return torch.logsumexp(log_pi + log_p, 1)
 
+    def tempered(self, theta: Tensor, temperature: float) -> Tensor:
+        """Weights by their logits, as with classes; each component's scale times the temperature."""
+        logits, mean, log_scale = theta.split(self.components, 1)
+        return torch.cat((logits / temperature, mean, log_scale + math.log(temperature)), 1)
+
     def _below(self, x: Tensor, theta: Tensor) -> Tensor:
         log_pi, _, b = self._edges(x.double(), theta.double())
         return torch.where(x <= 0, 0.0, (log_pi.exp() * torch.sigmoid(b)).sum(1))
@@ -168,3 +177,36 @@ class DiscretizedLogistics(Staircase):
         v = (x.to(theta.dtype) * 2 / (self.levels - 1) - 1).unsqueeze(1)
         half = 1 / (self.levels - 1)
         return logits.log_softmax(1), (v + half - mean) * rate, (v - half - mean) * rate
+
+
+@dataclass(frozen=True)
+class Tempered(Staircase):
+    """A staircase at another temperature T: another distribution, normalised like any.
+
+    P of classes becomes proportional to P^(1/T). A mixture of logistics has no such closed form: its weights
+    become proportional to w^(1/T) and its scales T times as large.
+
+    Args:
+        univariate: the staircase.
+        temperature: T > 0; below 1 likely values become likelier.
+    """
+
+    univariate: Staircase
+    temperature: float
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"temperature: expected a positive number, got {self.temperature}")
+
+    @property
+    def size(self) -> int:
+        return self.univariate.size
+
+    def forward(self, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+        return self.univariate.forward(x, self.univariate.tempered(theta, self.temperature))
+
+    def inverse(self, z: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+        return self.univariate.inverse(z, self.univariate.tempered(theta, self.temperature))
+
+    def log_prob(self, x: Tensor, theta: Tensor) -> Tensor:
+        return self.univariate.log_prob(x, self.univariate.tempered(theta, self.temperature))
