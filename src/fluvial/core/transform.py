@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -98,7 +98,7 @@ class Chain(Transform):
         self.bijective = all(t.bijective for t in transforms)
         self.exact = all(t.exact for t in transforms)
 
-    def __iter__(self) -> Iterable[Transform]:
+    def __iter__(self) -> Iterator[Transform]:
         return iter(self.transforms)  # pyright: ignore[reportReturnType]
 
     def __len__(self) -> int:

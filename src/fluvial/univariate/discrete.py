@@ -25,6 +25,11 @@ class Staircase:
     def size(self) -> int:
         raise NotImplementedError
 
+    @property
+    def values(self) -> int:
+        """How many values there are: x is one of 0, ..., ``values`` - 1."""
+        raise NotImplementedError
+
     def forward(self, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
         """The middle of the step of x, in (0, 1), and log P(x)."""
         log_p = self.log_prob(x, theta)
@@ -64,6 +69,10 @@ class Bernoulli(Staircase):
     def size(self) -> int:
         return 1
 
+    @property
+    def values(self) -> int:
+        return 2
+
     def log_prob(self, x: Tensor, theta: Tensor) -> Tensor:
         logit = theta.select(1, 0)
         x = x.to(logit.dtype)
@@ -96,6 +105,10 @@ class Categorical(Staircase):
 
     @property
     def size(self) -> int:
+        return self.classes
+
+    @property
+    def values(self) -> int:
         return self.classes
 
     def log_prob(self, x: Tensor, theta: Tensor) -> Tensor:
@@ -144,6 +157,10 @@ class DiscretizedLogistics(Staircase):
     @property
     def size(self) -> int:
         return 3 * self.components
+
+    @property
+    def values(self) -> int:
+        return self.levels
 
     def log_prob(self, x: Tensor, theta: Tensor) -> Tensor:
         log_pi, a, b = self._edges(x, theta)
@@ -201,6 +218,10 @@ class Tempered(Staircase):
     @property
     def size(self) -> int:
         return self.univariate.size
+
+    @property
+    def values(self) -> int:
+        return self.univariate.values
 
     def forward(self, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
         return self.univariate.forward(x, self.univariate.tempered(theta, self.temperature))
