@@ -152,9 +152,8 @@ def tune(
     record["tried"].append(run)
     _keep(weights, data, len(record["tried"]) - 1, density)
     write_record(f"made-{data}", record)
-    print(
-        f"{data} {len(record['tried']) - 1}: valid {run['valid']:.3f}, {run['seconds']:.0f} s, epoch {run['best_epoch']}"
-    )
+    figures = f"valid {run['valid']:.3f}, {run['seconds']:.0f} s, best of {run['epochs']} epochs {run['best_epoch']}"
+    print(f"{data} {len(record['tried']) - 1}: {figures}", flush=True)
 
 
 @app.command(name="score")

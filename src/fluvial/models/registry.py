@@ -136,7 +136,7 @@ def _coerce(model: str, name: str, value: Any, default: Any) -> Any:  # noqa: AN
     """Check an option against its default's type; JSON lists become tuples, a lone width a tuple of one."""
     if isinstance(default, Sequence) and not isinstance(default, str):
         value = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
-        fits = bool(value) and all(isinstance(v, int) and not isinstance(v, bool) for v in value)
+        fits = bool(value or not default) and all(isinstance(v, int) and not isinstance(v, bool) for v in value)
     elif isinstance(default, bool):
         fits = isinstance(value, bool)
     elif isinstance(default, int):
