@@ -176,6 +176,65 @@ def score_test(data: str, *, weights: Path = WEIGHTS) -> None:
     print(f"{data}: best {record['best']['test']['mean']:.3f}, mixture {record['mixture']['test']['mean']:.3f}")
 
 
+INTRODUCTION = """# Rows of bits
+
+Written by `python -m benchmarks.made page`, from `benchmarks/records/made-*.json`.
+
+Mean negative log-likelihood of the test rows in nats, lower is better. Every setting tried is in the records with its
+score on validation rows, which alone choose: `best` is the best single network, `mixture` an equally weighted mixture of
+up to eight of those tried, members added one by one as long as the validation score improves. Both are exact models, and
+the test rows were scored by these two only. The published figures are of Germain et al. 2015 (MADE, NADE) and of
+Rooshenas and Lowd 2014 (ID-SPN). The anchor, independent columns with add-one counts, shows that the files are the
+published ones.
+"""
+
+
+@app.command
+def page() -> None:
+    """Write the documentation's page from the records."""
+    anchor = json.loads((RECORDS / "made-anchors.json").read_text())["rows"]
+    lines = [
+        "| data | columns, rows | anchor | published | best | s.e. | mixture | of | tried | parameters | seconds |",
+        "|---" * 11 + "|",
+    ]
+    for name in datasets.BINARY:
+        record = _record(name)
+        if "best" not in record:
+            continue
+        best, mixture = record["best"], record["mixture"]
+        run = record["tried"][best["tried"]]
+        rows, columns = datasets.binary(name).train.shape
+        lines.append(
+            f"| {name} | {columns}, {rows:,} | {anchor[name]['mean']:.2f} | {PUBLISHED[name]} "
+            f"| {best['test']['mean']:.2f} | {best['test']['standard_error']:.2f} | {mixture['test']['mean']:.2f} "
+            f"| {len(mixture['tried'])} | {len(record['tried'])} | {run['parameters']:,} | {run['seconds']:.0f} |"
+        )
+    lines += [
+        "",
+        "What the best single networks are:",
+        "",
+        "| data | options that differ from the defaults |",
+        "|---|---|",
+    ]
+    for name in datasets.BINARY:
+        record = _record(name)
+        if "best" in record:
+            lines.append(f"| {name} | {_described(record['tried'][record['best']['tried']])} |")
+    PAGE.write_text(INTRODUCTION + "\n" + "\n".join(lines) + "\n")
+    print(f"wrote {PAGE.name}")
+
+
+def _described(run: dict[str, Any]) -> str:
+    """Options of the recipe and settings of the training that are not the defaults."""
+    defaults = {**models.resolve("made", {}), **asdict(Settings())}
+    given = {**run["options"], **run["settings"]}
+    return ", ".join(f"{key} {value}" for key, value in given.items() if _plain(value) != _plain(defaults[key]))
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value  # pyright: ignore
+
+
 def greedy(scores: np.ndarray, most: int = MEMBERS) -> list[int]:
     """Members of an equally weighted mixture, the one that helps most added as long as one helps.
 
