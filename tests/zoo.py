@@ -168,13 +168,24 @@ SMALL: dict[str, dict[str, object]] = {
     "iaf": {"transforms": 2, "hidden": HIDDEN, "activation": "tanh"},
     "nsf": {"transforms": 2, "hidden": HIDDEN, "activation": "tanh"},
     "nsf_coupling": {"transforms": 3, "hidden": HIDDEN, "activation": "tanh"},
-}
-"""Options that make each recipe for vectors of numbers small and smooth; every one of the registry must be here."""
-
-DISCRETE: dict[str, dict[str, object]] = {
+    "made": {"hidden": HIDDEN, "activation": "tanh"},
+    "made_mog": {"hidden": HIDDEN, "activation": "tanh", "components": 3},
     "wavenet": {"levels": 3, "stacks": 2, "layers": 2, "channels": 6, "gates": 5, "skips": 8},
 }
-"""The same for recipes over integers 0, 1, 2."""
+"""Options that make each recipe small and smooth; every recipe of the registry must be here."""
+
+DISCRETE: dict[str, tuple[str, dict[str, object], tuple[int, ...]]] = {
+    "made": ("made", {}, (2, 2, 2, 2)),
+    "made-classes": ("made", {"classes": (3,)}, (3, 3, 3, 3)),
+    "made-uneven": ("made", {"classes": (2, 4, 1, 3)}, (2, 4, 1, 3)),
+    "made-ordered": ("made", {"classes": (3, 2, 2, 2), "order": (2, 0, 3, 1)}, (3, 2, 2, 2)),
+    "made-drawn": ("made", {"drawn": True, "residual": True, "direct": False}, (2, 2, 2, 2)),
+    "made-narrow": ("made", {"drawn": True, "hidden": (2, 1), "direct": False}, (2, 2, 2, 2)),
+    "made-orders": ("made", {"orders": 3, "direct": False}, (2, 2, 2, 2)),
+    "wavenet": ("wavenet", {}, (3, 3, 3, 3)),
+    "made-fresh": ("made", {"classes": (2, 3, 2, 2), "orders": 2, "fresh": True, "drawn": True}, (2, 3, 2, 2)),
+}
+"""Densities over classes: the recipe, its options beside those of ``SMALL``, and how many classes each column has."""
 
 BASES: dict[str, Callable[[int], Density]] = {
     "normal": lambda d: Normal((d,)),
@@ -190,8 +201,21 @@ BASES: dict[str, Callable[[int], Density]] = {
 
 def recipe(name: str, d: int, c: int = 0) -> Density:
     """A small instance of the recipe ``name``, with random parameters, in evaluation mode."""
-    density = models.RECIPES[name]((d,), context_shape=(c,) if c else None, **{**SMALL, **DISCRETE}[name])
+    density = models.RECIPES[name]((d,), context_shape=(c,) if c else None, **SMALL[name])
     return randomized(density).eval()
+
+
+def discrete(name: str, c: int = 0) -> Density:
+    """A small instance of ``DISCRETE``, with random parameters, in evaluation mode."""
+    recipe_, options, classes = DISCRETE[name]
+    shape = (c,) if c else None
+    density = models.RECIPES[recipe_]((len(classes),), context_shape=shape, **{**SMALL[recipe_], **options})
+    return randomized(density, scale=1.0).eval()
+
+
+def outcomes(name: str) -> Tensor:
+    """Every row that the density of this name can give, float64."""
+    return torch.cartesian_prod(*(torch.arange(k, dtype=torch.float64) for k in DISCRETE[name][2]))
 
 
 def conditional_table(d: int) -> Density:

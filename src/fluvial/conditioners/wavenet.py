@@ -124,6 +124,7 @@ class WaveNet(Conditioner):
         """The first convolution at the last ``want`` steps, which read the values one step back: rows (want B, C)."""
         reads, steps = want + self.first - 1, x.shape[1]
         x = x[:, max(0, steps - 1 - reads) : steps - 1]
+        x = x if x.is_floating_point() else x.to(self.inlet.dtype)  # integers have no NaN
         x = F.pad(x.flatten(2) if self.rest else x.unsqueeze(2), (0, 0, reads - x.shape[1], 0), value=math.nan)
         return self.embed(x.movedim(0, 1).unfold(0, self.first, 1).flatten(0, 1), self.table())
 
@@ -136,7 +137,8 @@ class WaveNet(Conditioner):
         x = x.flatten(1)
         if self.classes:
             row = self.classes * torch.arange(x.shape[1], device=x.device) + 1
-            return F.embedding_bag(torch.where(x >= 0, x + row, 0).long(), table, mode="sum", padding_idx=0)
+            there = (x >= 0) & (x < self.classes)
+            return F.embedding_bag(torch.where(there, x + row, 0).long(), table, mode="sum", padding_idx=0)
         there = ~x.isnan()
         values = torch.where(there, (x - self.centre) / self.spread, 0.0)
         return torch.cat((values, there), 1).to(table.dtype) @ table
