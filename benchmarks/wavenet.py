@@ -32,7 +32,7 @@ from fluvial.training import Record, Settings
 RECORDS = Path(__file__).parent / "records"
 COMMIT = commit()  # of the code that is running, whatever lies in the folder when it ends
 OPTIONS = {"stacks": 2, "layers": 9, "channels": 48, "gates": 48, "skips": 64}
-SETTINGS = Settings(epochs=4, learning_rate=8e-3, amp=True, ema=0.995, device="cpu")
+SETTINGS = Settings(epochs=3, learning_rate=8e-3, amp=True, ema=0.995, device="cpu")
 TEST = 5  # recordings of index below this are test
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -109,7 +109,7 @@ def read_sound(source: object, rate: int | None = None, pattern: str | None = No
     return _joined(files, rate, pattern)
 
 
-def write_sound(path: Path, samples: np.ndarray, rate: int) -> None:
+def write_sound(path: Path | BinaryIO, samples: np.ndarray, rate: int) -> None:
     """Write amplitudes (T,) as a 16-bit WAV file.
 
     Raises:
