@@ -73,16 +73,21 @@ class WaveNet(Conditioner):
         self.dilations = [2**i for i in range(layers)] * stacks
         self.spans = [(kernel - 1) * d for d in self.dilations]
         values, depth = math.prod(self.rest), len(self.dilations)
-        self.inlet = _weight(first * values * (classes or 2), channels, fan_in=first * values * (1 if classes else 2))
-        # the filter half is read as tanh(u / 2), hence twice the usual scale
+        # every layer's output has variance of about one; y has a ninth, and the residual sum grows by one in all
+        self.inlet = _weight(1, first * values * (classes or 2), channels, fan_in=first * values)
+        # the filter half is read as tanh(u / 2), hence twice the scale
         halves = torch.tensor([2.0, 1.0]).repeat_interleave(gates)
-        self.taps = nn.Parameter(_weight(depth, kernel, channels, 2 * gates, fan_in=kernel * channels).data * halves)
+        self.taps = nn.Parameter(_weight(1, depth, kernel, channels, 2 * gates, fan_in=kernel * channels).data * halves)
         self.bias = nn.Parameter(torch.zeros(depth, 2 * gates))
-        self.given = _weight(context, depth, 2 * gates, fan_in=context) if context else None
-        self.mix = _weight(depth - 1, gates, channels, fan_in=gates * depth)
-        self.skip = nn.Linear(depth * gates, skips)
-        self.hidden = nn.Linear(skips, skips)
+        self.given = _weight(1, context, depth, 2 * gates, fan_in=context) if context else None
+        self.mix = _weight(9 / depth, depth - 1, gates, channels, fan_in=gates)
+        self.skip, self.hidden = nn.Linear(depth * gates, skips), nn.Linear(skips, skips)
         self.last = nn.Linear(skips, size * values)
+        with torch.no_grad():
+            self.skip.weight.copy_(_weight(9, skips, depth * gates, fan_in=depth * gates))
+            self.hidden.weight.copy_(_weight(2, skips, skips, fan_in=skips))
+            self.skip.bias.zero_()
+            self.hidden.bias.zero_()
         nn.init.zeros_(self.last.weight)  # theta = 0: a flow starts at the identity
         nn.init.zeros_(self.last.bias)
 
@@ -183,7 +188,7 @@ def _repeated(rest: Tensor, steps: int, batch: int) -> Tensor:
     return rest.expand(steps, batch, -1).reshape(steps * batch, -1) if rest.shape[0] == 1 else rest.repeat(steps, 1)
 
 
-def _weight(*shape: int, fan_in: int) -> nn.Parameter:
-    """Uniform weights of variance 1 / (3 fan_in), as torch's linear layers have them."""
-    bound = fan_in**-0.5
+def _weight(gain: float, *shape: int, fan_in: int) -> nn.Parameter:
+    """Uniform weights of variance gain / fan_in."""
+    bound = math.sqrt(3 * gain / fan_in)
     return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))

@@ -18,7 +18,7 @@ from fluvial.data.schema import Schema
 from fluvial.data.tables import as_kind, read
 from fluvial.tasks.events import Probability, probability
 from fluvial.training.objectives import chunk_rows, score, score_parts
-from fluvial.training.run import RunFolder, load_run, open_run
+from fluvial.training.run import RunFolder, Saved, load_run, open_run
 from fluvial.transforms import Columns
 
 _FILLS = 8  # ways to fill the cells of rounded columns that a score averages over
@@ -222,7 +222,11 @@ def load(path: str | os.PathLike[str]) -> Model:
     Raises:
         RunError: it is missing, unfinished, damaged, foreign or of a newer version, as a sentence.
     """
-    saved = load_run(path)
+    return restore(load_run(path), path)
+
+
+def restore(saved: Saved, path: str | os.PathLike[str]) -> Model:
+    """The model in a run folder that has been read."""
     record = {k: v for k, v in saved.config.items() if k not in ("schema", "format", "weights_sha256")}
     schema = Schema.from_json(saved.config["schema"])
     if (len(schema.columns),) != tuple(saved.density.event_shape):

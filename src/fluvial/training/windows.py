@@ -16,7 +16,7 @@ from fluvial.training.objectives import evaluate
 from fluvial.transforms import Autoregressive
 from fluvial.univariate.discrete import Staircase
 
-_STEP = 1 << 14  # samples in one training step
+_STEP = 1 << 12  # samples in one training step: many small steps learn faster than few large ones
 _SORTED = 8  # batches' worth of shuffled windows that are sorted by length, so that little of a batch is empty
 
 
@@ -109,12 +109,15 @@ class Windows:
 
     def score(self, density: Density, seed: int) -> float:
         """Mean of log p over all samples, nats; ``density`` is a :class:`Continuation`."""
-        order = (self.table[:, 3] - self.table[:, 2]).argsort(stable=True)
-        total = 0.0
-        for index in order.split(self.batch_size):
+        return self.totals(density, seed).sum().item() / len(self.values)
+
+    def totals(self, density: Density, seed: int = 0) -> Tensor:
+        """log p of each recording, (M,) float64, nats."""
+        totals = torch.zeros(len(self.lengths), dtype=torch.float64)
+        for index in (self.table[:, 3] - self.table[:, 2]).argsort(stable=True).split(self.batch_size):
             x, context = self.rows(index, torch.device("cpu"))
-            total += evaluate(density, density.log_prob, x, context, seed).double().sum().item()
-        return total / len(self.values)
+            totals.index_add_(0, self.table[index, 0], evaluate(density, density.log_prob, x, context, seed).double())
+        return totals
 
     def take(self, recordings: Tensor) -> Windows:
         """Some of the recordings."""
@@ -152,13 +155,8 @@ class Continuation(Density):
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """log p of each value that counts, 0 elsewhere, (B, the last steps): those from the first that counts on."""
-        values, counts = x.unbind(1)
-        last = values.shape[1] - int(counts.any(0).int().argmax())
-        conditioner, univariate, base = self._inner
-        context = context if context is None or self.embed is None else self.embed(context)
-        theta = conditioner(values, context, last)
-        counts = counts[:, -last:] > 0
-        values = torch.where(counts, values[:, -last:], 0.0)
+        values, theta, counts = self._read(x, context)
+        _, univariate, base = self._inner
         if isinstance(univariate, Staircase):
             log_p = univariate.log_prob(values, theta)
         else:
@@ -166,3 +164,18 @@ class Continuation(Density):
             noise = base.parts(z)
             log_p = log_p if noise is None else log_p + noise
         return torch.where(counts, log_p, 0.0)
+
+    def noise(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The noise that each value that counts stands for, and its log_det, both (N,): what calibration looks at."""
+        values, theta, counts = self._read(x, context)
+        z, log_det = self._inner[1].forward(values, theta)
+        return z[counts], log_det[counts]
+
+    def _read(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The last steps' values (0 where none counts), theta, and which of them count."""
+        values, counts = x.unbind(1)
+        last = values.shape[1] - int(counts.any(0).int().argmax())
+        context = context if context is None or self.embed is None else self.embed(context)
+        theta = self._inner[0](values, context, last)
+        counts = counts[:, -last:] > 0
+        return torch.where(counts, values[:, -last:], 0.0), theta, counts
