@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from fluvial.core.initialization import initializing
+
 Shape = tuple[int, ...]
 EventShape = tuple[int | None, ...]
 """Shape of one event; None in the first place where events of any length will do."""
-_ROWS = 1 << 15  # rows that pass through a network at once when all of the data must
+_NUMBERS = 1 << 20  # of x that pass through a network at once when all of the data must
 
 Map = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
@@ -73,12 +75,14 @@ class Transform(nn.Module):
 
         Called once, explicitly, before training. Transforms without such parameters only pass x on.
         """
-        return self(x, context)[0]
+        with initializing(self):
+            return self(x, context)[0]
 
     def measure(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Set whole-data statistics (BatchNorm's) from all rows of this transform's input; return its output."""
-        parts = x.split(_ROWS)
-        contexts = [None] * len(parts) if context is None else context.split(_ROWS)
+        rows = max(1, _NUMBERS // max(1, x.shape[1:].numel()))
+        parts = x.split(rows)
+        contexts = [None] * len(parts) if context is None else context.split(rows)
         return torch.cat([self(a, c)[0] for a, c in zip(parts, contexts)])
 
 
@@ -147,13 +151,17 @@ def _run(maps: list[Map], x: Tensor, context: Tensor | None) -> tuple[Tensor, Te
 
 
 class Inverse(Transform):
-    """The same step read from the other side: ``Inverse(maf_step)`` is an IAF step, with the same tensors."""
+    """The same step read from the other side: ``Inverse(maf_step)`` is an IAF step, with the same tensors.
 
-    def __init__(self, transform: Transform) -> None:
+    Args:
+        event_shape: what ``transform`` takes, needed where it changes the event's shape, as squeezes do.
+    """
+
+    def __init__(self, transform: Transform, event_shape: Shape | None = None) -> None:
         super().__init__()
         if not transform.bijective:
             raise ValueError(f"only a bijective transform can be read backwards; {type(transform).__name__} is not")
-        self.transform = transform
+        self.transform, self.event_shape = transform, event_shape
         self.exact = transform.exact
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -163,8 +171,10 @@ class Inverse(Transform):
         return self.transform(z, context)
 
     def output_shape(self, event_shape: EventShape) -> EventShape:
-        if self.transform.output_shape(event_shape) != event_shape:
-            raise ValueError(
-                f"{type(self.transform).__name__} changes the event's shape, so its reverse needs that shape"
-            )
-        return event_shape
+        name, back = type(self.transform).__name__, self.event_shape or event_shape
+        gives = self.transform.output_shape(back)
+        if self.event_shape is None and gives != event_shape:
+            raise ValueError(f"{name} changes the event's shape, so its reverse needs that shape")
+        if gives != event_shape:
+            raise ValueError(f"the reverse of {name} on {back} takes events of shape {gives}, got {event_shape}")
+        return back

@@ -1,17 +1,23 @@
 """Recipes: every model as a composition, and the registry that builds them by name."""
 
+from fluvial.models.flowplusplus import flowpp
+from fluvial.models.image import glow
 from fluvial.models.made import made, made_mog
 from fluvial.models.orders import OrderMixture
+from fluvial.models.pixels import bits_per_dimension, sample_at_temperature
 from fluvial.models.registry import (
     CLOSED_FORM,
     DEFAULT,
     DEFAULT_DISCRETE,
     DISCRETE,
+    IMAGE_PRESETS,
+    IMAGES,
     PRESETS,
     RECIPES,
     SOUND,
     build,
     preset,
+    recipe_of,
     resolve,
 )
 from fluvial.models.sequence import wavenet
@@ -22,12 +28,17 @@ __all__ = [
     "DEFAULT",
     "DEFAULT_DISCRETE",
     "DISCRETE",
+    "IMAGES",
+    "IMAGE_PRESETS",
     "PRESETS",
     "RECIPES",
     "SOUND",
     "OrderMixture",
+    "bits_per_dimension",
     "build",
+    "flowpp",
     "gaussian",
+    "glow",
     "iaf",
     "made",
     "made_mog",
@@ -38,6 +49,8 @@ __all__ = [
     "nsf_coupling",
     "preset",
     "realnvp",
+    "recipe_of",
     "resolve",
+    "sample_at_temperature",
     "wavenet",
 ]

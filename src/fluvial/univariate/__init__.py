@@ -2,7 +2,7 @@
 
 from fluvial.univariate.affine import Affine, ExpScale, Gate, Shift, SigmoidScale, TanhScale
 from fluvial.univariate.discrete import Bernoulli, Categorical, DiscretizedLogistics, Staircase, Tempered
-from fluvial.univariate.mixture import GaussianMixture
+from fluvial.univariate.mixture import GaussianMixture, LogisticMixture
 from fluvial.univariate.spline import RQSpline
 from fluvial.univariate.univariate import Univariate
 
@@ -14,6 +14,7 @@ __all__ = [
     "ExpScale",
     "Gate",
     "GaussianMixture",
+    "LogisticMixture",
     "RQSpline",
     "Shift",
     "SigmoidScale",
