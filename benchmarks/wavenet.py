@@ -1,4 +1,4 @@
-"""WaveNet on spoken digits: ``python -m benchmarks.wavenet train|digits|speed|page``.
+"""WaveNet on spoken digits: ``python -m benchmarks.wavenet train|digits|speed|memory|page``.
 
 FSDD, 8 kHz, 256 mu-law codes, given digit and speaker. Test: index 0-4 of each digit and speaker, the data set's own
 convention. A random tenth of the other recordings (``fluvial.fit``'s own split, seed 0) chooses weights and settings;
@@ -21,14 +21,18 @@ import torch
 
 from benchmarks.contenders import commit, versions
 from benchmarks.datasets import data_folder
+from benchmarks.wavenet_digits import judge
+from benchmarks.wavenet_speed import memory, speed
 from fluvial.data.audio import Sound, read_sound
 from fluvial.data.coding import MuLaw
+from fluvial.tasks.entrance import load_any
 from fluvial.tasks.fit_sound import fit_sound, sound_line
 from fluvial.tasks.prepare import split
 from fluvial.tasks.references import histogram, linear_prediction, markov
 from fluvial.tasks.sound import SoundModel
 from fluvial.training import Record, Settings
 
+PAGE = Path(__file__).parents[1] / "docs" / "sound.md"
 RECORDS = Path(__file__).parent / "records"
 COMMIT = commit()  # of the code that is running, whatever lies in the folder when it ends
 OPTIONS = {"stacks": 2, "layers": 9, "channels": 48, "gates": 48, "skips": 64}
@@ -134,6 +138,87 @@ def _lossless(test: Sound) -> dict[str, float] | None:
     return found
 
 
+def judge_digits() -> None:
+    """Digits drawn by the trained model, written to ``RUNS/wavenet-digits``, and what a classifier hears in them."""
+    model = load_any(run_folder())
+    if not isinstance(model, SoundModel):
+        raise TypeError("run train first")
+    out, shown = run_folder().with_name("wavenet-digits"), PAGE.parent / "sounds" / "digits.wav"
+    _write("digits", {**judge(model, *digits(), out, shown), "commit": COMMIT, "versions": versions()})
+
+
+def measure_speed() -> None:
+    _write("speed", {**speed(), "threads": 1, "commit": COMMIT, "versions": versions()})
+
+
+def measure_memory(minutes: float) -> None:
+    _write("memory", {**memory(minutes), "commit": COMMIT, "versions": versions()})
+
+
+def page() -> None:
+    """Write docs/sound.md from the records."""
+    fsdd, found, fast, kept = (_read(name) for name in ("fsdd", "digits", "speed", "memory"))
+    bits, options, sizes = fsdd["bits_per_sample"], fsdd["options"], fsdd["train"]
+    rows = [f"| {name} | {value:.3f} |" for name, value in sorted(bits.items(), key=lambda item: item[1])]
+    rows += [f"| FLAC, {name} | {value:.3f} |" for name, value in fsdd["flac"].items()]
+    (alone, sixteen), step = (fast["generation"][f"batch {n}"] for n in (1, 16)), fast["training"]
+    heard, real = found["generated digits that are the digit asked for"], found["accuracy on real test digits"]
+    text = f"""# Sound
+
+Written by `python -m benchmarks.wavenet page`, from `benchmarks/records/wavenet-*.json`.
+
+## Spoken digits
+
+FSDD: five speakers, ten digits, 8 kHz, 256 mu-law codes. Test: index 0-4 of each digit and speaker, the data set's own convention
+({fsdd["test"]["recordings"]:,} recordings, {fsdd["test"]["samples"]:,} samples), scored once. Of the others, {sizes["train"]:,}
+recordings are learnt from and a random tenth, {sizes["held_out"]:,}, chooses weights and settings. Every sample counts once, given
+all the samples before it that the model reads, so the figure is exact.
+
+| model | test bits per sample |
+|---|---|
+{chr(10).join(rows)}
+
+WaveNet: {options["stacks"]} stacks of {options["layers"]} layers, {options["channels"]} residual and gate channels,
+{options["skips"]} skip channels, {sizes["parameters"]:,} parameters, receptive field {sizes["receptive_field"]:,} samples
+({sizes["receptive_field"] / 8:.0f} ms), given digit and speaker; {fsdd["settings"]["epochs"]} passes in bfloat16 products,
+{fsdd["core_seconds"] / 60:.0f} minutes of one core (seed {fsdd["settings"]["seed"]}). By speaker:
+{", ".join(f"{name} {value:.3f}" for name, value in fsdd["by_speaker"].items())}. The linear prediction (order
+{fsdd["linear_prediction_order"]}, chosen on the validation recordings) gives a distribution over the same codes, a logistic whose
+scale follows its recent errors.
+
+## Are generated digits the digit asked for?
+
+{found["generated"]} recordings, {found["generated"] // 50} of each digit by each speaker, as long as that speaker's median, at
+temperature 1 ([ten of them](sounds/digits.wav)). A classifier ({found["classifier"]}), trained on the real training recordings,
+names the digit asked for in **{100 * heard:.0f} %** of them; of the real test recordings it names {100 * real:.0f} % rightly, and
+chance is 10 %.
+
+## Speed
+
+{fast["sizes"]["stacks"]} stacks of {fast["sizes"]["layers"]} layers, {fast["sizes"]["channels"]} channels, one thread, plain
+PyTorch; ratios within one run.
+
+| 8,000 samples | batch 1 | batch 16 |
+|---|---|---|
+| with queues, seconds | {alone["queues"]:.2f} | {sixteen["queues"]:.2f} |
+| one parallel pass over them, seconds | {alone["one parallel pass"]:.3f} | {sixteen["one parallel pass"]:.2f} |
+| queues / parallel pass | {alone["queues / parallel pass"]:.1f} | {sixteen["queues / parallel pass"]:.1f} |
+| whole prefix again at each sample / queues | {alone["whole prefix / queues"]:.0f} | |
+| receptive field again at each sample / queues | {alone["receptive field / queues"]:.0f} | |
+
+A training step of {step["samples"]:,} samples takes {step["step / products"]:.2f} times its matrix products alone,
+{step["step / convolutions"]:.2f} times the same convolutions by torch's `conv1d` alone, and in bfloat16
+{step["bfloat16 step / products"]:.2f} times the float32 products. One stream of {kept["minutes of 8 kHz"]:g} minutes of 8 kHz sound
+from a tiny net: {kept["most resident kB after 1 s"] / 1024:.1f} MiB resident after its first second,
+{kept["at the end"] / 1024:.1f} MiB at its end.
+"""
+    PAGE.write_text(text)
+
+
+def _read(name: str) -> dict:
+    return json.loads((RECORDS / f"wavenet-{name}.json").read_text())
+
+
 def _write(name: str, record: dict) -> None:
     path = RECORDS / f"wavenet-{name}.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
@@ -143,8 +228,14 @@ def _write(name: str, record: dict) -> None:
 def main() -> None:
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("train",))
-    {"train": train}[parser.parse_args().what]()
+    commands = {"train": train, "digits": judge_digits, "speed": measure_speed, "page": page}
+    parser.add_argument("what", choices=(*commands, "memory"))
+    parser.add_argument("--minutes", type=float, default=60.0, help="of the stream whose memory is measured")
+    given = parser.parse_args()
+    if given.what == "memory":
+        measure_memory(given.minutes)
+    else:
+        commands[given.what]()
 
 
 if __name__ == "__main__":

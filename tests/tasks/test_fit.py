@@ -35,7 +35,7 @@ def test_the_record_says_how_and_how_well():
     held_out = record["scores"]["held_out"]
     assert held_out["rows"] == 20
     assert held_out["log_likelihood"] == pytest.approx(-min(m["held_out"] for m in model.metrics), abs=1e-5)
-    assert record["scores"]["gaussian"]["log_likelihood"] > -5
+    assert record["scores"]["baseline"]["log_likelihood"] > -5
     again = model.log_prob_rows(model.rows["held_out.x"])
     assert again.mean() == pytest.approx(held_out["log_likelihood"], abs=1e-5)
 
@@ -49,7 +49,7 @@ def test_the_gaussian_is_set_by_every_row_and_judged_by_held_out_ones():
     )
     assert np.allclose(model.log_prob(x), expected, atol=1e-4)
     scores = model.record["scores"]
-    assert scores["held_out"]["log_likelihood"] == pytest.approx(scores["gaussian"]["log_likelihood"])
+    assert scores["held_out"]["log_likelihood"] == pytest.approx(scores["baseline"]["log_likelihood"])
 
 
 def test_a_fit_leaves_the_callers_random_state_alone_and_depends_on_the_seed_only():

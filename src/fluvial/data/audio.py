@@ -115,8 +115,9 @@ def write_sound(path: Path | BinaryIO, samples: np.ndarray, rate: int) -> None:
     Raises:
         RunError: it cannot be written. UsageError: soundfile is not installed.
     """
+    integers = np.clip(np.rint(samples.astype(np.float64) * 32768), -32768, 32767).astype(np.int16)
     try:
-        _soundfile().write(path, samples, rate, subtype="PCM_16", format="WAV")
+        _soundfile().write(path, integers, rate, subtype="PCM_16", format="WAV")
     except (OSError, RuntimeError) as error:
         raise RunError(f"{path} could not be written: {error}") from None
 

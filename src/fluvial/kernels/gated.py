@@ -51,7 +51,7 @@ def _open(h: Tensor, taps: Tensor, gate: Tensor, shift: int, batch: int) -> tupl
         opened.addmm_(h[i * shift : i * shift + rows], tap)
     opened.view(-1, batch, opened.shape[1]).add_(gate)
     filtered, gated = opened.sigmoid_().chunk(2, 1)
-    return opened, torch.lerp(-gated, gated, filtered)
+    return opened, torch.addcmul(gated, filtered, gated, value=-2).neg_()
 
 
 def _mixed(h: Tensor, y: Tensor, mix: Tensor | None) -> Tensor:
@@ -81,9 +81,10 @@ class _Layer(torch.autograd.Function):
         rows = y.shape[0]
         d_y = torch.zeros_like(y) if mix is None else d_out @ mix.t()
         d_y[rows - ctx.read :] += d_read
-        _, gated = opened.chunk(2, 1)
         # dy/du = (y + sigmoid v) (1 - sigmoid u), dy/dv = y (1 - sigmoid v)
-        d = torch.cat(((y + gated).mul_(d_y), y * d_y), 1).mul_(1 - opened)
+        d_v = y * d_y
+        d = torch.cat((torch.addcmul(d_v, opened.chunk(2, 1)[1], d_y), d_v), 1)
+        d.addcmul_(d, opened, value=-1)
         starts = [i * ctx.shift for i in range(taps.shape[0])]
         d_h = torch.zeros_like(h)
         d_h[h.shape[0] - d_out.shape[0] :] = d_out

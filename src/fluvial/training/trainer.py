@@ -201,8 +201,8 @@ def train(
         RunError: the checkpoint belongs to another run or cannot be written, or training is not finite.
     """
     settings = settings or Settings()
-    if len(data) < 2:
-        raise DataError(f"training needs at least 2 rows, got {len(data)}")
+    if data.count() < 2:
+        raise DataError(f"training needs at least 2 rows, got {data.count()}")
     loop = _Loop(density, data, held_out, settings, checkpoint, tag)
     threads = torch.get_num_threads()
     torch.set_num_threads(loop.threads)

@@ -66,8 +66,8 @@ class Windows:
 
     @property
     def batch_size(self) -> int:
-        """Windows a step."""
-        return max(2, round(_STEP * len(self) / len(self.values)))
+        """Windows a step: so many that they hold ``_STEP`` samples, or a twentieth of all."""
+        return max(2, round(min(_STEP, len(self.values) / 20) * len(self) / len(self.values)))
 
     initial = 2
     """Windows to initialise from: the models here have nothing to initialise."""
