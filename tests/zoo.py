@@ -163,6 +163,7 @@ SMALL: dict[str, dict[str, object]] = {
     "nsf_coupling": {"transforms": 3, "hidden": HIDDEN, "activation": "tanh"},
     "made": {"hidden": HIDDEN, "activation": "tanh"},
     "made_mog": {"hidden": HIDDEN, "activation": "tanh", "components": 3},
+    "pixelcnn": {"channels": 4, "layers": 2, "reach": 2},
 }
 """Options that make each recipe small and smooth; every recipe of the registry must be here."""
 
@@ -175,6 +176,8 @@ DISCRETE: dict[str, tuple[str, dict[str, object], tuple[int, ...]]] = {
     "made-narrow": ("made", {"drawn": True, "hidden": (2, 1), "direct": False}, (2, 2, 2, 2)),
     "made-orders": ("made", {"orders": 3, "direct": False}, (2, 2, 2, 2)),
     "made-fresh": ("made", {"classes": (2, 3, 2, 2), "orders": 2, "fresh": True, "drawn": True}, (2, 3, 2, 2)),
+    "pixelcnn": ("pixelcnn", {"height": 2}, (2, 2, 2, 2)),
+    "pixelcnn-classes": ("pixelcnn", {"height": 2, "classes": 3}, (3, 3, 3, 3)),
 }
 """Densities over classes: the recipe, its options beside those of ``SMALL``, and how many classes each column has."""
 

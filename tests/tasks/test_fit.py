@@ -16,7 +16,7 @@ def rows(n=150, d=2, seed=0):
     return np.random.default_rng(seed).normal(size=(n, d)) @ np.triu(np.ones((d, d))) + 3.0
 
 
-@pytest.mark.parametrize("name", sorted(set(RECIPES) - {"made"}))  # made is for classes
+@pytest.mark.parametrize("name", sorted(set(RECIPES) - {"made", "pixelcnn"}))  # these are for classes
 @pytest.mark.parametrize("d", [1, 3])
 def test_every_model_fits_any_number_of_columns(name, d):
     options = {key: value for key, value in TINY.items() if key in resolve(name, {})}

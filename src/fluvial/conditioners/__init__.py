@@ -5,5 +5,16 @@ from fluvial.conditioners.degrees import Plan
 from fluvial.conditioners.encoder import ContextEncoder, ContextMap
 from fluvial.conditioners.masked import MaskedLinear, MaskedMLP
 from fluvial.conditioners.mlp import ACTIVATIONS, MLP
+from fluvial.conditioners.pixelcnn import PixelCNN
 
-__all__ = ["ACTIVATIONS", "MLP", "Conditioner", "ContextEncoder", "ContextMap", "MaskedLinear", "MaskedMLP", "Plan"]
+__all__ = [
+    "ACTIVATIONS",
+    "MLP",
+    "Conditioner",
+    "ContextEncoder",
+    "ContextMap",
+    "MaskedLinear",
+    "MaskedMLP",
+    "PixelCNN",
+    "Plan",
+]

@@ -2,6 +2,7 @@
 
 from fluvial.models.made import made, made_mog
 from fluvial.models.orders import OrderMixture
+from fluvial.models.pixelcnn import pixelcnn
 from fluvial.models.registry import CLOSED_FORM, DEFAULT, PRESETS, RECIPES, build, preset, resolve
 from fluvial.models.tabular import gaussian, iaf, maf, maf_mog, nice, nsf, nsf_coupling, realnvp
 
@@ -21,6 +22,7 @@ __all__ = [
     "nice",
     "nsf",
     "nsf_coupling",
+    "pixelcnn",
     "preset",
     "realnvp",
     "resolve",

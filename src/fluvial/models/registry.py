@@ -11,6 +11,7 @@ from fluvial.conditioners import ContextEncoder, ContextMap
 from fluvial.core import Chain, Density, Flow, UsageError
 from fluvial.models import tabular
 from fluvial.models.made import made, made_mog
+from fluvial.models.pixelcnn import pixelcnn
 from fluvial.transforms import ColumnMap, Columns
 
 Recipe = Callable[..., Density]
@@ -28,6 +29,7 @@ RECIPES: dict[str, Recipe] = {
         tabular.nsf_coupling,
         made,
         made_mog,
+        pixelcnn,
     )
 }
 
