@@ -7,6 +7,7 @@ from fluvial.conditioners.encoder import ContextEncoder, ContextMap
 from fluvial.conditioners.gated import GatedConvNet
 from fluvial.conditioners.masked import MaskedLinear, MaskedMLP
 from fluvial.conditioners.mlp import ACTIVATIONS, MLP
+from fluvial.conditioners.pixelcnn import PixelCNN
 from fluvial.conditioners.wavenet import WaveNet
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "GatedConvNet",
     "MaskedLinear",
     "MaskedMLP",
+    "PixelCNN",
     "Plan",
     "PriorConv",
     "ResidualConvNet",

@@ -4,6 +4,7 @@ from fluvial.models.flowplusplus import flowpp
 from fluvial.models.image import glow
 from fluvial.models.made import made, made_mog
 from fluvial.models.orders import OrderMixture
+from fluvial.models.pixelcnn import pixelcnn
 from fluvial.models.pixels import bits_per_dimension, sample_at_temperature
 from fluvial.models.registry import (
     CLOSED_FORM,
@@ -47,6 +48,7 @@ __all__ = [
     "nice",
     "nsf",
     "nsf_coupling",
+    "pixelcnn",
     "preset",
     "realnvp",
     "recipe_of",

@@ -12,6 +12,7 @@ from fluvial.core import Chain, Density, Flow, Transform, UsageError
 from fluvial.models import image, sequence, tabular
 from fluvial.models.flowplusplus import flowpp
 from fluvial.models.made import made, made_mog
+from fluvial.models.pixelcnn import pixelcnn
 from fluvial.transforms import CodeMap, Codes, ColumnMap, Columns
 
 Recipe = Callable[..., Density]
@@ -29,6 +30,7 @@ RECIPES: dict[str, Recipe] = {
         tabular.nsf_coupling,
         made,
         made_mog,
+        pixelcnn,
         sequence.wavenet,
     )
 }
@@ -48,7 +50,7 @@ CLOSED_FORM = frozenset({"gaussian"})
 DEFAULT_DISCRETE = "made"
 """The same for rows of labels, or of zeros and ones."""
 
-DISCRETE = frozenset({"made"})
+DISCRETE = frozenset({"made", "pixelcnn"})
 """Models of probabilities, for rows of labels and whole numbers; ``classes`` is their option."""
 
 _MAF_PAPER = {"transforms": 5, "hidden": (512, 512), "batch_norm": True, "bound": None, "normal_init": True}
