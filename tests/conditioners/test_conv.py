@@ -137,3 +137,15 @@ def test_a_context_may_be_a_vector_or_an_image():
 def test_widths_that_do_not_fit_get_a_sentence():
     with pytest.raises(ValueError, match="multiple of the 4 heads, got 10"):
         GatedConvNet((3, 4, 4), (2, 3), 10, 1, 4)
+
+
+def test_large_batches_are_initialised_in_parts():
+    """What fits in memory sets the layers; the rest passes through the layers so set."""
+    torch.manual_seed(0)
+    step, largest = Coupling(ConvNet(2, (2, 1), 8), Affine(), torch.tensor([True, True, False])), []
+    step.conditioner.register_forward_hook(lambda _m, inputs, _o: largest.append(inputs[0].shape[0]))
+    x = torch.randn(6000, 3, 6, 5) + torch.arange(6000.0).view(-1, 1, 1, 1) / 3000
+    z = step.initialize(x)
+    assert z.shape == x.shape
+    assert len(largest) == 3
+    torch.testing.assert_close(z, step(x)[0])

@@ -17,7 +17,6 @@ from fluvial.transforms.coupling import Coupling
 from fluvial.transforms.normalization import BatchNorm, ImageBatchNorm
 
 _BATCH_STATISTICS = (BatchNorm, ImageBatchNorm, nn.modules.batchnorm._BatchNorm)  # pyright: ignore
-_Pass = Callable[["Reversible", Tensor, Tensor | None], tuple[Tensor, Tensor]]
 _PROBES = 32  # numbers of each row of the input that are kept to check what was rebuilt
 
 
@@ -42,8 +41,6 @@ class Reversible(Chain):
 
     def __init__(self, chain: Chain) -> None:
         super().__init__(*chain)
-        # compiled models run this part as it stands; marked here since the marking loads torch's compiler
-        self._remember_output: _Pass = torch.compiler.disable(_remember_output)  # pyright: ignore
         for i, transform in enumerate(chain):
             name = type(transform).__name__
             if not transform.bijective:
@@ -54,11 +51,8 @@ class Reversible(Chain):
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if not torch.is_grad_enabled() or len(self) == 0:
             return super().forward(x, context)
-        return self._remember_output(self, x, context)
-
-
-def _remember_output(chain: Reversible, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-    return _Rebuild.apply(chain, x, context, *chain.parameters())  # pyright: ignore
+        # compiled models leave this to eager mode: the random states that it looks at break their graph
+        return _Rebuild.apply(self, x, context, *self.parameters())  # pyright: ignore
 
 
 class _Rebuild(torch.autograd.Function):
