@@ -132,6 +132,14 @@ def test_densities_of_pixels(name: str):
         density.log_prob(x.float().mT[:, :, :1], context)
 
 
+@pytest.mark.parametrize("name", [n for n in models.IMAGES if n != "realnvp"])  # which normalises each batch
+def test_evaluation_equals_training(name: str):
+    density = zoo.continuous(zoo.image_recipe(name, SIZES[name]))
+    x = inside(SIZES[name]).float()
+    want = density.log_prob(x)
+    assert torch.equal(density.train().log_prob(x), want)
+
+
 @pytest.mark.parametrize("name", models.IMAGES)
 def test_compile_and_export(name: str):
     shape = SIZES[name]

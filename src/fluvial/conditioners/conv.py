@@ -19,7 +19,7 @@ class ScaledConv(DataDependent):
 
     Args:
         kernel: an odd width; borders are padded with zeros.
-        factor: f, 3 in the released code, where it speeds l up.
+        factor: f, 3 in the released code, where it speeds l up; 0 for a plain convolution, w * x + b.
         zero: start at zero, for the last layer of a network.
         border: the network sees one channel more, which is 1 outside the image and 0 inside, as in the released code.
     """
@@ -34,7 +34,7 @@ class ScaledConv(DataDependent):
         self.weight = nn.Parameter(0.05 * torch.randn(out, channels, kernel, kernel))
         self.border = nn.Parameter(0.05 * torch.randn(out, 1, kernel, kernel)) if border and kernel > 1 else None
         self.bias = nn.Parameter(torch.zeros(out))
-        self.log_gain = nn.Parameter(torch.zeros(out))
+        self.log_gain = nn.Parameter(torch.zeros(out)) if factor else None
         if zero:
             for p in (self.weight, self.border):
                 if p is not None:
@@ -42,21 +42,21 @@ class ScaledConv(DataDependent):
 
     def forward(self, x: Tensor) -> Tensor:
         self.listen(x)
-        return self._conv(x, self.bias, torch.exp(self.factor * self.log_gain))
-
-    def _conv(self, x: Tensor, bias: Tensor, gain: Tensor) -> Tensor:
-        each = gain.view(-1, 1, 1, 1)
-        y = F.conv2d(x, self.weight * each, bias * gain, padding=self.padding)
+        gain = None if self.log_gain is None else torch.exp(self.factor * self.log_gain)
+        y = F.conv2d(x, _scaled(self.weight, gain), _scaled(self.bias, gain), padding=self.padding)
         if self.border is None:
             return y
         # the extra channel is the same for every image: its part of the sum is found once
         outside = F.pad(torch.zeros_like(x[:1, :1]), [self.padding] * 4, value=1.0)
-        return y + F.conv2d(outside, self.border * each)
+        return y + F.conv2d(outside, _scaled(self.border, gain))
 
     def set_from(self, x: Tensor) -> None:
-        if self.zero:
+        if self.zero or self.log_gain is None:
             return
-        y = self._conv(x, torch.zeros_like(self.bias), torch.ones_like(self.log_gain))
+        self.bias.zero_()
+        self.log_gain.zero_()
+        self.listening = False  # so that the next line gives the plain convolution
+        y = self(x)
         std, mean = torch.std_mean(y, (0, 2, 3), correction=0)
         self.bias.copy_(-mean)
         if y[:, 0].numel() > 1:
@@ -74,7 +74,7 @@ class ConvNet(nn.Module):
         out: (size, C_moved) of theta.
         width: channels of the hidden layers.
         context: number of context features (B, F), or of channels of a context image (B, F, H, W); 0 for none.
-        factor, border: as in :class:`ScaledConv`; 3 and True in the released code.
+        factor, border: as in :class:`ScaledConv`; 3 and True in the released code; with factor 0 no ActNorm.
     """
 
     def __init__(
@@ -202,6 +202,10 @@ class ResidualConvNet(nn.Module):
 
     def _norm(self, width: int) -> nn.Module:
         return nn.BatchNorm2d(width, self.eps)
+
+
+def _scaled(weight: Tensor, gain: Tensor | None) -> Tensor:
+    return weight if gain is None else weight * gain.view(-1, *[1] * (weight.dim() - 1))
 
 
 def _plus(h: Tensor, embed: nn.Module | None, context: Tensor | None) -> Tensor:

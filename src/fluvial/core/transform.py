@@ -12,7 +12,7 @@ from fluvial.core.initialization import initializing
 Shape = tuple[int, ...]
 EventShape = tuple[int | None, ...]
 """Shape of one event; None in the first place where events of any length will do."""
-_NUMBERS = 1 << 20  # of x that pass through a network at once when all of the data must
+_NUMBERS = 1 << 18  # of x that pass through a network at once when many rows must
 
 Map = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
@@ -73,16 +73,19 @@ class Transform(nn.Module):
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Set data-dependent parameters from one batch of this transform's input; return its output.
 
-        Called once, explicitly, before training. Transforms without such parameters only pass x on.
+        Called once, explicitly, before training. Transforms without such parameters only pass x on; large batches
+        pass in parts, of which the first one sets what is inside networks.
         """
         with initializing(self):
-            return self(x, context)[0]
+            return self._in_parts(x, context)
 
     def measure(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Set whole-data statistics (BatchNorm's) from all rows of this transform's input; return its output."""
-        rows = max(1, _NUMBERS // max(1, x.shape[1:].numel()))
-        parts = x.split(rows)
-        contexts = [None] * len(parts) if context is None else context.split(rows)
+        return self._in_parts(x, context)
+
+    def _in_parts(self, x: Tensor, context: Tensor | None) -> Tensor:
+        parts = x.split(max(1, _NUMBERS // max(1, x.shape[1:].numel())))
+        contexts = [None] * len(parts) if context is None else context.split(parts[0].shape[0] or 1)
         return torch.cat([self(a, c)[0] for a, c in zip(parts, contexts)])
 
 

@@ -153,7 +153,8 @@ def glow(
         bound: largest log-scale of a coupling; None for exp(raw), the paper's; -1 for one that shrinks with depth.
         sigmoid: scale by sigmoid(raw + 2) instead, as in the released code.
         linear: the 1x1 convolution's parametrisation: "lu", "full" (the released code's) or "qr".
-        factor, border: as in :class:`~fluvial.conditioners.ScaledConv`; 3 and True in the released code.
+        factor, border: as in :class:`~fluvial.conditioners.ScaledConv`; 3 and True in the released code;
+            with factor 0 the networks are plain convolutions.
         condition_couplings: the context enters every network; else the last prior alone, as in the paper.
         reversible: rebuild activations in the backward pass, so that memory does not grow with ``steps``.
     """
@@ -171,7 +172,7 @@ def glow(
         matrix = MATRICES[linear](random_rotation(channels))
         kept = (channels + 1) // 2
         net = ConvNet(kept, (univariate.size, channels - kept), width, within, factor, border)
-        mix = Conv1x1(matrix, ActNorm((channels, 1, 1), factor))
+        mix = Conv1x1(matrix, ActNorm((channels, 1, 1), factor or 1.0))
         return [mix, Coupling(net, univariate, torch.arange(channels) < kept)]
 
     def level(shape: Image, left: int) -> Transform:
