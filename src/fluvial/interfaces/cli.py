@@ -203,10 +203,12 @@ def sample(
     chosen = secrets.randbelow(2**31) if seed is None else seed
     if isinstance(fitted, SoundModel):
         folder = out or run / "samples"
-        for path in recorded(fitted, number or 4, folder, given, chosen, seconds, prompt, temperature):
+        for path in recorded(
+            fitted, 4 if number is None else number, folder, given, chosen, seconds, prompt, temperature
+        ):
             print(path)
     else:
-        rows = drawn(fitted, number or 1000, given, chosen, (seconds, prompt, temperature))
+        rows = drawn(fitted, 1000 if number is None else number, given, chosen, (seconds, prompt, temperature))
         write_columns(rows, out, fitted.schema.header)
     if seed is None:
         _say(f"drawn with --seed {chosen}")

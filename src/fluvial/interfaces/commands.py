@@ -70,7 +70,14 @@ def recorded(
     temperature: float | None,
 ) -> list[Path]:
     """The WAV files that ``sample`` writes."""
-    samples = fitted.sample(number, seconds, context=context, prompt=prompt, temperature=temperature or 1.0, seed=seed)
+    samples = fitted.sample(
+        number,
+        seconds,
+        context=context,
+        prompt=prompt,
+        temperature=1.0 if temperature is None else temperature,
+        seed=seed,
+    )
     return fitted.write_samples(folder, samples, fitted.draw_context(number, context, seed))
 
 
