@@ -163,40 +163,40 @@ def page() -> None:
     rows += [f"| FLAC, {name} | {value:.3f} |" for name, value in fsdd["flac"].items()]
     (alone, sixteen), step = (fast["generation"][f"batch {n}"] for n in (1, 16)), fast["training"]
     heard, real = found["generated digits that are the digit asked for"], found["accuracy on real test digits"]
+    speakers = ", ".join(f"{name} {value:.3f}" for name, value in fsdd["by_speaker"].items())
     text = f"""# Sound
 
 Written by `python -m benchmarks.wavenet page`, from `benchmarks/records/wavenet-*.json`.
 
 ## Spoken digits
 
-FSDD: five speakers, ten digits, 8 kHz, 256 mu-law codes. Test: index 0-4 of each digit and speaker, the data set's own convention
-({fsdd["test"]["recordings"]:,} recordings, {fsdd["test"]["samples"]:,} samples), scored once. Of the others, {sizes["train"]:,}
-recordings are learnt from and a random tenth, {sizes["held_out"]:,}, chooses weights and settings. Every sample counts once, given
-all the samples before it that the model reads, so the figure is exact.
+FSDD: five speakers, ten digits, 8 kHz, 256 mu-law codes. Test: index 0-4 of each digit and speaker, the data set's own
+convention ({fsdd["test"]["recordings"]:,} recordings, {fsdd["test"]["samples"]:,} samples), scored once. Of the others,
+{sizes["train"]:,} recordings are learnt from and a random tenth, {sizes["held_out"]:,}, chooses weights and settings.
+Every sample counts once, given all the samples before it that the model reads, so the figure is exact.
 
 | model | test bits per sample |
 |---|---|
 {chr(10).join(rows)}
 
 WaveNet: {options["stacks"]} stacks of {options["layers"]} layers, {options["channels"]} residual and gate channels,
-{options["skips"]} skip channels, {sizes["parameters"]:,} parameters, receptive field {sizes["receptive_field"]:,} samples
-({sizes["receptive_field"] / 8:.0f} ms), given digit and speaker; {fsdd["settings"]["epochs"]} passes in bfloat16 products,
-{fsdd["core_seconds"] / 60:.0f} minutes of one core (seed {fsdd["settings"]["seed"]}). By speaker:
-{", ".join(f"{name} {value:.3f}" for name, value in fsdd["by_speaker"].items())}. The linear prediction (order
-{fsdd["linear_prediction_order"]}, chosen on the validation recordings) gives a distribution over the same codes, a logistic whose
-scale follows its recent errors.
+{options["skips"]} skip channels, {sizes["parameters"]:,} parameters, receptive field {sizes["receptive_field"]:,}
+samples ({sizes["receptive_field"] / 8:.0f} ms), given digit and speaker; {fsdd["settings"]["epochs"]} passes with
+products in bfloat16, {fsdd["core_seconds"] / 60:.0f} minutes of one core, seed {fsdd["settings"]["seed"]}. By speaker:
+{speakers}. The linear prediction (order {fsdd["linear_prediction_order"]}, chosen on the validation recordings) gives a
+distribution over the same codes, a logistic whose scale follows its recent errors.
 
 ## Are generated digits the digit asked for?
 
-{found["generated"]} recordings, {found["generated"] // 50} of each digit by each speaker, as long as that speaker's median, at
-temperature 1 ([ten of them](sounds/digits.wav)). A classifier ({found["classifier"]}), trained on the real training recordings,
-names the digit asked for in **{100 * heard:.0f} %** of them; of the real test recordings it names {100 * real:.0f} % rightly, and
-chance is 10 %.
+{found["generated"]} recordings, {found["generated"] // 50} of each digit by each speaker, as long as that speaker's
+median, at temperature 1 ([ten of them](sounds/digits.wav)). A classifier ({found["classifier"]}), trained on the real
+training recordings, names the digit asked for in **{100 * heard:.0f} %** of them; of the real test recordings it names
+{100 * real:.0f} % rightly, and chance is 10 %.
 
 ## Speed
 
-{fast["sizes"]["stacks"]} stacks of {fast["sizes"]["layers"]} layers, {fast["sizes"]["channels"]} channels, one thread, plain
-PyTorch; ratios within one run.
+{fast["sizes"]["stacks"]} stacks of {fast["sizes"]["layers"]} layers, {fast["sizes"]["channels"]} channels, one thread,
+plain PyTorch; ratios within one run.
 
 | 8,000 samples | batch 1 | batch 16 |
 |---|---|---|
@@ -208,8 +208,8 @@ PyTorch; ratios within one run.
 
 A training step of {step["samples"]:,} samples takes {step["step / products"]:.2f} times its matrix products alone,
 {step["step / convolutions"]:.2f} times the same convolutions by torch's `conv1d` alone, and in bfloat16
-{step["bfloat16 step / products"]:.2f} times the float32 products. One stream of {kept["minutes of 8 kHz"]:g} minutes of 8 kHz sound
-from a tiny net: {kept["most resident kB after 1 s"] / 1024:.1f} MiB resident after its first second,
+{step["bfloat16 step / products"]:.2f} times the float32 products. One stream of {kept["minutes of 8 kHz"]:g} minutes of
+8 kHz sound from a tiny net: {kept["most resident kB after 1 s"] / 1024:.1f} MiB resident after its first second,
 {kept["at the end"] / 1024:.1f} MiB at its end.
 """
     PAGE.write_text(text)

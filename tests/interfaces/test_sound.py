@@ -102,6 +102,8 @@ def test_sample_writes_sound_files(capsys):
         (["sample", "run", "--context", "label=middle"], "never seen; it knows high, low"),
         (["sample", "run", "--seconds", "-1"], "a positive time"),
         (["sample", "run", "--temperature", "-1"], "temperature: expected a positive number"),
+        (["sample", "run", "--temperature", "0"], "temperature: expected a positive number"),
+        (["sample", "run", "-n", "0"], "n of at least 1"),
         (["sample", "run", "--prompt", "missing.wav", "--context", "label=low"], "there is no file missing.wav"),
     ],
 )

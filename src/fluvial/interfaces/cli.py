@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
 import fluvial
 from fluvial.interfaces.words import command, listed_names, parse_assignments, parse_seconds
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from fluvial.tasks.model import Model
-    from fluvial.tasks.sound import SoundModel
 
 
 class Interrupted(KeyboardInterrupt):
@@ -115,13 +108,14 @@ def fit(
         if resumable(folder):
             raise Interrupted(folder) from None
         raise
+    from fluvial.interfaces.commands import write_report
     from fluvial.interfaces.summary import summary
 
     for warning in fitted.record["warnings"]:
         _say(f"note: {warning}")
     print(summary(fitted, folder))
     try:
-        print(f"report: {_report(fitted, folder)}")
+        print(f"report: {write_report(fitted, folder)}")
     except ValueError as error:
         if not _is_ours(error):
             raise
@@ -155,12 +149,13 @@ def score(
     context
         Of sound: labels of all the files, such as digit=7,speaker=theo. None: read from their names or folders.
     """
-    from fluvial.interfaces.commands import scored
+    from fluvial.interfaces.commands import scored, write_columns
+    from fluvial.tasks.entrance import load_any
 
-    columns, notes = scored(_load(run), _source(data), drop_missing, _given(context))
+    columns, notes = scored(load_any(run), _source(data), drop_missing, _given(context))
     for note in notes:
         _say(note)
-    _write(columns, out)
+    write_columns(columns, out)
 
 
 @app.command
@@ -200,18 +195,21 @@ def sample(
     """
     import secrets
 
-    from fluvial.interfaces.commands import drawn, recorded
+    from fluvial.interfaces.commands import drawn, recorded, write_columns
+    from fluvial.tasks.entrance import load_any
     from fluvial.tasks.sound import SoundModel
 
-    fitted, given = _load(run), _given(context)
+    fitted, given = load_any(run), _given(context)
     chosen = secrets.randbelow(2**31) if seed is None else seed
     if isinstance(fitted, SoundModel):
         folder = out or run / "samples"
-        for path in recorded(fitted, number or 4, folder, given, chosen, seconds, prompt, temperature):
+        for path in recorded(
+            fitted, 4 if number is None else number, folder, given, chosen, seconds, prompt, temperature
+        ):
             print(path)
     else:
-        rows = drawn(fitted, number or 1000, given, chosen, (seconds, prompt, temperature))
-        _write(rows, out, fitted.schema.header)
+        rows = drawn(fitted, 1000 if number is None else number, given, chosen, (seconds, prompt, temperature))
+        write_columns(rows, out, fitted.schema.header)
     if seed is None:
         _say(f"drawn with --seed {chosen}")
 
@@ -225,7 +223,10 @@ def report(run: Path, /) -> None:
     run
         Run folder of a fit.
     """
-    print(_report(_load(run), run))
+    from fluvial.interfaces.commands import write_report
+    from fluvial.tasks.entrance import load_any
+
+    print(write_report(load_any(run), run))
 
 
 @app.command
@@ -238,8 +239,9 @@ def info(run: Path, /) -> None:
         Run folder of a fit.
     """
     from fluvial.interfaces.summary import details
+    from fluvial.tasks.entrance import load_any
 
-    print(details(_load(run), run))
+    print(details(load_any(run), run))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -277,24 +279,6 @@ def _how_to_go_on(argv: list[str], folder: Path) -> str:
     return f"interrupted; the fit is kept in {folder} and goes on with: {command}"
 
 
-def _report(fitted: Model | SoundModel, folder: Path) -> Path:
-    from fluvial.tasks.model import Model
-
-    if isinstance(fitted, Model):
-        from fluvial.interfaces.report import write_report
-
-        return write_report(fitted, folder)
-    from fluvial.interfaces.report_sound import write_sound_report
-
-    return write_sound_report(fitted, folder)
-
-
-def _load(run: Path) -> Model | SoundModel:
-    from fluvial.tasks.entrance import load_any
-
-    return load_any(run)
-
-
 def _source(data: tuple[str, ...]) -> str | list[str] | None:
     """One path, several, or none."""
     return list(data) if len(data) > 1 else next(iter(data), None)
@@ -302,18 +286,6 @@ def _source(data: tuple[str, ...]) -> str | list[str] | None:
 
 def _given(context: str | None) -> dict[str, object] | None:
     return parse_assignments(context.split(",")) if context else None
-
-
-def _write(columns: dict[str, np.ndarray], out: Path | None, header: bool = True) -> None:
-    if out is not None:
-        from fluvial.data.files import write
-
-        return write(columns, out, header)
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    if header:
-        writer.writerow(columns)
-    writer.writerows(zip(*(values.tolist() for values in columns.values())))
-    return None
 
 
 def _is_ours(error: ValueError) -> bool:

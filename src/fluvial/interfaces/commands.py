@@ -1,7 +1,9 @@
-"""What the commands score and sample do with a table's model and with a model of sound."""
+"""What the commands do with a table's model and with a model of sound."""
 
 from __future__ import annotations
 
+import csv
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -68,5 +70,34 @@ def recorded(
     temperature: float | None,
 ) -> list[Path]:
     """The WAV files that ``sample`` writes."""
-    samples = fitted.sample(number, seconds, context=context, prompt=prompt, temperature=temperature or 1.0, seed=seed)
+    samples = fitted.sample(
+        number,
+        seconds,
+        context=context,
+        prompt=prompt,
+        temperature=1.0 if temperature is None else temperature,
+        seed=seed,
+    )
     return fitted.write_samples(folder, samples, fitted.draw_context(number, context, seed))
+
+
+def write_columns(columns: Mapping[str, np.ndarray], out: Path | None, header: bool = True) -> None:
+    """Named columns to a file, or as CSV to stdout."""
+    if out is not None:
+        from fluvial.data.files import write
+
+        return write(dict(columns), out, header)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    if header:
+        writer.writerow(columns)
+    writer.writerows(zip(*(values.tolist() for values in columns.values())))
+    return None
+
+
+def write_report(fitted: Model | SoundModel, folder: Path) -> Path:
+    """The report of either kind; returns the path of the page."""
+    from fluvial.interfaces import report, report_sound
+
+    if isinstance(fitted, SoundModel):
+        return report_sound.write_sound_report(fitted, folder)
+    return report.write_report(fitted, folder)

@@ -260,7 +260,8 @@ class _Loop:
         with self._private_randomness():
             torch.manual_seed(self.settings.seed)
             order = _order(len(self.data), self.settings.seed, 0)
-            index = self.data.batches(order, max(self.batch_size, self.data.initial))[0]
+            most = max(self.batch_size, self.data.initial)
+            index = self.data.batches(order, most)[0][:most]
             self.density.eval()
             self.density.initialize(*self.data.rows(index, self.device))
         if self.averaged is not None:
