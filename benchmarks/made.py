@@ -236,36 +236,26 @@ def page() -> None:
         "| data | columns, rows | anchor | published | best | s.e. | mixture | of | tried | parameters | seconds |",
         "|---" * 11 + "|",
     ]
-    for name in datasets.BINARY:
-        record = _record(name)
-        if "best" not in record:
-            continue
-        best, mixture = record["best"], record["mixture"]
+    records = {name: _record(name) for name in (*datasets.BINARY, "mnist-pixelcnn")}
+    records = {name: record for name, record in records.items() if "best" in record}
+    for name, record in records.items():
+        best, mixture, data = record["best"], record["mixture"], name.partition("-")[0]
         run = record["tried"][best["tried"]]
-        rows, columns = datasets.binary(name).train.shape
+        rows, columns = _rows(name).train.shape
         lines.append(
-            f"| {name} | {columns}, {rows:,} | {anchor[name]['mean']:.2f} | {PUBLISHED[name]} "
-            f"| {best['test']['mean']:.2f} | {best['test']['standard_error']:.2f} | {mixture['test']['mean']:.2f} "
-            f"| {len(mixture['tried'])} | {len(record['tried'])} | {run['parameters']:,} | {run['seconds']:.0f} |"
+            f"| {name} | {columns}, {rows:,} | {anchor[data]['mean']:.2f} | {PUBLISHED[data]} "
+            f"| {best['test']['mean']:.3f} | {best['test']['standard_error']:.3f} | {mixture['test']['mean']:.3f} "
+            f"| {len(set(mixture['tried']))} | {len(record['tried'])} | {run['parameters']:,} | {run['seconds']:.0f} |"
         )
-    lines += [
-        "",
-        "What the best single networks are:",
-        "",
-        "| data | options that differ from the defaults |",
-        "|---|---|",
-    ]
-    for name in datasets.BINARY:
-        record = _record(name)
-        if "best" in record:
-            lines.append(f"| {name} | {described(record['tried'][record['best']['tried']])} |")
+    lines += ["", "The best single networks:", "", "| data | options that differ from the defaults |", "|---|---|"]
+    lines += [f"| {name} | {described(r['tried'][r['best']['tried']])} |" for name, r in records.items()]
     PAGE.write_text(INTRODUCTION + "\n" + "\n".join(lines) + "\n")
     print(f"wrote {PAGE.name}")
 
 
 def described(run: dict[str, Any]) -> str:
     """Options of the recipe and settings of the training that are not the defaults."""
-    defaults = {**models.resolve("made", {}), **asdict(Settings())}
+    defaults = {**models.resolve(run.get("model", "made"), {}), **asdict(Settings())}
     given = {**run["options"], **run["settings"]}
     return ", ".join(f"{key} {value}" for key, value in given.items() if _plain(value) != _plain(defaults[key]))
 
