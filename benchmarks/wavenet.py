@@ -117,24 +117,22 @@ def train() -> SoundModel:
     return model
 
 
-def _lossless(test: Sound) -> dict[str, float] | None:
+def _lossless(test: Sound) -> dict[str, float]:
     """Bits per sample of FLAC on the test recordings: of their 8-bit linear samples, and of their mu-law codes."""
     import io
 
     import soundfile
 
     coding = MuLaw()
+    waves = {
+        "8-bit linear samples": np.round(test.samples * 128) / 128,
+        "mu-law codes": (coding.encode(test.samples).astype(float) - 128) / 128,
+    }
     found = {}
-    for name, waves in (
-        ("8-bit linear samples", [np.round(w * 128) / 128 for w in test.recordings]),
-        ("mu-law codes", [(coding.encode(w).astype(float) - 128) / 128 for w in test.recordings]),
-    ):
-        size = 0
-        for wave in [np.concatenate(waves)]:  # one file, so that headers do not count
-            file = io.BytesIO()
-            soundfile.write(file, wave, test.rate, format="FLAC", subtype="PCM_S8")
-            size += 8 * file.tell()
-        found[name] = size / len(test.samples)
+    for name, wave in waves.items():  # all recordings in one file, so that headers do not count
+        file = io.BytesIO()
+        soundfile.write(file, wave, test.rate, format="FLAC", subtype="PCM_S8")
+        found[name] = 8 * len(file.getvalue()) / len(wave)
     return found
 
 
