@@ -77,7 +77,9 @@ def layer_sizes(first: int, hidden: Sequence[int], residual: bool) -> list[tuple
     return [(first, hidden[0])] + [(hidden[0], hidden[0])] * (2 * len(hidden))
 
 
-def run_hidden(layers: nn.ModuleList, h: Tensor, activation: Activation, residual: bool) -> Tensor:
+def run_hidden(
+    layers: Sequence[Callable[[Tensor], Tensor]] | nn.ModuleList, h: Tensor, activation: Activation, residual: bool
+) -> Tensor:
     """Hidden features of a plain or of a residual network."""
     if not residual:
         for layer in layers:

@@ -80,6 +80,8 @@ class Logistic(_Factorised):
 class Uniform(_Factorised):
     """Uniform elements on [0, 1]; log p is 0 inside and -inf outside."""
 
+    flat = True
+
     def _log_prob(self, x: Tensor) -> Tensor:
         return torch.where((x >= 0) & (x <= 1), torch.zeros_like(x), torch.full_like(x, -math.inf))
 

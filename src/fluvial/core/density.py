@@ -20,6 +20,8 @@ class Density(nn.Module):
     context_shape: Shape | None = None
     exact: bool = True
     """False: ``log_prob`` is a lower bound in expectation, and every report says so."""
+    flat: bool = False
+    """True: ``log_prob`` is 0 on the whole unit cube."""
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Log-density of each row, (B,), in nats."""
@@ -49,6 +51,23 @@ class Density(nn.Module):
 
     def measure(self, x: Tensor, context: Tensor | None = None) -> None:
         """Set whole-data statistics (BatchNorm's) from all rows of the training set; called before evaluating."""
+
+    def check_event(self, x: Tensor) -> None:
+        """ValueError, a sentence, unless x is (B, \\*event_shape)."""
+        if tuple(x.shape[1:]) != self.event_shape:
+            raise ValueError(f"x: expected shape (B, {_listed(self.event_shape)}), got {tuple(x.shape)}")
+
+    def check_context(self, n: int, context: Tensor | None) -> None:
+        """ValueError, a sentence, unless the context is one that this density declares, for n rows."""
+        if self.context_shape is None:
+            if context is not None:
+                raise ValueError(f"context: this density declares none, but got one of shape {tuple(context.shape)}")
+            return
+        want = f"({n}, {_listed(self.context_shape)})"
+        if context is None:
+            raise ValueError(f"context: this density is conditional and expects one of shape {want}, got none")
+        if tuple(context.shape) != (n, *self.context_shape):
+            raise ValueError(f"context: expected shape {want}, got {tuple(context.shape)}")
 
     def given(self, context: Tensor | None = None) -> Distribution:
         """This density with its context fixed, as a ``torch.distributions.Distribution``."""
@@ -98,9 +117,10 @@ class Flow(Density):
         self.exact = transform.exact and base.exact
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        if tuple(x.shape[1:]) != self.event_shape:
-            raise ValueError(f"x: expected shape (B, {_listed(self.event_shape)}), got {tuple(x.shape)}")
+        self.check_event(x)
         context = self._enter(x.shape[0], context)
+        if self.base.flat and (log_mass := self.transform.log_mass(x, context)) is not None:
+            return log_mass
         z, log_det = self.transform(x, context)
         return self.base.log_prob(z, self._base_context(context)) + log_det
 
@@ -156,16 +176,8 @@ class Flow(Density):
 
     def _enter(self, n: int, context: Tensor | None) -> Tensor | None:
         """Check the context once, at the door, and embed it."""
-        if self.context_shape is None:
-            if context is not None:
-                raise ValueError(f"context: this density declares none, but got one of shape {tuple(context.shape)}")
-            return None
-        want = f"({n}, {_listed(self.context_shape)})"
-        if context is None:
-            raise ValueError(f"context: this density is conditional and expects one of shape {want}, got none")
-        if tuple(context.shape) != (n, *self.context_shape):
-            raise ValueError(f"context: expected shape {want}, got {tuple(context.shape)}")
-        return context if self.embed is None else self.embed(context)
+        self.check_context(n, context)
+        return context if context is None or self.embed is None else self.embed(context)
 
 
 def _listed(shape: Shape) -> str:

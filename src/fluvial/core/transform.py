@@ -59,6 +59,13 @@ class Transform(nn.Module):
         """
         return None
 
+    def log_mass(self, x: Tensor, context: Tensor | None = None) -> Tensor | None:
+        """log P(x), (B,), where this step is a staircase onto uniform noise; None elsewhere.
+
+        It is the log-det of ``forward`` without z, which scoring discrete values has no use for.
+        """
+        return None
+
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Set data-dependent parameters from one batch of this transform's input; return its output.
 

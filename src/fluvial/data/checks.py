@@ -55,8 +55,9 @@ def refuse_dates(names: Sequence[str]) -> DataError:
 def refuse_categorical(names: Sequence[str]) -> DataError:
     """What to raise for categorical columns that are not context."""
     return DataError(
-        f"categorical columns can be context, not modelled, in this version: {listed(names)}; say so with "
-        f"--context {','.join(names)} (context={list(names)!r} in Python), or leave them out"
+        f"categorical columns have no density: {listed(names)}; make them context with --context {','.join(names)} "
+        f"(context={list(names)!r} in Python), leave them out, or, where every column is categorical or whole, "
+        "choose a model of probabilities such as made"
     )
 
 

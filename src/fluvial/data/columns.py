@@ -87,6 +87,11 @@ class Column:
     def categorical(self) -> bool:
         return self.kind == "categorical"
 
+    @property
+    def discrete(self) -> bool:
+        """Whether its values are countable: labels or whole numbers."""
+        return self.kind in ("categorical", "integer")
+
 
 def is_date(values: np.ndarray) -> bool:
     """Whether a column (N,) holds dates or times: by its dtype, or as text in the form 2024-01-31."""

@@ -53,7 +53,7 @@ def _affine(d: Derived) -> str:
 
 def _repeated_values(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:
     found: list[str] = []
-    for name in [c.name for c in schema.columns if c.step is None]:
+    for name in [c.name for c in schema.columns if c.step is None and not c.discrete]:
         distinct, counts = np.unique(numbers[name], return_counts=True)
         n, top = int(counts.sum()), int(counts.max())
         if top > max(2, _OFTEN * n):
@@ -69,7 +69,7 @@ def _repeated_values(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:
 
 
 def _repeated_rows(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:
-    if all(c.step is not None for c in schema.columns):  # rows of rounded numbers repeat by nature
+    if all(c.step is not None or c.discrete for c in schema.columns):  # countable rows repeat by nature
         return ""
     x = np.stack([numbers[c.name] for c in (*schema.columns, *schema.context)], axis=1) + 0.0  # -0 is 0
     again = len(x) - len({hash(row.tobytes()) for row in x})

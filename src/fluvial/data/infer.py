@@ -34,7 +34,7 @@ _MOST_CATEGORIES = 1000
 
 
 def infer(
-    table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None
+    table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None, discrete: bool = False
 ) -> tuple[Schema, list[str]]:
     """The schema of a table, and warnings about what was found.
 
@@ -46,6 +46,8 @@ def infer(
         table: at least ten complete rows.
         context: names of columns that the density is to be conditioned on.
         kinds: kinds that are known better, by name.
+        discrete: the table is for a model of probabilities, not of densities: labels and whole numbers are
+            modelled, all of them, and nothing else can be.
 
     Raises:
         DataError: columns that cannot be modelled (dates, text that is not context), too few rows.
@@ -64,14 +66,18 @@ def infer(
     _check_filled(table)
     columns = [_first_look(name, values, kinds.get(name)) for name, values in table.columns.items()]
     categorical = [c.name for c in columns if c.categorical and c.name not in context]
-    if categorical:
+    if categorical and not discrete:
         raise refuse_categorical(categorical)
     numbers = _on_complete_rows(table, columns)
+    if discrete:
+        kinds = _whole_numbers(numbers, context, columns) | kinds
     columns = [_second_look(c, numbers[c.name], table.columns[c.name], kinds.get(c.name)) for c in columns]
     modelled = [c for c in columns if c.name not in context]
     if not modelled:
         raise DataError("every column is context, so there is none left to model")
-    dropped = _determined(modelled, numbers)
+    if discrete:
+        _check_discrete(modelled)
+    dropped = [] if discrete else _determined(modelled, numbers)
     gone = {d.column.name for d in dropped}
     schema = Schema(
         columns=tuple(c for c in modelled if c.name not in gone),
@@ -81,6 +87,28 @@ def infer(
         header=table.header,
     )
     return schema, findings(schema, numbers)
+
+
+def is_discrete(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> bool:
+    """Whether every column that is not context holds labels, or zeros and ones: rows that have probabilities.
+
+    >>> is_discrete(Table({"a": np.array([0, 1, 1]), "b": np.array(["x", "y", "x"], dtype=object)}))
+    True
+    """
+    asked = kinds or {}
+    modelled = [name for name in table.columns if name not in context]
+    return bool(modelled) and all(_is_discrete(table.columns[name], asked.get(name)) for name in modelled)
+
+
+def _is_discrete(values: np.ndarray, asked: Kind | None) -> bool:
+    if asked is not None:
+        return asked == "categorical"
+    if values.dtype.kind == "b" or is_date(values):
+        return values.dtype.kind == "b"
+    if values.dtype == object:
+        return not is_mostly_numbers(values)
+    known = values[~is_missing(values)]
+    return bool(len(known)) and bool(((known == 0) | (known == 1)).all())
 
 
 def _check_names(table: Table, context: list[str], kinds: dict[str, Kind]) -> None:
@@ -166,6 +194,22 @@ def _second_look(column: Column, numbers: np.ndarray, values: np.ndarray, asked:
     if kind == "positive" or (kind is None and above):
         return replace(column, kind="positive", lower=0.0)
     return column
+
+
+def _whole_numbers(numbers: Mapping[str, np.ndarray], context: Sequence[str], columns: list[Column]) -> dict[str, Kind]:
+    """Columns of whole numbers are integers, whichever dtype holds them."""
+    plain = [c.name for c in columns if not c.categorical and c.name not in context]
+    return {name: "integer" for name in plain if (numbers[name] == np.rint(numbers[name])).all()}
+
+
+def _check_discrete(columns: Sequence[Column]) -> None:
+    others = [c.name for c in columns if not c.discrete]
+    if others:
+        raise DataError(
+            f"this model gives probabilities to labels and whole numbers, and {listed(others)} "
+            f"{'is' if len(others) == 1 else 'are'} neither: leave {'it' if len(others) == 1 else 'them'} out, make "
+            "context of such columns, or choose another model"
+        )
 
 
 def _check_claim(column: Column, claim: str, numbers: np.ndarray, against: np.ndarray) -> None:

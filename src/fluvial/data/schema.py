@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from fluvial.core.errors import DataError, UsageError
-from fluvial.data.checks import complete_rows, off_grid, read_column, refuse_categorical
+from fluvial.data.checks import complete_rows, off_grid, read_column
 from fluvial.data.columns import Column, from_codes, from_numbers
 from fluvial.data.tables import Columns, Table, read
 from fluvial.data.words import counted, listed, nearest
@@ -82,9 +82,6 @@ class Schema:
             raise DataError("a schema needs at least one column to model")
         if len(set(names)) < len(names) or sorted(names) != sorted(self.order):
             raise DataError(f"the schema's order {listed(self.order)} does not name each of its columns once")
-        categorical = [c.name for c in (*self.columns, *(d.column for d in self.dropped)) if c.categorical]
-        if categorical:
-            raise refuse_categorical(categorical)
         modelled = {c.name for c in self.columns}
         astray = [d.source for d in self.dropped if d.source and d.source not in modelled]
         if astray:
@@ -206,14 +203,14 @@ class Schema:
     def decode(self, x: np.ndarray, context: np.ndarray | None = None) -> Columns:
         """Numbers (N, D), and context (N, C) if there is one, as columns in the table's own order and dtypes."""
         numbers = dict(zip(self.names, np.asarray(x, dtype=np.float64).T, strict=True))
-        decoded = {c.name: from_numbers(c, numbers[c.name]) for c in self.columns}
+        decoded = {c.name: _from_encoded(c, numbers[c.name]) for c in self.columns}
         for d in self.dropped:
             # of what the source column really holds once it is in its dtype
             source = decoded[d.source].astype(np.float64) if d.source else np.zeros(len(x))
             decoded[d.column.name] = from_numbers(d.column, d.values(source))
         if context is not None:
             for c, values in zip(self.context, np.asarray(context, dtype=np.float64).T, strict=True):
-                decoded[c.name] = from_codes(c, values) if c.categorical else from_numbers(c, values)
+                decoded[c.name] = _from_encoded(c, values)
         return {name: decoded[name] for name in self.order if name in decoded}
 
     def to_json(self) -> dict[str, object]:
@@ -252,6 +249,10 @@ class Schema:
                 f"it has {listed(table.names)}{hint}"
             )
         return {name: table.columns[name] for name in names}
+
+
+def _from_encoded(column: Column, values: np.ndarray) -> np.ndarray:
+    return from_codes(column, values) if column.categorical else from_numbers(column, values)
 
 
 def _bounds_kept(old: Column, kind: str) -> tuple[float | None, float | None]:

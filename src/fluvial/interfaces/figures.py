@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DATA, SAMPLES, BASE = "#0072B2", "#D55E00", "#8a8f98"  # Okabe and Ito's blue and vermilion: safe for the colour-blind
 _INK, _RULE = "#2b2f36", "#d5d9e0"
 _PAIRED, _PANELS, _POINTS = 8, 48, 1200
+_IMAGED, _NAMED = 120, 24  # rows shown as an image; columns up to which it names them
 _TITLE = 11.5
 
 
@@ -126,6 +127,46 @@ def calibration(c: Calibration) -> Figure:
     inside = float(((c.counts >= c.band[0]) & (c.counts <= c.band[1])).mean())
     _finish(figure, f"Calibration: {100 * inside:.0f} % of the bars lie in the band that should hold 95 %")
     figure.supxlabel("probability integral transform of held-out rows (uniform where the model is right)", fontsize=9)
+    return figure
+
+
+def rows(d: Diagnosis, labels: Sequence[str]) -> Figure:
+    """Held-out rows and samples of discrete columns as two images: a column of pixels is a row, as in a piano roll."""
+    figure, axes = _figure(8.2, float(np.clip(0.08 * d.x.shape[1], 2.4, 7.0)), 1, 2)
+    low = np.minimum(d.x.min(0), d.samples.min(0))
+    span = np.maximum(d.x.max(0), d.samples.max(0)) - low
+    for ax, values, name in zip(axes, (d.x, d.samples), ("held-out rows", "samples")):
+        shares = (values[:_IMAGED] - low) / np.where(span > 0, span, 1)
+        ax.imshow(shares.T, cmap="Greys", vmin=0, vmax=1, aspect="auto", interpolation="nearest", origin="lower")
+        ax.set_xlabel(name)
+        ax.set_xticks([])
+        ax.set_yticks(range(len(labels)) if len(labels) <= _NAMED and ax is axes[0] else [])
+    if len(labels) <= _NAMED:
+        axes[0].set_yticklabels([_plain(name, 18) for name in labels], fontsize=7)
+    else:
+        axes[0].set_ylabel(f"{len(labels)} columns")
+    shown = min(_IMAGED, len(d.x))
+    _finish(figure, f"{shown} held-out rows and {shown} samples")
+    return figure
+
+
+def dependence(d: Diagnosis) -> Figure | None:
+    """Correlations of the columns in samples against those in held-out rows; None for one column."""
+    if d.x.shape[1] < 2:
+        return None
+    figure, axes = _figure(5.2, 4.6)
+    ax = axes[0]
+    upper = np.triu_indices(d.x.shape[1], 1)
+    of_data, of_samples = (np.nan_to_num(_correlation(v)[upper]) for v in (d.x, d.samples))
+    ax.plot([-1, 1], [-1, 1], color=_RULE, lw=1, zorder=0)
+    ax.plot(of_data, of_samples, ".", color=DATA, ms=4, alpha=0.5, rasterized=True)
+    low, high = min(of_data.min(), of_samples.min(), 0), max(of_data.max(), of_samples.max(), 0.1)
+    ax.set_xlim(low - 0.05, high + 0.05)
+    ax.set_ylim(low - 0.05, high + 0.05)
+    ax.set_xlabel("correlation in held-out rows")
+    ax.set_ylabel("correlation in samples")
+    worst = float(np.abs(of_data - of_samples).max())
+    _finish(figure, f"Correlations differ by {worst:.2f} at most")
     return figure
 
 

@@ -20,7 +20,8 @@ import torch
 import fluvial
 from fluvial.core import RunError, UsageError
 from fluvial.data.columns import Column
-from fluvial.tasks.diagnose import COVARIANCE, Diagnosis, Likelihood, diagnose, numbers
+from fluvial.tasks.baseline import COVARIANCE
+from fluvial.tasks.diagnose import Diagnosis, Likelihood, diagnose, numbers
 from fluvial.tasks.model import Model
 from fluvial.tasks.verdict import TOPICS, Check, judge, worst
 from fluvial.training import Data
@@ -58,6 +59,7 @@ _SCORES = (
     ("bits per dimension (−log₂ p / D), data units", "bits_per_dimension"),
     ("median, nats, data units", "median"),
 )
+_PROBABILITIES = (("bits per column (−log₂ P / D)", "bits_per_dimension"), ("median, nats", "median"))
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ def _figures(model: Model, d: Diagnosis) -> dict[str, Figure]:
     epochs = [m for m in model.metrics if m["ended"]]
     drawn: dict[str, Figure | None] = {
         "training": None,
-        "pairs": figures.pairs(d, labels),
+        "pairs": None if d.discrete else figures.pairs(d, labels),
+        "rows": figures.rows(d, labels) if d.discrete else None,
+        "dependence": figures.dependence(d) if d.discrete else None,
         "marginals": figures.marginals(d, labels),
         "calibration": None if d.calibration is None else figures.calibration(d.calibration),
         "noise": None if d.latent is None else figures.noise(d.latent),
@@ -151,6 +155,7 @@ def _facts(model: Model, d: Diagnosis, train: Data, held_out: bool) -> dict[str,
     seen, columns = d.likelihood.rows, _columns(model, train)
     return {
         "title": _title(record),
+        "quantity": "log-probability" if d.discrete else "log-density",
         "parameters": f"{sum(p.numel() for p in model.density.parameters()):,}",
         "held_out": held_out,
         "rows": {
@@ -178,12 +183,13 @@ def _scores(model: Model, d: Diagnosis) -> list[tuple[str, list[str]]]:
     """The table of likelihoods, from the whole held-out set where the fit recorded it."""
     kept = [_kept(model.record, key, likelihood) for key, likelihood in _likelihoods(d)]
     mean = [_plus_minus(s["log_likelihood"], s["standard_error"]) for s in kept]
-    rest = [(label, [_number(s[key]) for s in kept]) for label, key in _SCORES]
-    return [("data units, nats ± standard error", mean), *rest, ("rows", [f"{s['rows']:,}" for s in kept])]
+    rest = [(label, [_number(s[key]) for s in kept]) for label, key in (_PROBABILITIES if d.discrete else _SCORES)]
+    unit = "" if d.discrete else "data units, "
+    return [(f"{unit}nats ± standard error", mean), *rest, ("rows", [f"{s['rows']:,}" for s in kept])]
 
 
 def _likelihoods(d: Diagnosis) -> tuple[tuple[str, Likelihood], ...]:
-    return ("held_out", d.likelihood), ("gaussian", d.baseline), ("train", d.training)
+    return ("held_out", d.likelihood), ("baseline", d.baseline), ("train", d.training)
 
 
 def _kept(record: Mapping[str, Any], key: str, likelihood: Likelihood) -> dict[str, Any]:

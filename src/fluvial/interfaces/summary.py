@@ -12,7 +12,7 @@ from fluvial.tasks.model import Model
 
 
 def summary(model: Model, folder: Path) -> str:
-    """What a fit came to: scores beside the Gaussian's, and where it is kept."""
+    """What a fit came to: scores beside the yardstick's, and where it is kept."""
     record, sizes, training = model.record, model.record["sizes"], model.record["training"]
     lines = [
         f"{record['model']['model']}: {sizes['columns']} columns, {sizes['train']:,} rows to train on, "
@@ -54,7 +54,8 @@ def _details(model: Model, folder: Path) -> str:
 
 
 def _scores(scores: dict[str, Any]) -> list[str]:
-    rows = [("model", scores.get("held_out")), ("Gaussian", scores.get("gaussian"))]
+    simple = scores.get("baseline")
+    rows = [("the model", scores.get("held_out")), (simple["name"] if simple else "", simple)]
     known = [(name, s) for name, s in rows if s is not None and s["log_likelihood"] is not None]
     if not known:
         return ["no rows were held out to judge it by"]

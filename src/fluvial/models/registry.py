@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fluvial.conditioners import ContextEncoder, ContextMap
-from fluvial.core import Chain, Density, Flow, UsageError
+from fluvial.core import Chain, Density, Flow, Transform, UsageError
 from fluvial.models import tabular
-from fluvial.transforms import ColumnMap, Columns
+from fluvial.models.made import made, made_mog
+from fluvial.transforms import CodeMap, Codes, ColumnMap, Columns
 
 Recipe = Callable[..., Density]
 
@@ -25,6 +26,8 @@ RECIPES: dict[str, Recipe] = {
         tabular.iaf,
         tabular.nsf,
         tabular.nsf_coupling,
+        made,
+        made_mog,
     )
 }
 
@@ -33,6 +36,12 @@ DEFAULT = "nsf"
 
 CLOSED_FORM = frozenset({"gaussian"})
 """Models that ``initialize`` with the whole training set fits completely."""
+
+DEFAULT_DISCRETE = "made"
+"""The same for rows of labels, or of zeros and ones."""
+
+DISCRETE = frozenset({"made"})
+"""Models of probabilities, for rows of labels and whole numbers; ``classes`` is their option."""
 
 _MAF_PAPER = {"transforms": 5, "hidden": (512, 512), "batch_norm": True, "bound": None, "normal_init": True}
 
@@ -49,6 +58,13 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "bound": None,
         }
     },
+    # Germain et al. 2015, arXiv 1502.03509, and the commands of its released code
+    "made": {
+        "adult": {"hidden": (500,), "activation": "tanh", "direct": False},
+        "dna": {"hidden": (500,), "direct": False, "drawn": True, "orders": 100, "fresh": True},
+        "mnist": {"hidden": (8000, 8000), "drawn": True, "orders": 32},
+    },
+    "made_mog": {"paper": {"hidden": (512, 512)}},
     # Dinh et al. 2014, arXiv 1410.8516, table 2 (MNIST)
     "nice": {"paper": {"transforms": 4, "hidden": (1000,) * 5}},
     # Durkan et al. 2019, arXiv 1906.04032, appendix B.1
@@ -98,8 +114,9 @@ def build(config: Mapping[str, Any]) -> Density:
     """Any model from plain JSON.
 
     ``config`` has "model" (a name) and "event_shape"; and may have "context_shape" (as the user gives it),
-    "options" (the recipe's), "columns" (one :class:`ColumnMap` as a dict for each column) and "context" (one
-    :class:`ContextMap` as a dict for each context column).
+    "options" (the recipe's), "columns" (one :class:`ColumnMap` as a dict for each column) or "codes" (one
+    :class:`CodeMap` for each, where the model is of probabilities), and "context" (one :class:`ContextMap` as a
+    dict for each context column).
 
     Raises:
         UsageError: an unknown name, or a value that does not fit, as a sentence.
@@ -114,19 +131,28 @@ def build(config: Mapping[str, Any]) -> Density:
     inner = (encoder.features,) if encoder else outer
     try:
         flow = RECIPES[name](event_shape, context_shape=inner, **resolve(name, config.get("options") or {}))
-        if not config.get("columns"):
-            return flow if encoder is None else Flow(Chain(), flow, event_shape, outer, encoder)
-        columns = Columns([ColumnMap(**m) for m in config["columns"]])
-        return Flow(columns, flow, event_shape, outer, encoder)
+        head = _head(config)
+        if head is None and encoder is None:
+            return flow
+        return Flow(head or Chain(), flow, event_shape, outer, encoder)
     except (TypeError, ValueError) as error:
         raise UsageError(f"model {name}: {error}") from None
+
+
+def _head(config: Mapping[str, Any]) -> Transform | None:
+    """The way from raw rows to what the recipe models."""
+    if config.get("columns"):
+        return Columns([ColumnMap(**m) for m in config["columns"]])
+    if config.get("codes"):
+        return Codes([CodeMap(**m) for m in config["codes"]])
+    return None
 
 
 def _coerce(model: str, name: str, value: Any, default: Any) -> Any:  # noqa: ANN401
     """Check an option against its default's type; JSON lists become tuples, a lone width a tuple of one."""
     if isinstance(default, Sequence) and not isinstance(default, str):
         value = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
-        fits = bool(value) and all(isinstance(v, int) and not isinstance(v, bool) for v in value)
+        fits = bool(value or not default) and all(isinstance(v, int) and not isinstance(v, bool) for v in value)
     elif isinstance(default, bool):
         fits = isinstance(value, bool)
     elif isinstance(default, int):

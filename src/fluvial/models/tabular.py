@@ -14,6 +14,8 @@ from torch import nn
 from fluvial.conditioners import MLP, MaskedMLP
 from fluvial.core import Chain, Density, Flow, Inverse, Logistic, Normal, Transform
 from fluvial.core.transform import Shape
+from fluvial.models.made import made_mog
+from fluvial.models.shapes import context_of, features_of
 from fluvial.transforms import (
     Autoregressive,
     BatchNorm,
@@ -25,7 +27,7 @@ from fluvial.transforms import (
     Whiten,
     alternating_mask,
 )
-from fluvial.univariate import Affine, ExpScale, Gate, GaussianMixture, RQSpline, Shift, TanhScale, Univariate
+from fluvial.univariate import Affine, ExpScale, Gate, RQSpline, Shift, TanhScale, Univariate
 from fluvial.univariate.affine import depth_bound
 
 
@@ -40,8 +42,8 @@ def gaussian(event_shape: Shape, *, context_shape: Shape | None = None) -> Densi
     >>> round(density.log_prob(x).mean().item(), 4)  # mean 1, variance 1
     -1.4189
     """
-    features = _features(event_shape)
-    return Flow(Whiten(features, _context(context_shape)), Normal(event_shape), event_shape, context_shape)
+    features = features_of(event_shape)
+    return Flow(Whiten(features, context_of(context_shape)), Normal(event_shape), event_shape, context_shape)
 
 
 def nice(
@@ -80,7 +82,7 @@ def realnvp(
     for i in range(_depth(transforms)):
         steps.append(_coupling(event_shape, _affine(bound, transforms), i, hidden, activation, False, context_shape))
         if batch_norm:
-            steps.append(BatchNorm(_features(event_shape)))
+            steps.append(BatchNorm(features_of(event_shape)))
     return Flow(Chain(*steps), Normal(event_shape), event_shape, context_shape)
 
 
@@ -103,7 +105,7 @@ def maf(
         bound: largest log-scale of a step; None for the paper's unbounded rule, -1 for one that shrinks with depth.
         normal_init: weights N(0, 1/(fan_in + 1)), the output's too, as in the released code.
     """
-    features = _features(event_shape)
+    features = features_of(event_shape)
     steps: list[Transform] = []
     for i in range(_depth(transforms)):
         net = _masked(features, 2, hidden, activation, residual, context_shape)
@@ -127,7 +129,6 @@ def maf_mog(
     context_shape: Shape | None = None,
 ) -> Density:
     """MAF MoG: a MAF whose base is a MADE with mixtures of Gaussians, trained jointly (arXiv 1705.07057, section 4)."""
-    features = _features(event_shape)
     flow = maf(
         event_shape,
         transforms=transforms,
@@ -138,10 +139,9 @@ def maf_mog(
         normal_init=normal_init,
         context_shape=context_shape,
     )
-    net = _masked(features, 3 * components, hidden, activation, False, context_shape)
-    nn.init.normal_(net.last.bias)  # components that start alike would stay alike
-    mixture = Autoregressive(net, GaussianMixture(components))
-    base = Flow(mixture, Logistic(event_shape), event_shape, context_shape)
+    base = made_mog(
+        event_shape, components=components, hidden=hidden, activation=activation, context_shape=context_shape
+    )
     return Flow(flow.transform, base, event_shape, context_shape)  # pyright: ignore
 
 
@@ -163,7 +163,7 @@ def iaf(
     Args:
         gated: the paper's numerically stable gate in place of a bounded affine map.
     """
-    features = _features(event_shape)
+    features = features_of(event_shape)
     univariate = Gate() if gated else _affine(bound, transforms)
     steps: list[Transform] = []
     for i in range(_depth(transforms)):
@@ -190,7 +190,7 @@ def nsf(
         bound: the splines act on [-bound, bound], in standard deviations, and are the identity outside.
         linear: a learned LU-factored map and a permutation between steps, as in the paper; else a reversal.
     """
-    features = _features(event_shape)
+    features = features_of(event_shape)
     spline = RQSpline(bins, bound)
     steps: list[Transform] = []
     for i in range(_depth(transforms)):
@@ -215,27 +215,13 @@ def nsf_coupling(
 
     Args: as :func:`nsf`.
     """
-    features = _features(event_shape)
+    features = features_of(event_shape)
     steps: list[Transform] = []
     for i in range(_depth(transforms)):
         steps += _mixing(features, linear, first=i == 0)
         spline = RQSpline(bins, bound)
         steps.append(_coupling(event_shape, spline, i, hidden, activation, residual, context_shape))
     return Flow(Chain(*steps), Normal(event_shape), event_shape, context_shape)
-
-
-def _features(event_shape: Shape) -> int:
-    if len(event_shape) != 1 or event_shape[0] < 1:
-        raise ValueError(f"event_shape: a tabular model expects (D,) with D >= 1, got {tuple(event_shape)}")
-    return event_shape[0]
-
-
-def _context(context_shape: Shape | None) -> int:
-    if context_shape is None:
-        return 0
-    if len(context_shape) != 1 or context_shape[0] < 1:
-        raise ValueError(f"context_shape: a tabular model expects (C,) with C >= 1 or None, got {tuple(context_shape)}")
-    return context_shape[0]
 
 
 def _depth(transforms: int) -> int:
@@ -258,7 +244,7 @@ def _masked(
     residual: bool,
     context_shape: Shape | None,
 ) -> MaskedMLP:
-    context = _context(context_shape)
+    context = context_of(context_shape)
     return MaskedMLP(features, size, hidden, context, activation=activation, residual=residual)
 
 
@@ -279,7 +265,7 @@ def _coupling(
     context_shape: Shape | None,
 ) -> Transform:
     """A coupling over alternating entries; with one column, which leaves nothing to couple, a map of its own."""
-    features, context = _features(event_shape), _context(context_shape)
+    features, context = features_of(event_shape), context_of(context_shape)
     if features == 1:
         out = (univariate.size, 1)
         net = MLP((context,), out, hidden, 0, activation, residual) if context else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fluvial.core import Density, Flow
+from fluvial.core import Density, Flow, Uniform
 from fluvial.training import Data
-from fluvial.training.objectives import by_chunk, part
+from fluvial.training.objectives import by_chunk, part, score_parts
 
 
 def encode(flow: Flow, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor:
@@ -23,6 +23,15 @@ def decode(flow: Flow, z: Tensor, context: Tensor | None = None, seed: int = 0) 
 def draw(density: Density, n: int, context: Tensor | None = None, seed: int = 0) -> Tensor:
     """n samples, (n, D), one per row of the context if there is one."""
     return by_chunk(density, lambda i, d: density.sample(i.stop - i.start, part(context, i, d)), n, seed)
+
+
+def steps(flow: Flow, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor | None:
+    """P(x_i | x_{<i}, context), (N, D): the widths of the steps that discrete values stand for; None for points."""
+    inner = flow.base if isinstance(flow.base, Flow) else flow
+    if inner.transform.bijective or not inner.exact or not isinstance(flow.noise, Uniform):
+        return None
+    parts = score_parts(flow, x, context, seed)
+    return None if parts is None else parts.double().exp()
 
 
 def behind_noise(flow: Flow, data: Data, seed: int = 0) -> tuple[Flow, Data]:

@@ -29,7 +29,7 @@ class Calibration:
     Args:
         labels: what each of the D positions stands for: a column given those before it where the flow is
             triangular (``conditional``), else a latent dimension, which mixes columns.
-        randomised: whether noise inside the cells of gridded columns entered u.
+        randomised: whether noise entered u, inside the cells of gridded columns or the steps of discrete ones.
         statistic, p_value: (D,), Kolmogorov-Smirnov distance to the uniform and its probability under it.
         counts: (D, BINS), a histogram of u; ``band`` is the 95 % binomial range of one count.
         u: (N, D).
@@ -79,15 +79,18 @@ def calibrate(density: Density, data: Data, names: Sequence[str], seed: int = 0)
         return None
     flow, rows = batches.behind_noise(density, data, seed)
     z = batches.encode(flow, rows.x, rows.context, seed).double()
+    steps = batches.steps(flow, rows.x, rows.context, seed)
+    if steps is not None:  # the middle of a step, where discrete values lie, moved uniformly within it
+        z = z + steps * (torch.rand(z.shape, generator=torch.Generator().manual_seed(seed), dtype=z.dtype) - 0.5)
     u = np.nan_to_num(density.noise.cdf(z).numpy())
     n, features = u.shape
-    conditional = triangular(flow, rows)
+    conditional = steps is not None or triangular(flow, rows)
     tests = [stats.kstest(column, "uniform", method="asymp") for column in u.T]
     low, high = stats.binom.interval(0.95, n, 1 / BINS)
     return Calibration(
         labels=_conditionals(names) if conditional else tuple(f"latent {j + 1}" for j in range(features)),
         conditional=conditional,
-        randomised=not density.transform.bijective,
+        randomised=steps is not None or not density.transform.bijective,
         statistic=np.array([test.statistic for test in tests]),
         p_value=np.array([test.pvalue for test in tests]),
         counts=np.stack([np.histogram(column, BINS, (0, 1))[0] for column in u.T]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -12,10 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fluvial.conditioners import ContextEncoder
-from fluvial.core import DataError, Density, Flow, Normal, UsageError
-from fluvial.models import gaussian
+from fluvial.core import DataError, Density, Flow, UsageError
 from fluvial.tasks import batches
+from fluvial.tasks.baseline import baseline, is_discrete
 from fluvial.tasks.calibration import Calibration, Latent, calibrate, latent
 from fluvial.tasks.two_sample import (
     ClassifierTest,
@@ -27,9 +25,8 @@ from fluvial.tasks.two_sample import (
     spread,
 )
 from fluvial.training import Data, score
-from fluvial.transforms import ColumnMap, Columns
+from fluvial.transforms import Columns
 
-COVARIANCE = 2000  # columns up to which the Gaussian has a full covariance; beyond, its columns are independent
 TOLERANCE = 1e-3  # of a column's standard deviation: a round trip that misses by more has failed
 
 
@@ -86,15 +83,18 @@ class Diagnosis:
 
     Args:
         exact: False where log-likelihoods are lower bounds.
-        baseline: a Gaussian's likelihood on the same rows; ``gain`` is the mean difference per row with its
-            standard error.
+        discrete: True where log-likelihoods are of probabilities, of rows of labels and whole numbers.
+        baseline: the likelihood of the yardstick ``baseline_name`` on the same rows; ``gain`` is the mean
+            difference per row with its standard error.
         training: the likelihood of training rows, as many as were held out.
         x, samples: (M, D), held-out rows and samples drawn with the same contexts, (M, C). Of ``sample_rows``
             draws, the ``bad_samples`` that were not finite are left out.
     """
 
     exact: bool
+    discrete: bool
     likelihood: Likelihood
+    baseline_name: str
     baseline: Likelihood
     gain: tuple[float, float]
     training: Likelihood
@@ -128,9 +128,11 @@ def diagnose(
     if len(held_out) < 10:
         raise DataError(f"a diagnosis needs at least 10 held-out rows, got {len(held_out)}: hold out more rows")
     _need_sklearn()
-    scale = spread(_array(train.x))
+    discrete = is_discrete(density)
+    scale = np.ones(train.x.shape[1]) if discrete else spread(_array(train.x))  # probabilities have no unit
     log_p = _array(score(density, held_out.x, held_out.context, seed))
-    reference = _array(score(_gaussian(density, train), held_out.x, _double(held_out.context), seed))
+    simple = baseline(density, train)
+    reference = _array(score(simple.density, held_out.x, _double(held_out.context), seed))
     known = _some(train, len(held_out), seed)
     some = _some(held_out, rows, seed)
     samples = batches.draw(density, len(some), some.context, seed)
@@ -140,7 +142,9 @@ def diagnose(
     calibration = calibrate(density, held_out, names, seed)
     return Diagnosis(
         exact=density.exact,
+        discrete=discrete,
         likelihood=likelihood(log_p, scale),
+        baseline_name=simple.name,
         baseline=likelihood(reference, scale),
         gain=_paired(log_p, reference),
         training=likelihood(_array(score(density, known.x, known.context, seed)), scale),
@@ -231,25 +235,6 @@ def _changed(density: Flow, data: Data, seed: int) -> int:
     if isinstance(density.transform, Columns):
         gridded = torch.tensor([m.step is not None for m in density.transform.maps])
     return int(((back != data.x) & gridded).any(1).sum())
-
-
-def _gaussian(density: Density, train: Data) -> Density:
-    """A Gaussian of the columns as they are, fitted to all training rows; grids are dequantised."""
-    shape, outer = density.event_shape, density.context_shape
-    embed = copy.deepcopy(density.embed) if isinstance(density, Flow) else None
-    x = _array(train.x)
-    steps: list[float | None] = [None] * x.shape[1]
-    if isinstance(density, Flow) and isinstance(density.transform, Columns):
-        steps = [m.step for m in density.transform.maps]
-    maps = [ColumnMap(step, location=m, scale=s) for step, m, s in zip(steps, x.mean(0).tolist(), spread(x).tolist())]
-    inner = (embed.features,) if isinstance(embed, ContextEncoder) else outer
-    base = gaussian(shape, context_shape=inner) if x.shape[1] <= COVARIANCE else Normal(shape)
-    flow = Flow(Columns(maps), base, shape, outer, embed).cpu().double()
-    flow.eval()
-    with torch.random.fork_rng([]):
-        torch.manual_seed(0)
-        flow.initialize(train.x, _double(train.context))
-    return flow
 
 
 def _paired(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:

@@ -17,12 +17,13 @@ import torch
 
 import fluvial
 from fluvial.core import Density
-from fluvial.data.infer import Kind
-from fluvial.data.tables import read
-from fluvial.models import CLOSED_FORM, DEFAULT, build
+from fluvial.data.infer import Kind, is_discrete
+from fluvial.data.tables import Table, read
+from fluvial.models import CLOSED_FORM, DEFAULT, DEFAULT_DISCRETE, build
+from fluvial.tasks.baseline import baseline
 from fluvial.tasks.model import Model, load
 from fluvial.tasks.prepare import Prepared, prepare
-from fluvial.tasks.scores import fit_closed_form, gaussian_scores, scores
+from fluvial.tasks.scores import fit_closed_form, scores
 from fluvial.training import Data, Record, Settings, train
 from fluvial.training.run import RunFolder, open_run
 
@@ -56,7 +57,8 @@ def fit(
 
     Args:
         data: a path (CSV, Parquet, Feather, npy, npz), a pandas, polars or pyarrow frame, or an array (N, D).
-        model: a name in ``models.RECIPES``; None for the default.
+        model: a name in ``models.RECIPES``; None for the default, which is ``made`` where every column holds labels,
+            or zeros and ones.
         context: columns to condition on.
         epochs, budget: passes over the rows, wall-clock seconds; with neither, as long as it helps.
         seed: decides the split, the initial weights, the order of rows and all noise.
@@ -79,7 +81,6 @@ def fit(
     >>> model.sample(3).shape
     (3, 2)
     """
-    name = model or DEFAULT
     settings = replace(
         settings or Settings(),
         seed=seed,
@@ -89,6 +90,7 @@ def fit(
     )
     settings.torch_device()
     table = read(data)
+    name = model or default_model(table, context, kinds)
     prepared = prepare(
         table,
         name,
@@ -140,6 +142,11 @@ def fit(
     return fitted
 
 
+def default_model(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> str:
+    """The model for a table when none is named."""
+    return DEFAULT_DISCRETE if is_discrete(table, context, kinds) else DEFAULT
+
+
 def _initial(prepared: Prepared, seed: int) -> Density:
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
@@ -186,17 +193,17 @@ def _training(records: list[Record], seconds: float) -> dict[str, Any]:
 
 
 def _scores(density: Density, name: str, prepared: Prepared, seed: int) -> dict[str, Any]:
-    """Scores of the model and of a Gaussian on the held-out rows, and of the model on as many training rows.
+    """Scores of the model and of its yardstick on the held-out rows, and of the model on as many training rows.
 
     A model with a closed form is judged like any other, then set by every row there is.
     """
     train, held_out = prepared.train, prepared.held_out
     some = Data(train.x[:_ROWS], None if train.context is None else train.context[:_ROWS])
-    result = {
-        "held_out": None if held_out is None else scores(density, held_out, prepared.scales, seed),
-        "gaussian": None if held_out is None else gaussian_scores(prepared, held_out, seed),
-        "train": scores(density, some, prepared.scales, seed),
-    }
+    result: dict[str, Any] = {"held_out": None, "baseline": None, "train": scores(density, some, prepared.scales, seed)}
+    if held_out is not None:
+        simple = baseline(density, train)
+        result["held_out"] = scores(density, held_out, prepared.scales, seed)
+        result["baseline"] = {"name": simple.name, **scores(simple.density, held_out, prepared.scales, seed)}
     if name in CLOSED_FORM and held_out is not None:
         fit_closed_form(density, _joined(train, held_out), seed)
     return result

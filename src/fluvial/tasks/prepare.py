@@ -17,13 +17,14 @@ from fluvial.data.columns import Column
 from fluvial.data.infer import Kind, infer
 from fluvial.data.schema import Encoded, Schema
 from fluvial.data.tables import Table
-from fluvial.models import build, resolve
+from fluvial.models import DISCRETE, build, resolve
 from fluvial.training import Data
-from fluvial.transforms import ColumnMap
+from fluvial.transforms import CodeMap, ColumnMap
 
 _FEW = 10  # held-out rows at least, where the table has three times as many
 _SMALL = (192, 256, 320)  # event sizes from which the size of a large model is foreseen
 _BYTES = 4 * 6  # a parameter: weight, gradient, two moments, the average, the best copy
+_MOST_CLASSES = 1000
 _SLIM = ("nsf_coupling", "realnvp")  # what to try when memory is short
 
 
@@ -34,7 +35,8 @@ class Prepared:
     Args:
         config: what ``models.build`` takes, plain JSON.
         train, held_out: the split's rows, encoded.
-        scales: (D,) standard deviations of the training rows, units of the columns.
+        scales: (D,) standard deviations of the training rows, units of the columns; 1 where the model is of
+            probabilities.
         warnings: sentences for the user.
     """
 
@@ -67,7 +69,8 @@ def prepare(
     full = resolve(model, options)
     if not 0 <= holdout <= 0.5:
         raise UsageError(f"holdout: expected a share of the rows between 0 and 0.5, got {holdout}")
-    schema, warnings = infer(table, tuple(context), kinds)
+    discrete = model in DISCRETE
+    schema, warnings = infer(table, tuple(context), kinds, discrete)
     for name, unit in (units or {}).items():
         schema = schema.edit(name, unit=unit)
     encoded = schema.encode(table, drop_missing=drop_missing)
@@ -76,17 +79,27 @@ def prepare(
         "model": model,
         "event_shape": [len(schema.columns)],
         "context_shape": [len(schema.context)] if schema.context else None,
-        "columns": [asdict(_column_map(c, v)) for c, v in zip(schema.columns, encoded.x[kept].T)],
         "context": _context_maps(schema, encoded, kept),
         "options": full,
     }
+    if discrete:
+        if "classes" in options:
+            raise UsageError("option classes: the table itself tells how many values each column has; leave it out")
+        maps = [_code_map(c, v) for c, v in zip(schema.columns, encoded.x.T)]
+        config["codes"] = [asdict(m) for m in maps]
+        full["classes"] = list(dict.fromkeys(m.classes for m in maps))
+        if len(full["classes"]) > 1:
+            full["classes"] = [m.classes for m in maps]
+    else:
+        maps = [_column_map(c, v) for c, v in zip(schema.columns, encoded.x[kept].T)]
+        config["columns"] = [asdict(m) for m in maps]
     _check_size(config)
     return Prepared(
         schema,
         json.loads(json.dumps(config)),
         _data(encoded, kept),
         _data(encoded, aside) if len(aside) else None,
-        encoded.x[kept].std(0),
+        np.ones(len(schema.columns)) if discrete else encoded.x[kept].std(0),
         tuple(dict.fromkeys([*warnings, *encoded.warnings])),
     )
 
@@ -102,17 +115,26 @@ def split(n: int, holdout: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return order[aside:], order[:aside]
 
 
-def plain_maps(prepared: Prepared) -> list[dict[str, Any]]:
-    """The columns' maps without their bounds: what a Gaussian of the table as it is would see."""
-    x = prepared.train.x.numpy()
-    return [asdict(ColumnMap.fit(v, c.step)) for c, v in zip(prepared.schema.columns, x.T)]
-
-
 def _column_map(column: Column, values: np.ndarray) -> ColumnMap:
     try:
         return ColumnMap.fit(values, column.step, column.lower, column.upper)
     except DataError as error:
         raise DataError(f"column {column.name!r}, in the rows to train on: {error}") from None
+
+
+def _code_map(column: Column, values: np.ndarray) -> CodeMap:
+    """A column's classes, from all rows of the table: which values there are is no secret of the held-out ones."""
+    if column.categorical:
+        return CodeMap(classes=len(column.categories))
+    least = int(values.min())
+    lower = 0 if least in (0, 1) else least
+    upper = max(int(values.max()), lower + 1)
+    if upper - lower >= _MOST_CLASSES:
+        raise DataError(
+            f"column {column.name!r} has whole numbers from {lower} to {upper}; a model of probabilities takes at most "
+            f"{_MOST_CLASSES:,} values a column: leave it out, make context of it, or choose another model"
+        )
+    return CodeMap(lower, upper - lower + 1)
 
 
 def _context_maps(schema: Schema, encoded: Encoded, kept: np.ndarray) -> list[dict[str, Any]] | None:
@@ -154,9 +176,12 @@ def _parameters(config: Mapping[str, Any]) -> int:
     three smaller models foretell it.
     """
     counts: list[int] = []
+    options = dict(config["options"])
+    if "classes" in options:
+        options["classes"] = [max(options["classes"])]
     for size in _SMALL:
         with torch.random.fork_rng([]):
-            small = build({**config, "event_shape": [size], "columns": None})
+            small = build({**config, "event_shape": [size], "columns": None, "codes": None, "options": options})
         counts.append(sum(p.numel() for p in small.parameters()))
     return round(float(np.polyval(np.polyfit(_SMALL, counts, 2), config["event_shape"][0])))
 

@@ -9,11 +9,7 @@ import numpy as np
 import torch
 
 from fluvial.core import Density
-from fluvial.models import build
-from fluvial.tasks.prepare import Prepared, plain_maps
 from fluvial.training import Data, score
-
-_WIDEST = 2000  # columns; a covariance beyond this costs more than the comparison is worth
 
 
 def scores(density: Density, data: Data, scales: np.ndarray, seed: int = 0) -> dict[str, Any]:
@@ -21,7 +17,7 @@ def scores(density: Density, data: Data, scales: np.ndarray, seed: int = 0) -> d
 
     Args:
         scales: (D,) standard deviations, units of the columns; densities of standardised rows are larger by
-            their product.
+            their product. All 1 where the scores are of probabilities, which have no units.
     """
     values = score(density, data.x, data.context, seed).double().numpy()
     mean = float(values.mean())
@@ -43,16 +39,6 @@ def fit_closed_form(density: Density, data: Data, seed: int = 0) -> None:
         torch.manual_seed(seed)
         density.eval()
         density.initialize(data.x, data.context)
-
-
-def gaussian_scores(prepared: Prepared, held_out: Data, seed: int = 0) -> dict[str, Any] | None:
-    """The same scores for a full-covariance Gaussian of the columns as they are; None if the table is too wide."""
-    if len(prepared.schema.columns) > _WIDEST:
-        return None
-    config = {**prepared.config, "model": "gaussian", "options": {}, "columns": plain_maps(prepared)}
-    density = build(config)
-    fit_closed_form(density, prepared.train, seed)
-    return scores(density, held_out, prepared.scales, seed)
 
 
 def _finite(value: float) -> float | None:

@@ -54,13 +54,13 @@ def _density(d: Diagnosis) -> Iterator[Check]:
         share = f"{held.impossible} of {held.rows}"
         yield Check("density", "fail", f"{share} held-out rows are impossible under the model.", "none may be")
     else:
-        beats = "more than" if gain > 2 * error else "about what" if gain > -2 * error else "less than"
+        beats = "more" if gain > 2 * error else "about as much" if gain > -2 * error else "less"
         yield Check(
             "density",
-            "fail" if beats == "less than" else "pass",
+            "fail" if beats == "less" else "pass",
             f"Held-out rows are {abs(gain):.2f} ± {error:.2f} nats {'more' if gain >= 0 else 'less'} likely than "
-            f"under a Gaussian: {beats} a Gaussian explains.",
-            "fail: below the Gaussian by more than 2 standard errors",
+            f"under {d.baseline_name}: the model explains {beats}.",
+            f"fail: below {d.baseline_name} by more than 2 standard errors",
         )
         tail = held.trimmed_mean - held.mean
         yield Check(

@@ -1,6 +1,7 @@
 """Transforms: the steps between data and noise."""
 
 from fluvial.transforms.autoregressive import Autoregressive
+from fluvial.transforms.codes import CodeMap, Codes
 from fluvial.transforms.columns import ColumnMap, Columns
 from fluvial.transforms.coupling import Coupling, alternating_mask
 from fluvial.transforms.dequantize import Dequantize
@@ -12,6 +13,8 @@ __all__ = [
     "ActNorm",
     "Autoregressive",
     "BatchNorm",
+    "CodeMap",
+    "Codes",
     "ColumnMap",
     "Columns",
     "Coupling",

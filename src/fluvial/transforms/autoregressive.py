@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fluvial.conditioners.conditioner import Conditioner
 from fluvial.core.transform import Transform, sum_event
+from fluvial.univariate.discrete import Staircase
 from fluvial.univariate.univariate import Univariate
 
 
@@ -33,6 +34,11 @@ class Autoregressive(Transform):
         if not torch.equal(order, torch.arange(order.numel(), device=order.device)):
             return None
         return self.univariate.forward(x, self.conditioner(x, context))
+
+    def log_mass(self, x: Tensor, context: Tensor | None = None) -> Tensor | None:
+        if not isinstance(self.univariate, Staircase):
+            return None
+        return sum_event(self.univariate.log_prob(x, self.conditioner(x, context)))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         xs, log_dets = zip(*self.walk(z, context))

@@ -1,7 +1,7 @@
 """One-dimensional maps: pure functions of (value, theta) that work elementwise."""
 
 from fluvial.univariate.affine import Affine, ExpScale, Gate, Shift, SigmoidScale, TanhScale
-from fluvial.univariate.discrete import Bernoulli, Categorical, DiscretizedLogistics
+from fluvial.univariate.discrete import Bernoulli, Categorical, DiscretizedLogistics, Staircase
 from fluvial.univariate.mixture import GaussianMixture
 from fluvial.univariate.spline import RQSpline
 from fluvial.univariate.univariate import Univariate
@@ -17,6 +17,7 @@ __all__ = [
     "RQSpline",
     "Shift",
     "SigmoidScale",
+    "Staircase",
     "TanhScale",
     "Univariate",
 ]

@@ -104,7 +104,7 @@ class Affine:
 
     def forward(self, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
         t, s = self._read(theta)
-        return (x - t) * torch.exp(-s), -s
+        return (x - t) / torch.exp(s), -s  # by the very number that inverse multiplies with: half the rounding
 
     def inverse(self, z: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
         t, s = self._read(theta)

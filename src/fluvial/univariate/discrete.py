@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,15 +10,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-class _Staircase:
+class Staircase:
     """x occupies the step [F(x - 1), F(x)] of its CDF: forward lands in its middle, inverse reads the step below z.
 
     Towards a Uniform base. z is float64, since steps can be finer than float32 resolves; log P(x) comes from the
-    logits, never from z. Many z share an x, so these maps are not bijective.
+    logits, never from z. Many z share an x, so these maps are not bijective. A value that is no class has
+    probability 0.
     """
 
     bijective = False
     identity_at_zero = False
+
+    @property
+    def size(self) -> int:
+        raise NotImplementedError
 
     def forward(self, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
         """The middle of the step of x, in (0, 1), and log P(x)."""
@@ -42,7 +48,7 @@ class _Staircase:
 
 
 @dataclass(frozen=True)
-class Bernoulli(_Staircase):
+class Bernoulli(Staircase):
     """x in {0, 1}; theta is the logit of P(x = 1) (MADE, Germain et al. 2015, arXiv 1502.03509, eq. 2).
 
     >>> import torch
@@ -50,11 +56,16 @@ class Bernoulli(_Staircase):
     tensor([0.5000])
     """
 
-    size = 1
+    @property
+    def size(self) -> int:
+        return 1
 
     def log_prob(self, x: Tensor, theta: Tensor) -> Tensor:
         logit = theta.select(1, 0)
-        return F.logsigmoid(torch.where(x > 0.5, logit, -logit))
+        x = x.to(logit.dtype)
+        # added rather than selected: the gradient with respect to the logit then costs nothing
+        barred = torch.where((x == 0) | (x == 1), 0.0, -math.inf)
+        return barred - F.binary_cross_entropy_with_logits(logit, x.clamp(0, 1), reduction="none")
 
     def _below(self, x: Tensor, theta: Tensor) -> Tensor:
         return torch.where(x > 0.5, torch.sigmoid(-theta.select(1, 0).double()), 0.0)
@@ -64,8 +75,10 @@ class Bernoulli(_Staircase):
 
 
 @dataclass(frozen=True)
-class Categorical(_Staircase):
+class Categorical(Staircase):
     """x in {0, ..., K - 1}; theta holds K logits (WaveNet's softmax, van den Oord et al. 2016, arXiv 1609.03499).
+
+    A logit of -inf bars its class.
 
     Args:
         classes: K.
@@ -82,19 +95,26 @@ class Categorical(_Staircase):
         return self.classes
 
     def log_prob(self, x: Tensor, theta: Tensor) -> Tensor:
-        return theta.log_softmax(1).gather(1, x.long().unsqueeze(1)).squeeze(1)
+        index = self._index(x)
+        barred = torch.where(x == index, 0.0, -math.inf).to(theta.dtype)
+        return barred + theta.log_softmax(1).gather(1, index.unsqueeze(1)).squeeze(1)
 
     def _below(self, x: Tensor, theta: Tensor) -> Tensor:
         p = theta.double().softmax(1)
-        return (p.cumsum(1) - p).gather(1, x.long().unsqueeze(1)).squeeze(1)
+        return (p.cumsum(1) - p).gather(1, self._index(x).unsqueeze(1)).squeeze(1)
 
     def _read(self, z: Tensor, theta: Tensor) -> Tensor:
-        tops = theta.double().softmax(1).cumsum(1)[:, :-1]
-        return (z.unsqueeze(1) > tops).sum(1)
+        tops = theta.double().softmax(1).cumsum(1)
+        # over the sum, so that the last class which is not barred ends at 1 exactly
+        return (z.unsqueeze(1) > tops[:, :-1] / tops[:, -1:]).sum(1)
+
+    def _index(self, x: Tensor) -> Tensor:
+        """A row of the table for every value, also for those that are no class."""
+        return x.nan_to_num().clamp(0, self.classes - 1).long()
 
 
 @dataclass(frozen=True)
-class DiscretizedLogistics(_Staircase):
+class DiscretizedLogistics(Staircase):
     r"""x in {0, ..., levels - 1} by a mixture of K logistics, cut into bins whose two outer ones are open.
 
     With v in [-1, 1] the position of x, h half a bin, and a, b = (v + h - m) / s, (v - h - m) / s,

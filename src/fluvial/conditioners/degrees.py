@@ -1,0 +1,75 @@
+"""Who reads whom in a masked network: the degrees of its inputs and hidden units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Plan(NamedTuple):
+    """One way to read D positions in turn (Germain et al. 2015, arXiv 1502.03509, sections 3 and 4).
+
+    A hidden unit reads what has at most its own degree; the outputs of position i read units of degrees below
+    rank[i].
+    """
+
+    rank: Tensor
+    """(D,): 1..D, the place of each position in the order."""
+    hidden: tuple[Tensor, ...]
+    """The degrees of the units of each hidden layer, (width,)."""
+
+
+def make_plan(
+    order: Tensor,
+    widths: Sequence[int],
+    lowest: int,
+    residual: bool = False,
+    drawn: bool = False,
+    generator: torch.Generator | None = None,
+) -> Plan:
+    """Degrees for hidden layers of these widths.
+
+    Args:
+        order: (D,), the positions as they become known.
+        lowest: 0 where some units are to read nothing but the context, else 1.
+        residual: every second layer adds to the first, and so shares its degrees.
+        drawn: degrees at random, by ``generator`` or else torch's own; else spread evenly and sorted.
+    """
+    highest = order.numel() - 1
+    hidden: list[Tensor] = []
+    for layer, width in enumerate(widths):
+        if residual and layer > 0 and layer % 2 == 0:
+            hidden.append(hidden[0])
+        elif drawn:
+            hidden.append(draw_degrees(lowest, highest, width, generator))
+            lowest = int(hidden[-1].min())  # a unit of a lower degree would read nothing
+        else:
+            hidden.append(spread_degrees(lowest, highest, width))
+    return Plan(order.argsort() + 1, tuple(hidden))
+
+
+def spread_degrees(lowest: int, highest: int, width: int) -> Tensor:
+    """Sorted degrees lowest..highest, each on about width / count units.
+
+    >>> spread_degrees(1, 3, 7)
+    tensor([1, 1, 1, 2, 2, 3, 3])
+    """
+    count = max(highest - lowest + 1, 1)
+    return lowest + torch.arange(width) * count // width
+
+
+def draw_degrees(lowest: int, highest: int, width: int, generator: torch.Generator | None = None) -> Tensor:
+    """Degrees drawn uniformly from lowest..highest, each of them at least once where there is room.
+
+    A degree that is missing cuts dependencies.
+
+    >>> sorted(draw_degrees(1, 3, 3).tolist())
+    [1, 2, 3]
+    """
+    count = max(highest - lowest + 1, 1)
+    each = torch.randperm(count, generator=generator)[:width]
+    others = torch.randint(count, (width - each.numel(),), generator=generator)
+    return lowest + torch.cat((each, others))

@@ -1,0 +1,113 @@
+"""MADE: one masked network and one step, for rows of discrete values and for real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from fluvial.conditioners import MaskedMLP
+from fluvial.core import Density, Flow, Logistic, Uniform
+from fluvial.core.transform import Shape
+from fluvial.models.orders import OrderMixture
+from fluvial.models.shapes import context_of, features_of
+from fluvial.transforms import Autoregressive
+from fluvial.univariate import Bernoulli, Categorical, GaussianMixture
+
+
+def made(
+    event_shape: Shape,
+    *,
+    classes: Sequence[int] = (2,),
+    hidden: Sequence[int] = (500,),
+    activation: str = "relu",
+    residual: bool = False,
+    direct: bool = True,
+    dropout: float = 0.0,
+    order: Sequence[int] = (),
+    drawn: bool = False,
+    orders: int = 1,
+    fresh: bool = False,
+    seed: int = 0,
+    context_shape: Shape | None = None,
+) -> Density:
+    """MADE: exact probabilities of rows of classes 0, 1, ... (Germain et al. 2015, arXiv 1502.03509).
+
+    A value that is no class of its column has probability 0.
+
+    Args:
+        classes: how many classes each column has, or one number for all. With 2 everywhere each position is a
+            Bernoulli, else a softmax over classes that enter the network one-hot.
+        direct: connect inputs to outputs directly too.
+        dropout: share of the hidden units that a training step leaves out.
+        order: the columns as they are read; () for as they come. Of one order only.
+        drawn: hidden degrees at random; else spread evenly.
+        orders: more than one makes a mixture over that many random orders (:class:`OrderMixture`).
+        fresh: train on new orders without end, and average over ``orders`` fixed ones.
+        seed: of the orders and of the degrees.
+
+    >>> import torch
+    >>> density = made((2,), classes=(2, 3))
+    >>> density.log_prob(torch.tensor([[1, 2], [2, 0]])).exp()
+    tensor([0.1667, 0.0000], grad_fn=<ExpBackward0>)
+    """
+    features, context = features_of(event_shape), context_of(context_shape)
+    mixed = orders > 1 or fresh
+    if mixed and order:
+        raise ValueError(f"order: {orders} random orders are asked for, so none can be given, got {tuple(order)}")
+    widest, offset = _classes(classes, features)
+    univariate = Bernoulli() if widest == 2 and offset is None else Categorical(widest)
+    net = MaskedMLP(
+        features,
+        univariate.size,
+        hidden,
+        context,
+        order or None,
+        activation,
+        residual,
+        direct or None,
+        widest,
+        dropout,
+        seed if drawn else None,
+        offset,
+    )
+    if mixed:
+        return OrderMixture(net, univariate, event_shape, context_shape, orders, drawn, fresh, seed)
+    return Flow(Autoregressive(net, univariate), Uniform(event_shape), event_shape, context_shape)
+
+
+def made_mog(
+    event_shape: Shape,
+    *,
+    components: int = 10,
+    hidden: Sequence[int] = (128, 128),
+    activation: str = "relu",
+    residual: bool = False,
+    direct: bool = False,
+    order: Sequence[int] = (),
+    context_shape: Shape | None = None,
+) -> Density:
+    """MADE MoG: each value by a mixture of Gaussians given those before it (arXiv 1705.07057, section 4).
+
+    Args:
+        components: Gaussians per value.
+        direct, order: as for :func:`made`.
+    """
+    features, context = features_of(event_shape), context_of(context_shape)
+    net = MaskedMLP(features, 3 * components, hidden, context, order or None, activation, residual, direct or None)
+    nn.init.normal_(net.last.bias)  # components that start alike would stay alike
+    return Flow(Autoregressive(net, GaussianMixture(components)), Logistic(event_shape), event_shape, context_shape)
+
+
+def _classes(classes: Sequence[int], features: int) -> tuple[int, Tensor | None]:
+    """The largest number of classes, 2 at least, and what bars those that a column does not have."""
+    if len(classes) not in (1, features) or min(classes) < 1:
+        raise ValueError(
+            f"classes: expected one number of at least 1, or {features}, one per column, got {tuple(classes)}"
+        )
+    widest = max(2, *classes)
+    if min(classes) == widest:
+        return widest, None
+    has = torch.arange(widest).unsqueeze(1) < torch.tensor(classes).expand(features)
+    return widest, torch.where(has, 0.0, -torch.inf)

@@ -1,0 +1,65 @@
+"""The head of every density of discrete rows: each column's values as classes 0, 1, 2, ..."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fluvial.core.transform import Shape, Transform
+
+
+@dataclass(frozen=True)
+class CodeMap:
+    """The values of one column: the ``classes`` whole numbers lower, lower + 1, ..."""
+
+    lower: int = 0
+    classes: int = 2
+
+
+class Codes(Transform):
+    """Whole numbers (B, D) to classes counted from 0, column by column; rows keep their probability.
+
+    log_det is 0, and -inf for rows with a value that is none of its column's, which are impossible.
+
+    Args:
+        maps: one for each column.
+
+    >>> codes = Codes([CodeMap(), CodeMap(lower=3, classes=4)])
+    >>> codes(torch.tensor([[1.0, 5.0], [0.0, 7.0]]))
+    (tensor([[1., 2.],
+            [0., 3.]]), tensor([0., -inf]))
+    """
+
+    def __init__(self, maps: Sequence[CodeMap]) -> None:
+        super().__init__()
+        if not maps:
+            raise ValueError("maps: expected one for each column, got none")
+        self.maps = tuple(maps)
+        self.register_buffer("like", torch.zeros(()), persistent=False)
+        self.register_buffer("lower", torch.tensor([float(m.lower) for m in maps]), persistent=False)
+        self.register_buffer("last", torch.tensor([m.classes - 1.0 for m in maps]), persistent=False)
+        self.like: Tensor
+        self.lower: Tensor
+        self.last: Tensor
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z, log_det = self.parts(x)
+        return z, log_det.sum(1)
+
+    def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        code = (x.double() - self.lower.double()).round()
+        known = torch.minimum(code.clamp(min=0), self.last.double())
+        log_det = torch.where(code == known, 0.0, -math.inf)
+        return known.to(self.like.dtype), log_det.to(self.like.dtype)
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return z.double() + self.lower.double(), z.new_zeros(z.shape[0])
+
+    def output_shape(self, event_shape: Shape) -> Shape:
+        if tuple(event_shape) != (len(self.maps),):
+            raise ValueError(f"{len(self.maps)} code maps do not fit an event of shape {tuple(event_shape)}")
+        return event_shape
