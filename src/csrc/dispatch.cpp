@@ -67,7 +67,7 @@ extern "C" {
 
 #define EXPORT __attribute__((visibility("default")))
 
-EXPORT int fluvial_kernels_version() { return 1; }  // VERSION of kernels/native.py
+EXPORT int fluvial_kernels_version() { return 2; }  // VERSION of kernels/native.py
 
 EXPORT const char* fluvial_kernels_name() { return active->name; }
 
@@ -93,6 +93,19 @@ EXPORT void fluvial_spline(const SplineJob* job, int dtype, int threads) {
   const auto kernel = active->spline[dtype];
   const int64_t grain = 4096 / (job->events ? job->events : 1) + 1;  // elements worth waking a thread for
   parallel(job->rows, grain, threads, [&](int64_t first, int64_t last) { kernel(*job, first, last); });
+}
+
+// Whole tiles of at most 64 samples, and for each thread few shares, since each share sets up its memory anew.
+static int64_t share(int64_t rows, int threads) { return ((rows + 2 * threads - 1) / (2 * threads) + 63) / 64 * 64; }
+
+EXPORT void fluvial_sweep(const SweepJob* job, int dtype, int threads) {
+  const auto kernel = active->sweep[dtype];
+  parallel(job->rows, share(job->rows, threads), threads, [&](int64_t a, int64_t b) { kernel(*job, a, b); });
+}
+
+EXPORT void fluvial_sweep_vjp(const SweepJob* job, int dtype, int threads) {
+  const auto kernel = active->sweep_vjp[dtype];
+  parallel(job->rows, share(job->rows, threads), threads, [&](int64_t a, int64_t b) { kernel(*job, a, b); });
 }
 
 }

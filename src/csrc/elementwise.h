@@ -12,9 +12,9 @@
 
 namespace {
 
-template <class T> class Scratch {  // aligned for whole vectors; zeros, so that spare lanes hold numbers
+template <class T> class Scratch {  // aligned for whole vectors
  public:
-  explicit Scratch(int64_t n) : raw_(std::calloc(n * sizeof(T) + FLUVIAL_BYTES, 1)) {
+  explicit Scratch(int64_t n) : raw_(std::malloc(n * sizeof(T) + FLUVIAL_BYTES)) {
     next_ = (T*)(((uintptr_t)raw_ + FLUVIAL_BYTES - 1) / FLUVIAL_BYTES * FLUVIAL_BYTES);
   }
   ~Scratch() { std::free(raw_); }
@@ -66,6 +66,7 @@ void packed(const SplineJob& j, int64_t first, int64_t last) {
   const int64_t ld = (together * E + W - 1) / W * W + W;  // one vector to spare
   Scratch<T> scratch(ld * ((GRADIENT ? 2 : 1) * P + 7));
   T *theta = scratch.take(ld * P), *g_theta = GRADIENT ? scratch.take(ld * P) : nullptr, *columns[7];
+  std::memset(theta, 0, ld * P * sizeof(T));  // spare lanes hold numbers
   for (T*& c : columns) c = scratch.take(ld);
   const void* inputs[5] = {j.x, INVERSE && GRADIENT ? j.y : nullptr, INVERSE && GRADIENT ? j.slope : nullptr,
                            GRADIENT ? j.g_y : nullptr, GRADIENT ? j.g_slope : nullptr};

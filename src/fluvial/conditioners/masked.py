@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fluvial.conditioners.conditioner import Conditioner, Step
+from fluvial.conditioners import sweeping
+from fluvial.conditioners.conditioner import Conditioner, Invert, Pair, Step
 from fluvial.conditioners.degrees import Plan, make_plan
 from fluvial.conditioners.mlp import activation_named, layer_sizes, run_hidden
 from fluvial.conditioners.stepping import MaskedStepper
+from fluvial.kernels.sweep import Map
 
 
 class MaskedLinear(nn.Linear):
@@ -138,6 +140,9 @@ class MaskedMLP(Conditioner):
 
     def stepper(self, like: Tensor, context: Tensor | None = None, plan: Plan | None = None) -> Step:
         return MaskedStepper(self, plan or self.natural, like, context)
+
+    def invert(self, z: Tensor, context: Tensor | None, univariate: Map | None, walk: Invert) -> Pair | None:
+        return sweeping.invert(self, z, context, univariate, walk)
 
     def _activation(self) -> Callable[[Tensor], Tensor]:
         if not (self.dropout and self.training):

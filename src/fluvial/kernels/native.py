@@ -15,12 +15,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-VERSION = 1
+VERSION = 2
 """Of the C interface; a library with another one is not used."""
 _FILE = Path(__file__).with_name("_kernels.so")
 
 
-def _fields(kind: type, names: str) -> list[tuple[str, type]]:
+def fields(kind: type, names: str) -> list[tuple[str, type]]:
+    """Fields of one type, for a ctypes structure."""
     return [(name, kind) for name in names.split()]
 
 
@@ -28,10 +29,10 @@ class SplineJob(ctypes.Structure):
     """``SplineJob`` of csrc/jobs.h."""
 
     _fields_ = [
-        *_fields(ctypes.c_int64, "rows events bins theta_stride"),
-        *_fields(ctypes.c_int32, "circular inverse gradient"),
-        *_fields(ctypes.c_double, "bound"),
-        *_fields(ctypes.c_void_p, "x theta y slope g_y g_slope g_x g_theta"),
+        *fields(ctypes.c_int64, "rows events bins theta_stride"),
+        *fields(ctypes.c_int32, "circular inverse gradient"),
+        *fields(ctypes.c_double, "bound"),
+        *fields(ctypes.c_void_p, "x theta y slope g_y g_slope g_x g_theta"),
     ]
 
 
@@ -106,8 +107,8 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
     library.fluvial_kernels_name.restype = ctypes.c_char_p
     library.fluvial_kernels_team.argtypes = [ctypes.c_void_p]
     library.fluvial_kernels_team.restype = None
-    library.fluvial_spline.argtypes = [ctypes.POINTER(SplineJob), ctypes.c_int, ctypes.c_int]
-    library.fluvial_spline.restype = None
+    for run in (library.fluvial_spline, library.fluvial_sweep, library.fluvial_sweep_vjp):
+        run.argtypes, run.restype = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int], None
     # the entry of torch's own OpenMP runtime, which torch loads for the whole process; else the library's own threads
     with suppress(AttributeError, TypeError, OSError):
         library.fluvial_kernels_team(ctypes.cast(ctypes.CDLL(None).GOMP_parallel, ctypes.c_void_p))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fluvial.conditioners.conditioner import Conditioner
 from fluvial.core.transform import Transform, sum_event
+from fluvial.univariate.compiled import compiled
 from fluvial.univariate.discrete import Staircase
 from fluvial.univariate.univariate import Univariate
 
@@ -41,6 +42,10 @@ class Autoregressive(Transform):
         return sum_event(self.univariate.log_prob(x, self.conditioner(x, context)))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        found = self.conditioner.invert(z, context, compiled(self.univariate), self._walked)
+        return self._walked(z, context) if found is None else found
+
+    def _walked(self, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         xs, log_dets = zip(*self.walk(z, context))
         back = torch.argsort(self.conditioner.order).tolist()
         return torch.stack([xs[i] for i in back], 1), torch.stack(log_dets).sum(0)
