@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 VERSION = 2
@@ -43,6 +44,11 @@ def active() -> bool:
 
 # what torch.compiler.assume_constant_result does, but that one imports the whole compiler: a second
 active._dynamo_marked_constant = True  # pyright: ignore
+
+
+def eager() -> bool:
+    """True where tensors are plain memory: no compiler traces them, no torch.func transformation wraps them."""
+    return not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()  # pyright: ignore
 
 
 def status() -> str:

@@ -108,8 +108,7 @@ def knows(univariate: Map | None, activation: Callable[[Tensor], Tensor], layers
         and like.dtype in (torch.float32, torch.float64)
         and activation in ACTIVATIONS
         and layers <= _MOST_LAYERS
-        and not torch.compiler.is_compiling()
-        and not torch._C._are_functorch_transforms_active()  # pyright: ignore  (they hold no memory to point at)
+        and native.eager()
     )
 
 

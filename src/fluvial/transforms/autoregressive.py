@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fluvial.conditioners.conditioner import Conditioner
-from fluvial.core.transform import Transform, sum_event
+from fluvial.core.transform import Transform, by_rows, sum_event
 from fluvial.univariate.compiled import compiled
 from fluvial.univariate.discrete import Staircase
 from fluvial.univariate.univariate import Univariate
@@ -27,6 +27,9 @@ class Autoregressive(Transform):
         self.bijective = univariate.bijective
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return by_rows(self._at_once, x, context)
+
+    def _at_once(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         z, log_det = self.univariate.forward(x, self.conditioner(x, context))
         return z, sum_event(log_det)
 
