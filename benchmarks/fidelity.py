@@ -274,11 +274,16 @@ def summary(scores: np.ndarray) -> dict[str, float]:
 
 
 def write(name: str, content: dict[str, Any]) -> None:
+    """One record of fidelity."""
+    write_record(f"fidelity-{name}", content)
+
+
+def write_record(name: str, content: dict[str, Any]) -> None:
     """One record, with what it was measured on."""
     versions = {"python": platform.python_version(), "numpy": np.__version__, **contenders.versions()}
     content = {"versions": versions, "threads": torch.get_num_threads(), **content}
     RECORDS.mkdir(exist_ok=True)
-    path = _path(name)
+    path = RECORDS / f"{name}.json"
     path.write_text(json.dumps(content, indent=1) + "\n")
     print(f"wrote benchmarks/records/{path.name}")
 

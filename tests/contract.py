@@ -7,6 +7,7 @@ import io
 
 import torch
 from safetensors.torch import load, save
+from scipy.stats import chisquare
 from torch import Tensor
 
 from fluvial.conditioners import Conditioner
@@ -19,6 +20,15 @@ def rows(d: int, n: int = 5, seed: int = 1, scale: float = 1.5) -> Tensor:
 
 def contexts(c: int, n: int = 5, seed: int = 2) -> Tensor | None:
     return rows(c, n, seed, 1.0) if c else None
+
+
+def positions(conditioner: Conditioner, x: Tensor) -> list[int]:
+    """The positions of x in the order in which they become known."""
+    return list(range(x.shape[1])) if conditioner.order is None else conditioner.order.tolist()
+
+
+def images(shape: tuple[int, ...], n: int = 3, seed: int = 1, scale: float = 1.5) -> Tensor:
+    return scale * torch.randn(n, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def inverts(transform: Transform, x: Tensor, context: Tensor | None, tolerance: float) -> None:
@@ -35,16 +45,16 @@ def inverts(transform: Transform, x: Tensor, context: Tensor | None, tolerance: 
 
 def log_det_is_jacobians(transform: Transform, x: Tensor, context: Tensor | None, tolerance: float = 1e-9) -> None:
     """Law 2: log_det equals slogdet of autograd's Jacobian, in both directions."""
-    for direction in (transform.forward, transform.inverse):
-        for i in range(len(x)):
+    for direction, rows in ((transform.forward, x), (transform.inverse, transform(x, context)[0].detach())):
+        for i in range(len(rows)):
             row_context = None if context is None else context[i : i + 1]
 
             def one(v: Tensor, f=direction, c=row_context) -> Tensor:
                 return f(v.unsqueeze(0), c)[0].squeeze(0)
 
-            jacobian = torch.autograd.functional.jacobian(one, x[i])
-            want = torch.linalg.slogdet(jacobian)[1]
-            got = direction(x[i : i + 1], row_context)[1][0]
+            jacobian = torch.autograd.functional.jacobian(one, rows[i])
+            want = torch.linalg.slogdet(jacobian.reshape(rows[i].numel(), -1))[1]
+            got = direction(rows[i : i + 1], row_context)[1][0]
             assert abs(want - got) < tolerance * max(1, abs(want)), (direction, want, got)
 
 
@@ -72,9 +82,50 @@ def integrates_to_one(
     assert abs(total - 1) < tolerance, float(total)
 
 
+def sums_to_one(density: Density, outcomes: Tensor, context: Tensor | None) -> None:
+    """Law 3 for discrete values: all outcomes together, and nothing else, given a context (1, C) too."""
+    context = None if context is None else context.expand(outcomes.shape[0], -1)
+    assert abs(density.log_prob(outcomes, context).exp().sum() - 1) < 1e-12
+    for value in (-1.0, 0.5, 7.0):
+        rows = outcomes.clone()
+        rows[:, 1] = value
+        assert (density.log_prob(rows, context) == -torch.inf).all()
+
+
+def draws_what_it_says(density: Density, outcomes: Tensor, context: Tensor | None, n: int = 4000) -> None:
+    """Law 5 for discrete values: frequencies of samples pass a chi-square test against the probabilities."""
+    torch.manual_seed(1)
+    x = density.sample(n, None if context is None else context.expand(n, -1))
+    seen = (x.unsqueeze(1) == outcomes).all(2).sum(0)
+    assert seen.sum() == n
+    p = density.log_prob(outcomes, None if context is None else context.expand(outcomes.shape[0], -1)).exp()
+    order = p.argsort(descending=True)
+    # rare outcomes share the cell of the last frequent one
+    cell = torch.arange(len(p)).clamp(max=int((p * n > 5).sum()) - 1)
+    counts = [torch.zeros(len(p), dtype=p.dtype).index_add(0, cell, v[order]) for v in (seen.double(), n * p.detach())]
+    kept = counts[1] > 0
+    assert chisquare(counts[0][kept].numpy(), counts[1][kept].numpy()).pvalue > 1e-4
+
+
+def reads_what_comes_before(conditioner: Conditioner, outcomes: Tensor, context: Tensor | None) -> None:
+    """Law 4 for discrete values: another value at one position changes theta at all later ones and nowhere else."""
+    rank = torch.tensor(positions(conditioner, outcomes)).argsort()
+    context = None if context is None else context.expand(outcomes.shape[0], -1)
+    theta = conditioner(outcomes, context)
+    for i in range(outcomes.shape[1]):
+        others = outcomes.clone()
+        others[:, i] = (others[:, i] + 1) % (outcomes[:, i].max() + 1)
+        change = (conditioner(others, context) - theta).nan_to_num().abs().amax((0, 1))
+        later = (rank > rank[i]) & (outcomes[:, i].max() > 0)
+        assert torch.equal(change > 0, later)
+    if context is not None:
+        change = (conditioner(outcomes, context + 1) - theta).nan_to_num().abs().amax((0, 1))
+        assert (change > 0).all()
+
+
 def is_autoregressive(conditioner: Conditioner, x: Tensor, context: Tensor | None) -> None:
     """Law 4: theta_i reads exactly the positions before i (all of them), and the context reaches every output."""
-    order = conditioner.order.tolist()
+    order = positions(conditioner, x)
     jacobian = torch.autograd.functional.jacobian(lambda v: conditioner(v, context).sum((0, 1)), x)
     reads = jacobian.abs().sum(1)[order][:, order] > 0  # (output, input) in visiting order
     assert torch.equal(reads, torch.ones_like(reads).tril(-1))
@@ -92,8 +143,8 @@ def stepper_equals_forward(
         with torch.set_grad_enabled(grad):
             for step in (conditioner.stepper(x, context), Conditioner.stepper(conditioner, x, context)):
                 previous = None
-                for i in conditioner.order.tolist():
-                    assert (step(previous) - want[:, :, i]).abs().max() < tolerance
+                for i in positions(conditioner, x):
+                    torch.testing.assert_close(step(previous), want[:, :, i], rtol=0, atol=tolerance)
                     previous = x[:, i]
 
 
@@ -122,12 +173,17 @@ def samples_match_log_prob(density: Density, context: Tensor | None, n: int, tol
 
 def gradients_are_right(density: Density, x: Tensor, context: Tensor | None) -> None:
     """Law 6: gradcheck of log_prob with respect to x and to the parameters, and every parameter gets a gradient."""
-    params = dict(density.named_parameters())
 
     def of_x(v: Tensor) -> Tensor:
         return density.log_prob(v, context)
 
     assert torch.autograd.gradcheck(of_x, (x.clone().requires_grad_(),), atol=1e-5, rtol=1e-4)
+    parameters_get_gradients(density, x, context)
+
+
+def parameters_get_gradients(density: Density, x: Tensor, context: Tensor | None) -> None:
+    """Law 6: the gradient with respect to the parameters, along a random direction, and none is left out."""
+    params = dict(density.named_parameters())
     grads = torch.autograd.grad(density.log_prob(x, context).sum(), list(params.values()), allow_unused=True)
     unused = [name for name, g in zip(params, grads) if g is None]
     assert not unused, unused

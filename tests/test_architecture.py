@@ -24,8 +24,8 @@ ALLOWED: dict[str, set[str]] = {
     "transforms": {"core", "univariate", "conditioners"},
     "data": {"core", "transforms"},
     "models": {"core", "univariate", "conditioners", "transforms", "data"},
-    "training": {"core", "transforms", "models", "data"},
-    "tasks": {"core", "transforms", "conditioners", "models", "data", "training"},
+    "training": {"core", "univariate", "conditioners", "transforms", "models", "data"},
+    "tasks": {"core", "univariate", "transforms", "conditioners", "models", "data", "training"},
     "interfaces": {"core", "transforms", "conditioners", "models", "data", "training", "tasks"},
 }
 

@@ -14,9 +14,11 @@ from zoo import CONTEXT, randomized
 
 from fluvial import models
 from fluvial.conditioners import MaskedMLP
-from fluvial.core import Density, Inverse
+from fluvial.core import Density, Flow, Inverse
+from fluvial.models import OrderMixture
 
-RECIPES = list(models.RECIPES)
+DISCRETE = {recipe for recipe, _, _ in zoo.DISCRETE.values()}
+RECIPES = [name for name in models.RECIPES if name not in DISCRETE]
 BIJECTIVE = {**zoo.TRANSFORMS, **zoo.COUPLINGS}
 GAUSSIAN_TOLERANCE = 1e-7  # bisection's own resolution
 
@@ -138,6 +140,36 @@ def test_steppers_equal_the_parallel_pass(d: int, c: int, width: int, residual: 
         contract.is_autoregressive(smooth, contract.rows(d), contract.contexts(c))
 
 
+@pytest.mark.parametrize("c", [0, CONTEXT])
+@pytest.mark.parametrize("name", zoo.DISCRETE)
+def test_discrete_densities(name: str, c: int):
+    density, x, context = zoo.discrete(name, c).double(), zoo.outcomes(name), contract.contexts(c, 1)
+    contract.sums_to_one(density, x, context)
+    contract.draws_what_it_says(density, x, context)
+    some, rows = x[::7], None if context is None else context.expand(len(x[::7]), -1)
+    torch.testing.assert_close(density.log_prob(some.long(), rows), density.log_prob(some, rows), rtol=0, atol=0)
+    contract.parameters_get_gradients(density, some, rows)
+    contract.survives_copies(density, some, rows, zoo.discrete(name, c).double())
+    contract.samples_match_log_prob(density, None if context is None else context.expand(5, -1), 5, 1e-12)
+    if isinstance(density, Flow):
+        assert torch.equal(density.decode(density.encode(some, rows), rows), some)
+        assert torch.equal(density.train().log_prob(some, rows), density.eval().log_prob(some, rows))
+    single = density.float()
+    got = single.log_prob(some.float(), None if rows is None else rows.float()).double()
+    torch.testing.assert_close(got, density.double().log_prob(some, rows), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("c", [0, CONTEXT])
+@pytest.mark.parametrize("name", zoo.DISCRETE)
+def test_conditioners_of_discrete_densities(name: str, c: int):
+    density, x, context = zoo.discrete(name, c).double(), zoo.outcomes(name), contract.contexts(c, 1)
+    flows = [density.component(m) for m in range(density.orders)] if isinstance(density, OrderMixture) else [density]
+    for flow in flows:
+        conditioner = flow.transform.conditioner  # pyright: ignore
+        contract.reads_what_comes_before(conditioner, x, context)
+        contract.stepper_equals_forward(conditioner, x, None if context is None else context.expand(len(x), -1))
+
+
 def test_iaf_is_maf_read_backwards():
     maf_step = build("autoregressive-affine", 6, CONTEXT)
     iaf_step = Inverse(maf_step)
@@ -171,7 +203,7 @@ def test_densities_integrate_to_one(name: str, c: int):
 def test_densities(name: str, c: int):
     density = zoo.recipe(name, 3, c).double()
     x, context = contract.rows(3), contract.contexts(c)
-    contract.samples_match_log_prob(density, context, 5, 1e-5 if name == "maf_mog" else 1e-8)
+    contract.samples_match_log_prob(density, context, 5, 1e-5 if "mog" in name else 1e-8)
     contract.gradients_are_right(density, x, context)
     contract.survives_copies(
         density,
@@ -191,17 +223,20 @@ def test_evaluation_equals_training(name: str):
     assert torch.equal(density.train().log_prob(x), want)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", models.RECIPES)
 def test_context_matters_to_every_recipe(name: str):
     density = zoo.recipe(name, 3, CONTEXT).double()
-    x = contract.rows(3, 1)
+    x = contract.rows(3, 1) if name in RECIPES else torch.zeros(1, 3)
     a, b = (density.log_prob(x, contract.contexts(CONTEXT, 1, seed)) for seed in (1, 2))
     assert (a - b).abs() > 1e-6
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [*models.RECIPES, "mixture"])
 def test_wrong_shapes_get_sentences(name: str):
-    conditional, plain = zoo.recipe(name, 3, CONTEXT), zoo.recipe(name, 3)
+    conditional, plain = (
+        models.made((3,), orders=2, context_shape=shape) if name == "mixture" else zoo.recipe(name, 3, c)
+        for c, shape in ((CONTEXT, (CONTEXT,)), (0, None))
+    )
     with pytest.raises(ValueError, match=r"x: expected shape \(B, 3\), got \(5, 4\)"):
         plain.log_prob(torch.zeros(5, 4))
     with pytest.raises(ValueError, match="declares none"):
@@ -219,10 +254,12 @@ def test_columns_of_context_are_encoded_at_the_door():
     contract.samples_match_log_prob(density, context.expand(7, -1), 7, 1e-8)
 
 
-@pytest.mark.parametrize("name", [n for n in RECIPES if n != "iaf"])  # iaf's parallel direction is sampling
+@pytest.mark.parametrize("name", [*(n for n in RECIPES if n != "iaf"), *zoo.DISCRETE])  # iaf's parallel way is sampling
 def test_compile_and_export(name: str):
-    density = zoo.recipe(name, 4, CONTEXT)
-    arguments = (contract.rows(4).float(), contract.rows(CONTEXT, seed=2).float())
+    discrete = name in zoo.DISCRETE
+    density = zoo.discrete(name, CONTEXT) if discrete else zoo.recipe(name, 4, CONTEXT)
+    x = zoo.outcomes(name)[:5].float() if discrete else contract.rows(4).float()
+    arguments = (x, contract.rows(CONTEXT, seed=2).float())
     with torch.no_grad():
         want = density(*arguments)
         torch._dynamo.reset()
@@ -264,7 +301,7 @@ def test_extreme_rows_stay_finite(name: str):
         assert not density.decode(z).isnan().any()  # pyright: ignore
 
 
-@pytest.mark.parametrize("name", ["realnvp", "maf", "iaf", "nsf", "nsf_coupling", "maf_mog"])
+@pytest.mark.parametrize("name", ["realnvp", "maf", "iaf", "nsf", "nsf_coupling", "maf_mog", "made_mog"])
 def test_likelihood_does_not_exceed_the_truth(name: str):
     """A trained density scores fresh rows of a known one no better than the truth does, nor much worse."""
     torch.manual_seed(0)
@@ -277,10 +314,11 @@ def test_likelihood_does_not_exceed_the_truth(name: str):
         noise = torch.distributions.Normal(0.0, 1.0)
         return noise.log_prob(x[:, 0]) + torch.distributions.Normal(x[:, 0].square() - 1, 0.5).log_prob(x[:, 1])
 
-    density: Density = models.RECIPES[name]((2,), transforms=2, hidden=(32, 32))
+    options = {} if name == "made_mog" else {"transforms": 2}
+    density: Density = models.RECIPES[name]((2,), **options, hidden=(32, 32))
     optimizer = torch.optim.Adam(density.parameters(), lr=1e-2)
     train, fresh = draw(2000), draw(4000)
-    for _ in range(100 if name == "maf_mog" else 150):
+    for _ in range(100 if "mog" in name else 150):
         optimizer.zero_grad()
         (-density.log_prob(train[torch.randint(len(train), (256,))]).mean()).backward()
         optimizer.step()

@@ -8,7 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from fluvial import models
-from fluvial.conditioners import MLP, ContextEncoder, ContextMap, MaskedMLP
+from fluvial.conditioners import (
+    MLP,
+    ContextEncoder,
+    ContextMap,
+    ConvNet,
+    GatedConvNet,
+    MaskedMLP,
+    PriorConv,
+    ResidualConvNet,
+    WaveNet,
+)
 from fluvial.core import (
     Chain,
     Density,
@@ -25,24 +35,39 @@ from fluvial.transforms import (
     ActNorm,
     Autoregressive,
     BatchNorm,
+    Checkerboard,
     ColumnMap,
     Columns,
+    Conv1x1,
     Coupling,
     Dequantize,
     Elementwise,
+    FactorOut,
+    Flatten,
+    FullMatrix,
+    ImageBatchNorm,
     Logit,
     LULinear,
+    LUMatrix,
+    MaskedCoupling,
+    OrderedSqueeze,
     Permute,
+    QRMatrix,
     Reverse,
+    Reversible,
     Softplus,
+    Squeeze,
     Standardize,
     Whiten,
+    checkerboard_mask,
+    random_rotation,
 )
 from fluvial.univariate import (
     Affine,
     ExpScale,
     Gate,
     GaussianMixture,
+    LogisticMixture,
     RQSpline,
     Shift,
     SigmoidScale,
@@ -61,6 +86,7 @@ UNIVARIATES: dict[str, Univariate] = {
     "spline-small": RQSpline(bins=2, bound=1.5),
     "spline-circular": RQSpline(bins=5, bound=3.0, circular=True),
     "gaussian-mixture": GaussianMixture(3),
+    "logistic-mixture": LogisticMixture(3),
 }
 
 CONTEXT = 3
@@ -71,6 +97,11 @@ HIDDEN = (16, 16)
 
 def _masked(d: int, c: int, size: int, **options: object) -> MaskedMLP:
     return MaskedMLP(d, size, HIDDEN, c, activation="tanh", **options)  # pyright: ignore
+
+
+def _wavenet(c: int, size: int, **options: object) -> WaveNet:
+    small = {"stacks": 2, "layers": 4, "channels": 6, "gates": 5, "skips": 8}
+    return WaveNet(size, context=c, **{**small, **options})  # pyright: ignore
 
 
 def _order(d: int) -> list[int]:
@@ -104,6 +135,8 @@ TRANSFORMS: dict[str, Build] = {
     "autoregressive-ordered": lambda d, c: Autoregressive(_masked(d, c, 2, order=_order(d)), Affine()),
     "autoregressive-residual": lambda d, c: Autoregressive(_masked(d, c, 2, residual=True), Affine()),
     "autoregressive-direct": lambda d, c: Autoregressive(_masked(d, c, 2, direct=True), Affine()),
+    "autoregressive-wavenet": lambda d, c: Autoregressive(_wavenet(c, 2), Affine()),
+    "inverse-wavenet": lambda d, c: Inverse(Autoregressive(_wavenet(c, 2, kernel=3, layers=3, first=2), Affine())),
     "inverse-autoregressive": lambda d, c: Inverse(Autoregressive(_masked(d, c, 2), Affine())),
     "chain": lambda d, c: Chain(Autoregressive(_masked(d, c, 2), Affine()), Reverse(), ActNorm((d,))),
     "elementwise-affine": lambda d, c: Elementwise(Affine(), (d,), _head(c, 2, d)),
@@ -136,7 +169,7 @@ COUPLINGS: dict[str, Build] = {
     **{
         f"coupling-{name}": lambda d, c, u=u: _coupling(d, c, u, _half(d))
         for name, u in UNIVARIATES.items()
-        if name != "gaussian-mixture"
+        if name not in ("gaussian-mixture", "logistic-mixture")
     },
     "coupling-uneven": lambda d, c: _coupling(d, c, Affine(), _uneven(d)),
     "coupling-alternating": lambda d, c: _coupling(d, c, RQSpline(), torch.arange(d) % 2 == 1),
@@ -152,6 +185,80 @@ STOCHASTIC: dict[str, Build] = {
 }
 """Transforms that draw noise; inverse(forward(x)) is x all the same."""
 
+Image = tuple[int, int, int]
+
+
+def _board(shape: Image, c: int, univariate: Univariate, layer: int = 0) -> Transform:
+    net = GatedConvNet(shape, (univariate.size, shape[0]), 8, 1, 2, c)
+    return MaskedCoupling(net, univariate, checkerboard_mask(*shape[1:], layer))
+
+
+def _residual_board(shape: Image, c: int) -> Transform:
+    mask = checkerboard_mask(*shape[1:], 1)
+    return MaskedCoupling(ResidualConvNet(shape[0], shape[0], 8, 1, mask, c), Affine(ExpScale()), mask)
+
+
+def _channels(shape: Image, c: int, univariate: Univariate, kept_last: bool = False) -> Transform:
+    kept = (shape[0] + 1) // 2
+    net = ConvNet(kept, (univariate.size, shape[0] - kept), 8, c, factor=3.0, border=True)
+    mask = torch.arange(shape[0]) < kept
+    return Coupling(net, univariate, mask.flip(0) if kept_last else mask)
+
+
+def _step(shape: Image, c: int) -> Chain:
+    mix = Conv1x1(LUMatrix(random_rotation(shape[0])), ActNorm(shape))
+    return Chain(mix, _channels(shape, c, Affine()), Conv1x1(QRMatrix(random_rotation(shape[0]))))
+
+
+def _multi_scale(shape: Image, c: int) -> Transform:
+    half = (shape[0] + 1) // 2
+    inner = (half, *shape[1:])
+    prior = Coupling(PriorConv(half, shape[0] - half), Affine(), torch.arange(shape[0]) < half)
+    return Chain(_step(shape, c), prior, FactorOut(shape, Chain(ActNorm(inner), Flatten(inner))))
+
+
+BuildImage = Callable[[Image, int], Transform]
+
+IMAGE_TRANSFORMS: dict[str, BuildImage] = {
+    "actnorm": lambda s, c: ActNorm(s, factor=3.0),
+    "image-batchnorm": lambda s, c: ImageBatchNorm(s),
+    "image-batchnorm-board": lambda s, c: ImageBatchNorm(s, checkerboard_mask(*s[1:], 0)),
+    "conv-lu": lambda s, c: Conv1x1(LUMatrix(random_rotation(s[0]))),
+    "conv-full": lambda s, c: Conv1x1(FullMatrix(random_rotation(s[0])), ActNorm(s)),
+    "conv-qr": lambda s, c: Conv1x1(QRMatrix(random_rotation(s[0])), ActNorm(s, factor=3.0)),
+    "checkerboard-affine": lambda s, c: _board(s, c, Affine()),
+    "checkerboard-spline": lambda s, c: _board(s, c, RQSpline(4), 1),
+    "checkerboard-gate": lambda s, c: _board(s, c, Gate()),
+    "checkerboard-residual": _residual_board,
+    "flatten": lambda s, c: Flatten(s),
+    "channel-prior": lambda s, c: Elementwise(Affine(), (s[0], 1, 1), MLP((c,), (2, s[0], 1, 1), ()) if c else None),
+}
+"""Bijective transforms of any image (C, H, W), down to one channel and odd sizes, with c context features."""
+
+CHANNEL_TRANSFORMS: dict[str, BuildImage] = {
+    "channels-sigmoid": lambda s, c: _channels(s, c, Affine(SigmoidScale())),
+    "channels-mixture": lambda s, c: _channels(s, c, LogisticMixture(2), kept_last=True),
+    "multi-scale": _multi_scale,
+    "reversible": lambda s, c: Reversible(_step(s, c)),
+}
+"""Those that need at least two channels."""
+
+EVEN_TRANSFORMS: dict[str, BuildImage] = {
+    "squeeze": lambda s, c: Squeeze(),
+    "ordered-squeeze": lambda s, c: OrderedSqueeze(),
+    "checkerboard": lambda s, c: Checkerboard(),
+    "unsqueeze": lambda s, c: Chain(Squeeze(), Inverse(Squeeze(), s)),
+}
+"""Those that need even sizes."""
+
+SMALL_IMAGES: dict[str, dict[str, object]] = {
+    "nice": {"width": 12, "layers": (1, 2, 1)},
+    "realnvp": {"blocks": 1, "width": 6},
+    "glow": {"steps": 2, "width": 12},
+    "flowpp": {"couplings": (1, 2, 1), "blocks": 1, "width": 8, "heads": 2, "components": 2, "noise_couplings": 1},
+}
+"""Options that make each image recipe small; every recipe of the registry must be here."""
+
 SMALL: dict[str, dict[str, object]] = {
     "gaussian": {},
     "nice": {"transforms": 3, "hidden": HIDDEN, "activation": "tanh"},
@@ -161,8 +268,27 @@ SMALL: dict[str, dict[str, object]] = {
     "iaf": {"transforms": 2, "hidden": HIDDEN, "activation": "tanh"},
     "nsf": {"transforms": 2, "hidden": HIDDEN, "activation": "tanh"},
     "nsf_coupling": {"transforms": 3, "hidden": HIDDEN, "activation": "tanh"},
+    "made": {"hidden": HIDDEN, "activation": "tanh"},
+    "made_mog": {"hidden": HIDDEN, "activation": "tanh", "components": 3},
+    "wavenet": {"levels": 3, "stacks": 2, "layers": 2, "channels": 6, "gates": 5, "skips": 8},
+    "pixelcnn": {"channels": 4, "layers": 2, "reach": 2},
 }
 """Options that make each recipe small and smooth; every recipe of the registry must be here."""
+
+DISCRETE: dict[str, tuple[str, dict[str, object], tuple[int, ...]]] = {
+    "made": ("made", {}, (2, 2, 2, 2)),
+    "made-classes": ("made", {"classes": (3,)}, (3, 3, 3, 3)),
+    "made-uneven": ("made", {"classes": (2, 4, 1, 3)}, (2, 4, 1, 3)),
+    "made-ordered": ("made", {"classes": (3, 2, 2, 2), "order": (2, 0, 3, 1)}, (3, 2, 2, 2)),
+    "made-drawn": ("made", {"drawn": True, "residual": True, "direct": False}, (2, 2, 2, 2)),
+    "made-narrow": ("made", {"drawn": True, "hidden": (2, 1), "direct": False}, (2, 2, 2, 2)),
+    "made-orders": ("made", {"orders": 3, "direct": False}, (2, 2, 2, 2)),
+    "wavenet": ("wavenet", {}, (3, 3, 3, 3)),
+    "made-fresh": ("made", {"classes": (2, 3, 2, 2), "orders": 2, "fresh": True, "drawn": True}, (2, 3, 2, 2)),
+    "pixelcnn": ("pixelcnn", {"height": 2}, (2, 2, 2, 2)),
+    "pixelcnn-classes": ("pixelcnn", {"height": 2, "classes": 3}, (3, 3, 3, 3)),
+}
+"""Densities over classes: the recipe, its options beside those of ``SMALL``, and how many classes each column has."""
 
 BASES: dict[str, Callable[[int], Density]] = {
     "normal": lambda d: Normal((d,)),
@@ -182,6 +308,32 @@ def recipe(name: str, d: int, c: int = 0) -> Density:
     return randomized(density).eval()
 
 
+def discrete(name: str, c: int = 0) -> Density:
+    """A small instance of ``DISCRETE``, with random parameters, in evaluation mode."""
+    recipe_, options, classes = DISCRETE[name]
+    shape = (c,) if c else None
+    density = models.RECIPES[recipe_]((len(classes),), context_shape=shape, **{**SMALL[recipe_], **options})
+    return randomized(density, scale=1.0).eval()
+
+
+def outcomes(name: str) -> Tensor:
+    """Every row that the density of this name can give, float64."""
+    return torch.cartesian_prod(*(torch.arange(k, dtype=torch.float64) for k in DISCRETE[name][2]))
+
+
+def image_recipe(name: str, shape: Image, c: int = 0, **options: object) -> Flow:
+    """A small instance of the image recipe ``name``, with random parameters, in evaluation mode."""
+    full = {**SMALL_IMAGES[name], **options}
+    density = models.IMAGES[name](shape, context_shape=(c,) if c else None, **full)
+    return randomized(density, scale=0.15).eval()  # pyright: ignore
+
+
+def continuous(density: Flow, skip: int = 1) -> Flow:
+    """What follows the dequantisation (and, for 2, the scaling to reals) as a density: it draws no noise."""
+    rest = Chain(*list(density.transform)[skip:])  # pyright: ignore
+    return Flow(rest, density.base, density.event_shape, density.context_shape)
+
+
 def conditional_table(d: int) -> Density:
     """A density with a context of one class of four and one number, encoded at the door."""
     encoder = ContextEncoder([ContextMap(categories=4), ContextMap(location=1.0, scale=2.0)])
@@ -196,7 +348,10 @@ def randomized(module: nn.Module, seed: int = 0, scale: float = 0.4) -> nn.Modul
         for p in module.parameters():
             p.add_(scale * torch.randn(p.shape, generator=generator) / max(1, p.shape[-1] if p.dim() > 1 else 1) ** 0.5)
         for m in module.modules():
-            if isinstance(m, BatchNorm):
+            if isinstance(m, (BatchNorm, ImageBatchNorm)):
                 m.mean.normal_(generator=generator)
                 m.variance.uniform_(0.5, 2.0, generator=generator)
+            if isinstance(m, nn.BatchNorm2d) and m.running_mean is not None and m.running_var is not None:
+                m.running_mean.normal_(generator=generator)
+                m.running_var.uniform_(0.5, 2.0, generator=generator)
     return module

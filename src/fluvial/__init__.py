@@ -2,7 +2,7 @@
 
 >>> import fluvial
 >>> sorted(fluvial.__all__)
-['FlowDensity', 'Model', '__version__', 'fit', 'load', 'models']
+['FlowDensity', 'Model', 'SoundModel', '__version__', 'fit', 'load', 'models']
 """
 
 from importlib import import_module
@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fluvial import models
     from fluvial.interfaces.estimators import FlowDensity
-    from fluvial.tasks.fit import fit
-    from fluvial.tasks.model import Model, load
+    from fluvial.tasks.entrance import fit, load
+    from fluvial.tasks.model import Model
+    from fluvial.tasks.sound import SoundModel
 
 __version__ = "0.1.0"
 
-__all__ = ["FlowDensity", "Model", "__version__", "fit", "load", "models"]
+__all__ = ["FlowDensity", "Model", "SoundModel", "__version__", "fit", "load", "models"]
 
 _HOMES = {
     "FlowDensity": "fluvial.interfaces.estimators",
     "Model": "fluvial.tasks.model",
-    "fit": "fluvial.tasks.fit",
-    "load": "fluvial.tasks.model",
+    "SoundModel": "fluvial.tasks.sound",
+    "fit": "fluvial.tasks.entrance",
+    "load": "fluvial.tasks.entrance",
 }
 
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data import Table, infer, load_abalone, read
 from fluvial.data.columns import find_step
+from fluvial.data.infer import is_discrete
+from fluvial.data.tables import tidy
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -83,7 +85,7 @@ def test_kinds_that_users_know_better():
         ({"v": ("bounded", 0.5, 1)}, DataError, "said to be within 0.5 and 1, which does not hold for"),
         ({"v": "integer"}, DataError, "said to be whole numbers, which does not hold for 50 values"),
         ({"other": "positive"}, DataError, "said to be positive"),
-        ({"v": "categorical"}, DataError, "can be context"),
+        ({"v": "categorical"}, DataError, "make them context"),
     ],
 )
 def test_kinds_that_do_not_hold(kinds, error, says):
@@ -105,8 +107,42 @@ def test_context_columns_keep_their_labels_in_order():
 
 def test_categorical_events_are_named_with_a_way_on():
     table = Table({"v": rng().normal(size=20), "s": np.array(["b", "a"] * 10, dtype=object), "f": np.arange(20) > 9})
-    with pytest.raises(DataError, match="'s', 'f'; say so with --context s,f"):
+    with pytest.raises(DataError, match="'s', 'f'; make them context with --context s,f"):
         infer(table)
+
+
+def test_labels_and_whole_numbers_are_modelled_together_for_probabilities():
+    table = Table({
+        "s": np.array(["b", "a"] * 10, dtype=object),
+        "f": np.arange(20) > 9,
+        "n": np.arange(20) % 5 + 3.0,
+        "same": np.zeros(20, dtype=int),
+    })  # fmt: skip
+    schema, _ = infer(table, discrete=True)
+    assert [(c.name, c.kind) for c in schema.columns] == [
+        *(("s", "categorical"), ("f", "categorical"), ("n", "integer"), ("same", "integer"))
+    ]
+    assert schema.dropped == ()
+    with pytest.raises(DataError, match="'v' is neither: leave it out"):
+        infer(Table({**table.columns, "v": rng().random(20)}), discrete=True)
+
+
+@pytest.mark.parametrize(
+    ("columns", "context", "found"),
+    [
+        ({"a": [0, 1, 1]}, [], True),
+        ({"a": [0.0, 1.0, 1.0]}, [], True),
+        ({"a": [0, 1, 2]}, [], False),
+        ({"a": ["x", "y", "x"]}, [], True),
+        ({"a": ["x", "y", "x"], "b": [5, 6, 7]}, [], True),
+        ({"a": ["x", "y", "x"], "b": [0.5, 6, 7]}, [], False),
+        ({"a": ["x", "y", "x"], "b": [0.5, 6, 7]}, ["b"], True),
+        ({"a": ["x", "y", "x"], "b": [5, 6, 7]}, ["a"], False),
+        ({"a": ["2024-01-31", "2024-01-30", "2024-01-29"]}, [], False),
+    ],
+)
+def test_rows_that_have_probabilities_are_told(columns, context, found):
+    assert is_discrete(Table({k: tidy(np.array(v)) for k, v in columns.items()}), context) is found
 
 
 def test_unknown_context_is_named_with_the_nearest():

@@ -303,9 +303,17 @@ def test_damaged_or_hostile_json_gets_a_sentence(data, says):
         Schema.from_json(data)
 
 
-def test_categorical_columns_cannot_be_modelled():
-    with pytest.raises(DataError, match="can be context"):
-        Schema((Column("s", "categorical", "str", categories=("a", "b")),))
+def test_categorical_columns_come_back_as_labels():
+    schema = Schema(
+        (Column("s", "categorical", "str", categories=("a", "b")), Column("n", "integer", "int64", step=1.0))
+    )
+    encoded = schema.encode(Table({"s": np.array(["b", "a"], dtype=object), "n": np.array([3, 4])}))
+    assert encoded.x.tolist() == [[1.0, 3.0], [0.0, 4.0]]
+    assert {k: v.tolist() for k, v in schema.decode(encoded.x).items()} == {"s": ["b", "a"], "n": [3, 4]}
+    assert schema.encode_first({"s": "b"}).tolist() == [1.0]
+    assert list(schema.decode_first(encoded.x[:, :1])) == ["s"]
+    with pytest.raises(DataError, match="give the first ones"):
+        schema.encode_first({"n": 3})
 
 
 def test_derived_values_keep_to_their_grid():

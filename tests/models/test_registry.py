@@ -62,6 +62,13 @@ def test_presets_build(model: str, name: str):
     assert sum(p.numel() for p in density.parameters()) > 1000
 
 
+@pytest.mark.parametrize("name", models.RECIPES)
+def test_full_options_build_again(name: str):
+    """What a run folder holds is every option, spelled out."""
+    config = json.loads(json.dumps({"model": name, "event_shape": [3], "options": models.resolve(name, {})}))
+    models.build(config)
+
+
 def test_paper_sizes():
     """MAF (5) on BSDS300, two hidden layers of 512: parameters of the released code's layers, counted by hand."""
     density = models.maf((63,), **models.preset("maf", "paper"))

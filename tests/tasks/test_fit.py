@@ -6,7 +6,7 @@ import torch
 
 from fluvial import fit, load
 from fluvial.core.errors import RunError, UsageError
-from fluvial.models import RECIPES
+from fluvial.models import DISCRETE, RECIPES, SOUND, resolve
 from fluvial.training import Settings
 
 TINY = {"transforms": 1, "hidden": [8]}
@@ -16,10 +16,10 @@ def rows(n=150, d=2, seed=0):
     return np.random.default_rng(seed).normal(size=(n, d)) @ np.triu(np.ones((d, d))) + 3.0
 
 
-@pytest.mark.parametrize("name", sorted(RECIPES))
+@pytest.mark.parametrize("name", sorted(set(RECIPES) - SOUND - DISCRETE))
 @pytest.mark.parametrize("d", [1, 3])
 def test_every_model_fits_any_number_of_columns(name, d):
-    options = {} if name == "gaussian" else TINY
+    options = {key: value for key, value in TINY.items() if key in resolve(name, {})}
     model = fit(rows(60, d), name, epochs=1, options=options, progress=False)
     assert np.isfinite(model.log_prob(rows(60, d))).all()
     assert model.sample(4).shape == (4, d)
@@ -35,7 +35,7 @@ def test_the_record_says_how_and_how_well():
     held_out = record["scores"]["held_out"]
     assert held_out["rows"] == 20
     assert held_out["log_likelihood"] == pytest.approx(-min(m["held_out"] for m in model.metrics), abs=1e-5)
-    assert record["scores"]["gaussian"]["log_likelihood"] > -5
+    assert record["scores"]["baseline"]["log_likelihood"] > -5
     again = model.log_prob_rows(model.rows["held_out.x"])
     assert again.mean() == pytest.approx(held_out["log_likelihood"], abs=1e-5)
 
@@ -49,7 +49,7 @@ def test_the_gaussian_is_set_by_every_row_and_judged_by_held_out_ones():
     )
     assert np.allclose(model.log_prob(x), expected, atol=1e-4)
     scores = model.record["scores"]
-    assert scores["held_out"]["log_likelihood"] == pytest.approx(scores["gaussian"]["log_likelihood"])
+    assert scores["held_out"]["log_likelihood"] == pytest.approx(scores["baseline"]["log_likelihood"])
 
 
 def test_a_fit_leaves_the_callers_random_state_alone_and_depends_on_the_seed_only():

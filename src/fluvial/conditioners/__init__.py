@@ -1,9 +1,30 @@
 """Conditioners: networks that predict the parameters of univariate maps."""
 
 from fluvial.conditioners.conditioner import Conditioner
+from fluvial.conditioners.conv import ContextConv, ConvNet, PriorConv, ResidualConvNet, ScaledConv
 from fluvial.conditioners.degrees import Plan
 from fluvial.conditioners.encoder import ContextEncoder, ContextMap
+from fluvial.conditioners.gated import GatedConvNet
 from fluvial.conditioners.masked import MaskedLinear, MaskedMLP
 from fluvial.conditioners.mlp import ACTIVATIONS, MLP
+from fluvial.conditioners.pixelcnn import PixelCNN
+from fluvial.conditioners.wavenet import WaveNet
 
-__all__ = ["ACTIVATIONS", "MLP", "Conditioner", "ContextEncoder", "ContextMap", "MaskedLinear", "MaskedMLP", "Plan"]
+__all__ = [
+    "ACTIVATIONS",
+    "MLP",
+    "Conditioner",
+    "ContextConv",
+    "ContextEncoder",
+    "ContextMap",
+    "ConvNet",
+    "GatedConvNet",
+    "MaskedLinear",
+    "MaskedMLP",
+    "PixelCNN",
+    "Plan",
+    "PriorConv",
+    "ResidualConvNet",
+    "ScaledConv",
+    "WaveNet",
+]

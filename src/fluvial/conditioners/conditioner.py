@@ -21,8 +21,8 @@ class Conditioner(nn.Module):
     positions that come before i in ``order``.
     """
 
-    order: Tensor
-    """(T,): the positions in the order in which they become known; buffer, natural by default."""
+    order: Tensor | None
+    """(T,): the positions in the order in which they become known, a buffer; None for the natural one."""
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         raise NotImplementedError
@@ -30,7 +30,7 @@ class Conditioner(nn.Module):
     def stepper(self, like: Tensor, context: Tensor | None = None) -> Step:
         """A function step(previous value, (B, \\*rest); None at first) -> theta of the next position in ``order``.
 
-        ``like`` is a tensor of x's shape, device and dtype. All memory lives in the returned closure. This
+        ``like`` is a tensor of x's batch, \\*rest, device and dtype. All memory lives in the returned closure. This
         version re-reads the whole prefix at every step: slow, always right; the oracle of faster ones.
         """
         x, i = torch.zeros_like(like), 0
@@ -38,10 +38,12 @@ class Conditioner(nn.Module):
         def step(previous: Tensor | None) -> Tensor:
             nonlocal x, i
             if previous is not None:
-                at = self.order[i - 1]
+                at = i - 1 if self.order is None else int(self.order[i - 1])
                 x = torch.cat((x[:, :at], previous.unsqueeze(1), x[:, at + 1 :]), 1)
+            if i == x.shape[1]:  # ``like`` was shorter: there is one more step than it told
+                x = torch.cat((x, torch.zeros_like(x[:, :1])), 1)
             i += 1
-            return self(x, context)[:, :, self.order[i - 1]]
+            return self(x, context)[:, :, i - 1 if self.order is None else self.order[i - 1]]
 
         return step
 

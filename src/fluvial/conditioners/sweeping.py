@@ -85,8 +85,7 @@ def _prepare(net: MaskedMLP, context: Tensor | None, masked: bool = False) -> sw
     out_bias = out_bias.view(size, n)
     if net.offset is not None:
         out_bias = out_bias + net.offset
-    signs = net.classes and net.numbers == 1 and net.encode(torch.zeros(1, 1)).item() < 0
-    encoding = "one-hot" if net.numbers > 1 else "signs" if signs else "numbers"
+    encoding = "one-hot" if net.numbers > 1 else "signs" if net.classes else "numbers"
     activation = sweep.ACTIVATIONS[net.activation]
     return sweep.Net(
         weights, biases, out, out_bias, direct, order.layout, activation, net.residual, encoding, net.numbers

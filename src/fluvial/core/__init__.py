@@ -3,10 +3,12 @@
 from fluvial.core.bases import Logistic, Mixture, Normal, StudentT, Uniform
 from fluvial.core.density import Density, Flow, Given
 from fluvial.core.errors import DataError, FluvialError, RunError, UsageError
+from fluvial.core.initialization import DataDependent, initializing
 from fluvial.core.transform import Chain, Inverse, Transform, sum_event
 
 __all__ = [
     "Chain",
+    "DataDependent",
     "DataError",
     "Density",
     "Flow",
@@ -21,5 +23,6 @@ __all__ = [
     "Transform",
     "Uniform",
     "UsageError",
+    "initializing",
     "sum_event",
 ]

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fluvial.core.density import Density
-from fluvial.core.transform import Shape, sum_event
+from fluvial.core.density import Density, sized
+from fluvial.core.transform import EventShape, sum_event
 
 
 class _Factorised(Density):
     """Independent, identically distributed elements; subclasses give one element's log-density and draws."""
 
-    def __init__(self, event_shape: Shape) -> None:
+    def __init__(self, event_shape: EventShape) -> None:
         super().__init__()
         self.event_shape = tuple(event_shape)
         # says on which device and in which dtype to draw; not a parameter, not saved
         self.register_buffer("like", torch.zeros(()), persistent=False)
         self.like: Tensor
+
+    def of_length(self, length: int) -> Density:
+        if not self.event_shape or self.event_shape[0] is not None:
+            return super().of_length(length)
+        short = copy.copy(self)
+        short.event_shape = (length, *self.event_shape[1:])
+        return short
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return sum_event(self._log_prob(x))
@@ -47,7 +55,7 @@ class _Factorised(Density):
 
     def _uniform(self, n: int) -> Tensor:
         """Uniform draws strictly inside (0, 1), in float64, so that no quantile is infinite."""
-        u = torch.rand(n, *self.event_shape, dtype=torch.float64, device=self.like.device)
+        u = torch.rand(n, *sized(self.event_shape), dtype=torch.float64, device=self.like.device)
         return u.clamp(1e-16, 1 - 1e-16)
 
 
@@ -58,7 +66,7 @@ class Normal(_Factorised):
         return -0.5 * (x.square() + math.log(2 * math.pi))
 
     def _draw(self, n: int) -> Tensor:
-        return torch.randn(n, *self.event_shape, dtype=self.like.dtype, device=self.like.device)
+        return torch.randn(n, *sized(self.event_shape), dtype=self.like.dtype, device=self.like.device)
 
     def cdf(self, x: Tensor) -> Tensor:
         return torch.special.ndtr(x)
@@ -100,7 +108,7 @@ class StudentT(_Factorised):
         df: degrees of freedom ν > 0, fixed. Gradients do not flow through the draws to ν.
     """
 
-    def __init__(self, event_shape: Shape, df: float = 5.0) -> None:
+    def __init__(self, event_shape: EventShape, df: float = 5.0) -> None:
         super().__init__(event_shape)
         if not df > 0:
             raise ValueError(f"df: degrees of freedom must be positive, got {df}")
@@ -112,7 +120,7 @@ class StudentT(_Factorised):
         return self._norm - (self.df + 1) / 2 * torch.log1p(x.square() / self.df)
 
     def _draw(self, n: int) -> Tensor:
-        df = torch.full((n, *self.event_shape), self.df, dtype=torch.float64, device=self.like.device)
+        df = torch.full((n, *sized(self.event_shape)), self.df, dtype=torch.float64, device=self.like.device)
         return torch.distributions.StudentT(df).sample().to(self.like.dtype)
 
     def cdf(self, x: Tensor) -> Tensor:

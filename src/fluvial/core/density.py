@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 
-from fluvial.core.transform import Shape, Transform
+from fluvial.core.transform import EventShape, Shape, Transform
 
 
 class Density(nn.Module):
@@ -16,8 +16,8 @@ class Density(nn.Module):
     units of x.
     """
 
-    event_shape: Shape
-    context_shape: Shape | None = None
+    event_shape: EventShape
+    context_shape: EventShape | None = None
     exact: bool = True
     """False: ``log_prob`` is a lower bound in expectation, and every report says so."""
     flat: bool = False
@@ -42,6 +42,10 @@ class Density(nn.Module):
         """n draws, (n, \\*event_shape); a context has n rows, one per draw."""
         return self.sample_and_log_prob(n, context)[0]
 
+    def of_length(self, length: int) -> Density:
+        """p(x | length): this density of events of any length, (None, ...), over those of one length; no copy."""
+        raise ValueError(f"this density is over events of shape {tuple(self.event_shape)}, not of any length")
+
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The same as :meth:`log_prob`: what DDP, ``torch.compile`` and ``torch.export`` see."""
         return self.log_prob(x, context)
@@ -54,7 +58,7 @@ class Density(nn.Module):
 
     def check_event(self, x: Tensor) -> None:
         """ValueError, a sentence, unless x is (B, \\*event_shape)."""
-        if tuple(x.shape[1:]) != self.event_shape:
+        if not _fits(x.shape[1:], self.event_shape):
             raise ValueError(f"x: expected shape (B, {_listed(self.event_shape)}), got {tuple(x.shape)}")
 
     def check_context(self, n: int, context: Tensor | None) -> None:
@@ -66,7 +70,7 @@ class Density(nn.Module):
         want = f"({n}, {_listed(self.context_shape)})"
         if context is None:
             raise ValueError(f"context: this density is conditional and expects one of shape {want}, got none")
-        if tuple(context.shape) != (n, *self.context_shape):
+        if not _fits(context.shape, (n, *self.context_shape)):
             raise ValueError(f"context: expected shape {want}, got {tuple(context.shape)}")
 
     def given(self, context: Tensor | None = None) -> Distribution:
@@ -80,8 +84,10 @@ class Flow(Density):
     Args:
         transform: f, data to noise.
         base: p_0, over ``transform.output_shape(event_shape)``; itself any Density, so flows nest.
-        event_shape: shape of one datum.
-        context_shape: shape of one context as the caller gives it; None for an unconditional density.
+        event_shape: shape of one datum; (None, ...) for sequences of any length, where transform and base read any:
+            then the density is p(x | length), and sampling needs :meth:`of_length`.
+        context_shape: shape of one context as the caller gives it, None in the first place for a series of any
+            length; None for an unconditional density.
         embed: applied once to the checked context; transforms and base see its output.
 
     Raises:
@@ -99,8 +105,8 @@ class Flow(Density):
         self,
         transform: Transform,
         base: Density,
-        event_shape: Shape,
-        context_shape: Shape | None = None,
+        event_shape: EventShape,
+        context_shape: EventShape | None = None,
         embed: nn.Module | None = None,
     ) -> None:
         super().__init__()
@@ -115,6 +121,12 @@ class Flow(Density):
         self.event_shape = event_shape
         self.context_shape = None if context_shape is None else tuple(context_shape)
         self.exact = transform.exact and base.exact
+
+    def of_length(self, length: int) -> Density:
+        if not self.event_shape or self.event_shape[0] is not None:
+            return super().of_length(length)
+        shape = (length, *self.event_shape[1:])
+        return Flow(self.transform, self.base.of_length(length), shape, self.context_shape, self.embed)
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         self.check_event(x)
@@ -180,8 +192,19 @@ class Flow(Density):
         return context if context is None or self.embed is None else self.embed(context)
 
 
-def _listed(shape: Shape) -> str:
-    return ", ".join(map(str, shape))
+def sized(shape: EventShape) -> torch.Size:
+    """The shape, if it is known in full; else a sentence."""
+    if None in shape:
+        raise ValueError(f"events of shape ({_listed(shape)}) have no one length: choose it with .of_length(T)")
+    return torch.Size([n for n in shape if n is not None])
+
+
+def _fits(shape: Shape, wanted: EventShape) -> bool:
+    return len(shape) == len(wanted) and all(w is None or s == w for s, w in zip(shape, wanted))
+
+
+def _listed(shape: EventShape) -> str:
+    return ", ".join("T" if n is None else str(n) for n in shape)
 
 
 class Given(Distribution):
@@ -196,7 +219,7 @@ class Given(Distribution):
     def __init__(self, density: Density, context: Tensor | None = None) -> None:
         self.density, self.context = density, context
         batch = torch.Size() if context is None else context.shape[:1]
-        super().__init__(batch, torch.Size(density.event_shape), validate_args=False)
+        super().__init__(batch, sized(density.event_shape), validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
         shape = value.shape[: value.dim() - len(self.event_shape)]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
+from fluvial.core.initialization import initializing
+
 Shape = tuple[int, ...]
-_ROWS = 1 << 15  # rows that pass through a network at once when all of the data must
+EventShape = tuple[int | None, ...]
+"""Shape of one event; None in the first place where events of any length will do."""
+_NUMBERS = 1 << 18  # of x that pass through a network at once when many rows must
 
 _ROWS_IN_CACHE = 1024  # a network's activations of so many rows are written where the last ones were, not to new pages
 
@@ -65,7 +69,7 @@ class Transform(nn.Module):
         """Map noise towards data: x (B, \\*event_shape) and log_det (B,)."""
         raise NotImplementedError
 
-    def output_shape(self, event_shape: Shape) -> Shape:
+    def output_shape(self, event_shape: EventShape) -> EventShape:
         """Shape of one z for one x of ``event_shape``; ValueError, a sentence, if it does not fit."""
         return event_shape
 
@@ -86,14 +90,19 @@ class Transform(nn.Module):
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Set data-dependent parameters from one batch of this transform's input; return its output.
 
-        Called once, explicitly, before training. Transforms without such parameters only pass x on.
+        Called once, explicitly, before training. Transforms without such parameters only pass x on; large batches
+        pass in parts, of which the first one sets what is inside networks.
         """
-        return self(x, context)[0]
+        with initializing(self):
+            return self._in_parts(x, context)
 
     def measure(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Set whole-data statistics (BatchNorm's) from all rows of this transform's input; return its output."""
-        parts = x.split(_ROWS)
-        contexts = [None] * len(parts) if context is None else context.split(_ROWS)
+        return self._in_parts(x, context)
+
+    def _in_parts(self, x: Tensor, context: Tensor | None) -> Tensor:
+        parts = x.split(max(1, _NUMBERS // max(1, x.shape[1:].numel())))
+        contexts = [None] * len(parts) if context is None else context.split(parts[0].shape[0] or 1)
         return torch.cat([self(a, c)[0] for a, c in zip(parts, contexts)])
 
 
@@ -113,7 +122,7 @@ class Chain(Transform):
         self.bijective = all(t.bijective for t in transforms)
         self.exact = all(t.exact for t in transforms)
 
-    def __iter__(self) -> Iterable[Transform]:
+    def __iter__(self) -> Iterator[Transform]:
         return iter(self.transforms)  # pyright: ignore[reportReturnType]
 
     def __len__(self) -> int:
@@ -125,7 +134,7 @@ class Chain(Transform):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return _run([t.inverse for t in reversed(self.transforms)], z, context)  # pyright: ignore
 
-    def output_shape(self, event_shape: Shape) -> Shape:
+    def output_shape(self, event_shape: EventShape) -> EventShape:
         for i, transform in enumerate(self.transforms):
             try:
                 event_shape = transform.output_shape(event_shape)  # pyright: ignore
@@ -162,13 +171,17 @@ def _run(maps: list[Map], x: Tensor, context: Tensor | None) -> tuple[Tensor, Te
 
 
 class Inverse(Transform):
-    """The same step read from the other side: ``Inverse(maf_step)`` is an IAF step, with the same tensors."""
+    """The same step read from the other side: ``Inverse(maf_step)`` is an IAF step, with the same tensors.
 
-    def __init__(self, transform: Transform) -> None:
+    Args:
+        event_shape: what ``transform`` takes, needed where it changes the event's shape, as squeezes do.
+    """
+
+    def __init__(self, transform: Transform, event_shape: Shape | None = None) -> None:
         super().__init__()
         if not transform.bijective:
             raise ValueError(f"only a bijective transform can be read backwards; {type(transform).__name__} is not")
-        self.transform = transform
+        self.transform, self.event_shape = transform, event_shape
         self.exact = transform.exact
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -177,9 +190,11 @@ class Inverse(Transform):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.transform(z, context)
 
-    def output_shape(self, event_shape: Shape) -> Shape:
-        if self.transform.output_shape(event_shape) != event_shape:
-            raise ValueError(
-                f"{type(self.transform).__name__} changes the event's shape, so its reverse needs that shape"
-            )
-        return event_shape
+    def output_shape(self, event_shape: EventShape) -> EventShape:
+        name, back = type(self.transform).__name__, self.event_shape or event_shape
+        gives = self.transform.output_shape(back)
+        if self.event_shape is None and gives != event_shape:
+            raise ValueError(f"{name} changes the event's shape, so its reverse needs that shape")
+        if gives != event_shape:
+            raise ValueError(f"the reverse of {name} on {back} takes events of shape {gives}, got {event_shape}")
+        return back

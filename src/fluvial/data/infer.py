@@ -90,25 +90,32 @@ def infer(
 
 
 def is_discrete(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> bool:
-    """Whether every column that is not context holds labels, or zeros and ones: rows that have probabilities.
+    """Whether rows have probabilities rather than densities, as far as the columns that are not context tell.
+
+    They do where all hold labels, or zeros and ones; and where some hold labels and the others whole numbers.
 
     >>> is_discrete(Table({"a": np.array([0, 1, 1]), "b": np.array(["x", "y", "x"], dtype=object)}))
     True
     """
     asked = kinds or {}
-    modelled = [name for name in table.columns if name not in context]
-    return bool(modelled) and all(_is_discrete(table.columns[name], asked.get(name)) for name in modelled)
+    found = [_countable(values, asked.get(name)) for name, values in table.columns.items() if name not in context]
+    return bool(found) and (set(found) <= {"labels", "bits"} or ("labels" in found and "" not in found))
 
 
-def _is_discrete(values: np.ndarray, asked: Kind | None) -> bool:
+def _countable(values: np.ndarray, asked: Kind | None) -> str:
+    """ "labels", "bits", "integers", or "" for what cannot be counted."""
     if asked is not None:
-        return asked == "categorical"
-    if values.dtype.kind == "b" or is_date(values):
-        return values.dtype.kind == "b"
+        return {"categorical": "labels", "integer": "integers"}.get(asked, "") if isinstance(asked, str) else ""
+    if is_date(values):
+        return ""
+    if values.dtype.kind == "b" or (values.dtype == object and not is_mostly_numbers(values)):
+        return "labels"
     if values.dtype == object:
-        return not is_mostly_numbers(values)
+        return ""
     known = values[~is_missing(values)]
-    return bool(len(known)) and bool(((known == 0) | (known == 1)).all())
+    if len(known) and ((known == 0) | (known == 1)).all():
+        return "bits"
+    return "integers" if (known == np.rint(known)).all() else ""
 
 
 def _check_names(table: Table, context: list[str], kinds: dict[str, Kind]) -> None:

@@ -202,8 +202,7 @@ class Schema:
 
     def decode(self, x: np.ndarray, context: np.ndarray | None = None) -> Columns:
         """Numbers (N, D), and context (N, C) if there is one, as columns in the table's own order and dtypes."""
-        numbers = dict(zip(self.names, np.asarray(x, dtype=np.float64).T, strict=True))
-        decoded = {c.name: _from_encoded(c, numbers[c.name]) for c in self.columns}
+        decoded = self.decode_first(x)
         for d in self.dropped:
             # of what the source column really holds once it is in its dtype
             source = decoded[d.source].astype(np.float64) if d.source else np.zeros(len(x))
@@ -212,6 +211,26 @@ class Schema:
             for c, values in zip(self.context, np.asarray(context, dtype=np.float64).T, strict=True):
                 decoded[c.name] = _from_encoded(c, values)
         return {name: decoded[name] for name in self.order if name in decoded}
+
+    def decode_first(self, x: np.ndarray) -> Columns:
+        """The first columns of x, (N, D or fewer), alone."""
+        return {c.name: _from_encoded(c, v) for c, v in zip(self.columns, np.asarray(x, dtype=np.float64).T)}
+
+    def encode_first(self, values: Mapping[str, object]) -> np.ndarray:
+        """One value for each of the first columns, by name, as numbers (P,).
+
+        Raises:
+            DataError: other columns than the first are named, or a value does not fit its column.
+        """
+        first = self.columns[: len(values)]
+        if {c.name for c in first} != set(values):
+            raise DataError(
+                f"values are given for {listed(values)}, but this model predicts its columns one after the other, in "
+                f"the order {listed(self.names)}: give the first ones of these"
+            )
+        table = read({c.name: [values[c.name]] for c in first} or {"": [0]})
+        numbers = {c.name: read_column(c, table.columns[c.name]) for c in first}
+        return np.array([float(v[0]) for v in numbers.values()])
 
     def to_json(self) -> dict[str, object]:
         """Plain JSON: dicts, lists, strings, numbers, booleans, None."""

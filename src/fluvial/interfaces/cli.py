@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
 import fluvial
 from fluvial.interfaces.words import command, listed_names, parse_assignments, parse_seconds
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from fluvial.tasks.model import Model
 
 
 class Interrupted(KeyboardInterrupt):
@@ -40,9 +34,7 @@ app = App(
 
 @app.command
 def fit(
-    data: str | None = None,
-    /,
-    *,
+    *data: str,
     model: str | None = None,
     context: str | None = None,
     out: Path | None = None,
@@ -54,17 +46,20 @@ def fit(
     drop_missing: Annotated[bool, Parameter(negative=())] = False,
     force: Annotated[bool, Parameter(negative=())] = False,
     device: str | None = None,
+    rate: int | None = None,
+    labels: str | None = None,
 ) -> None:
-    """Learn the density of a table and write a run folder with a report.
+    """Learn the density of a table, or of sound, and write a run folder with a report.
 
     Parameters
     ----------
     data
-        CSV, Parquet, Feather, .npy or .npz file. None: the bundled table of abalones, given their sex.
+        CSV, Parquet, Feather, .npy or .npz file; or sound files, or a folder of them. None: the bundled table of
+        abalones, given their sex.
     model
-        gaussian, nice, realnvp, maf, maf_mog, iaf, nsf or nsf_coupling. None: the best all-rounder.
+        gaussian, nice, realnvp, maf, maf_mog, iaf, nsf or nsf_coupling; wavenet for sound. None: the best all-rounder.
     context
-        Columns to condition on, separated by commas.
+        Columns, or labels of recordings, to condition on, separated by commas.
     out
         Run folder. None: runs/TABLE-MODEL.
     epochs
@@ -83,13 +78,18 @@ def fit(
         Replace the run in the run folder.
     device
         cpu, cuda or another torch device.
+    rate
+        Of sound: samples per second to bring all files to. None: that of most files.
+    labels
+        Of sound: how file names tell labels, such as {digit}_{speaker}_{take}. None: names of sub-folders.
     """
     from fluvial.interfaces.fitting import resumable, run_fit, run_folder
 
-    folder = out or run_folder(data, model, resume, force)
+    source = _source(data)
+    folder = out or run_folder(source, model, resume, force)
     try:
         fitted = run_fit(
-            data,
+            source,
             model=model,
             context=listed_names(context),
             out=folder,
@@ -101,18 +101,21 @@ def fit(
             drop_missing=drop_missing,
             force=force,
             device=device,
+            rate=rate,
+            labels=labels,
         )
     except KeyboardInterrupt:
         if resumable(folder):
             raise Interrupted(folder) from None
         raise
+    from fluvial.interfaces.commands import write_report
     from fluvial.interfaces.summary import summary
 
     for warning in fitted.record["warnings"]:
         _say(f"note: {warning}")
     print(summary(fitted, folder))
     try:
-        print(f"report: {_report(fitted, folder)}")
+        print(f"report: {write_report(fitted, folder)}")
     except ValueError as error:
         if not _is_ours(error):
             raise
@@ -122,13 +125,13 @@ def fit(
 @app.command
 def score(
     run: Path,
-    data: str,
     /,
-    *,
+    *data: str,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     drop_missing: Annotated[bool, Parameter(negative=())] = False,
+    context: str | None = None,
 ) -> None:
-    """Log-density of each row of a table, in nats and in the units of the data.
+    """Log-density of each row of a table, in nats and in the units of the data; of sound, bits per sample of each file.
 
     Models that predict one column after the other (gaussian; maf and maf_mog with transforms=1) also give
     each column's share.
@@ -138,20 +141,21 @@ def score(
     run
         Run folder of a fit.
     data
-        A table with the columns that the model was fitted to, in any order.
+        A table with the columns that the model was fitted to, in any order; or sound files, or a folder of them.
     out
         File for the scores: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
     drop_missing
         Leave out rows with missing or infinite values.
+    context
+        Of sound: labels of all the files, such as digit=7,speaker=theo. None: read from their names or folders.
     """
-    fitted = fluvial.load(run)
-    scores = fitted.score(data, drop_missing=drop_missing)
-    for warning in scores.warnings:
-        _say(f"note: {warning}")
-    if not fitted.exact:
-        _say("the scores are lower bounds: the table has rounded or integer columns")
-    parts = {f"log_prob {name}": part for name, part in scores.parts.items()}
-    _write({"row": scores.rows, "log_prob": scores.log_prob, **parts}, out)
+    from fluvial.interfaces.commands import scored, write_columns
+    from fluvial.tasks.entrance import load_any
+
+    columns, notes = scored(load_any(run), _source(data), drop_missing, _given(context))
+    for note in notes:
+        _say(note)
+    write_columns(columns, out)
 
 
 @app.command
@@ -159,32 +163,53 @@ def sample(
     run: Path,
     /,
     *,
-    number: Annotated[int, Parameter(name=["--number", "-n"])] = 1000,
+    number: Annotated[int | None, Parameter(name=["--number", "-n"])] = None,
     context: str | None = None,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     seed: int | None = None,
+    seconds: float | None = None,
+    prompt: Path | None = None,
+    temperature: float | None = None,
 ) -> None:
-    """New rows, in the columns, types and bounds of the table that the model was fitted to.
+    """New rows, in the columns, types and bounds of the table that the model was fitted to; or new recordings.
 
     Parameters
     ----------
     run
         Run folder of a fit.
     number
-        How many rows.
+        How many rows or recordings. None: 1000 rows, 4 recordings.
     context
-        Values to condition on, such as Sex=M,Age=3. None: drawn from the training rows.
+        Values to condition on, such as Sex=M,Age=3. None: drawn from the training data.
     out
-        File for the rows: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
+        File for the rows: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout. Of sound: folder for WAV files.
+        None: samples in the run folder.
     seed
-        For the same rows again. None: a new one, which is told.
+        For the same rows or recordings again. None: a new one, which is told.
+    seconds
+        Of sound: how long. None: as long as the recordings were.
+    prompt
+        Of sound: a file to go on with.
+    temperature
+        Of sound: below 1 likely sounds become likelier, which is another density than the fitted one.
     """
     import secrets
 
-    fitted = fluvial.load(run)
-    given = parse_assignments(context.split(",")) if context else None
+    from fluvial.interfaces.commands import drawn, recorded, write_columns
+    from fluvial.tasks.entrance import load_any
+    from fluvial.tasks.sound import SoundModel
+
+    fitted, given = load_any(run), _given(context)
     chosen = secrets.randbelow(2**31) if seed is None else seed
-    _write(fitted.sample_columns(number, given, chosen), out, fitted.schema.header)
+    if isinstance(fitted, SoundModel):
+        folder = out or run / "samples"
+        for path in recorded(
+            fitted, 4 if number is None else number, folder, given, chosen, seconds, prompt, temperature
+        ):
+            print(path)
+    else:
+        rows = drawn(fitted, 1000 if number is None else number, given, chosen, (seconds, prompt, temperature))
+        write_columns(rows, out, fitted.schema.header)
     if seed is None:
         _say(f"drawn with --seed {chosen}")
 
@@ -198,7 +223,10 @@ def report(run: Path, /) -> None:
     run
         Run folder of a fit.
     """
-    print(_report(fluvial.load(run), run))
+    from fluvial.interfaces.commands import write_report
+    from fluvial.tasks.entrance import load_any
+
+    print(write_report(load_any(run), run))
 
 
 @app.command
@@ -211,8 +239,9 @@ def info(run: Path, /) -> None:
         Run folder of a fit.
     """
     from fluvial.interfaces.summary import details
+    from fluvial.tasks.entrance import load_any
 
-    print(details(fluvial.load(run), run))
+    print(details(load_any(run), run))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -250,22 +279,13 @@ def _how_to_go_on(argv: list[str], folder: Path) -> str:
     return f"interrupted; the fit is kept in {folder} and goes on with: {command}"
 
 
-def _report(fitted: Model, folder: Path) -> Path:
-    from fluvial.interfaces.report import write_report
+def _source(data: tuple[str, ...]) -> str | list[str] | None:
+    """One path, several, or none."""
+    return list(data) if len(data) > 1 else next(iter(data), None)
 
-    return write_report(fitted, folder)
 
-
-def _write(columns: dict[str, np.ndarray], out: Path | None, header: bool = True) -> None:
-    if out is not None:
-        from fluvial.data.files import write
-
-        return write(columns, out, header)
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    if header:
-        writer.writerow(columns)
-    writer.writerows(zip(*(values.tolist() for values in columns.values())))
-    return None
+def _given(context: str | None) -> dict[str, object] | None:
+    return parse_assignments(context.split(",")) if context else None
 
 
 def _is_ours(error: ValueError) -> bool:

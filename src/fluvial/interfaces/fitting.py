@@ -1,11 +1,11 @@
-"""The command line's fit: the bundled table, the run folder's name, and a progress bar."""
+"""The command line's fit: tables, sound, the bundled table, the run folder's name, and a progress bar."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -13,11 +13,16 @@ from typing import Any
 
 from fluvial.core.errors import UsageError
 from fluvial.data.abalone import load_abalone
+from fluvial.data.audio import is_sound
 from fluvial.data.tables import Table, read
 from fluvial.interfaces.words import command
-from fluvial.models import DEFAULT, resolve
-from fluvial.tasks.fit import Progress, fit, line
+from fluvial.models import DEFAULT, SOUND, resolve
+from fluvial.tasks.entrance import fit
+from fluvial.tasks.fit import Progress, line
+from fluvial.tasks.fit_sound import DEFAULT as SOUND_DEFAULT
+from fluvial.tasks.fit_sound import LEARNING_RATE, sound_line
 from fluvial.tasks.model import Model
+from fluvial.tasks.sound import SoundModel
 from fluvial.training import Record, Settings
 from fluvial.training.run import RunFolder
 
@@ -25,7 +30,7 @@ _OWN = ("epochs", "budget", "seed", "device")  # settings that are flags of thei
 
 
 def run_fit(
-    data: str | None,
+    data: str | list[str] | None,
     *,
     model: str | None,
     context: tuple[str, ...],
@@ -38,17 +43,22 @@ def run_fit(
     drop_missing: bool,
     force: bool,
     device: str | None,
-) -> Model:
-    """Fit the table in ``data``, or the bundled one, and write the run folder ``out``."""
+    rate: int | None = None,
+    labels: str | None = None,
+) -> Model | SoundModel:
+    """Fit the table or the sound in ``data``, or the bundled table, and write the run folder ``out``."""
     if resume and force:
         raise UsageError("--resume goes on with a run and --force replaces it: give one of the two")
     training, options = _split(assignments)
+    sound = is_sound(data)
+    if sound:
+        training.setdefault("learning_rate", LEARNING_RATE)
     settings = Settings(epochs=epochs, budget=budget, seed=seed, device=device, **training)
-    resolve(model or DEFAULT, options)
-    table, units, given = _table(data, context)
-    with _progress() as progress:
+    resolve(model or _default(sound), options)
+    source, units, given = (data, {}, context) if sound or isinstance(data, list) else _table(data, context, model)
+    with _progress(sound_line if sound else line) as progress:
         return fit(
-            table,
+            source,
             model,
             context=given,
             units=units,
@@ -57,6 +67,8 @@ def run_fit(
             resume=resume,
             force=force,
             drop_missing=drop_missing,
+            rate=rate,
+            labels=labels,
             options=options,
             settings=settings,
             progress=progress,
@@ -64,9 +76,10 @@ def run_fit(
         )
 
 
-def run_folder(data: str | None, model: str | None, resume: bool, force: bool) -> Path:
+def run_folder(data: str | list[str] | None, model: str | None, resume: bool, force: bool) -> Path:
     """runs/TABLE-MODEL, numbered if that is taken; the last one to resume or replace."""
-    name = f"{Path(data).name.split('.')[0] if data else 'abalone'}-{model or DEFAULT}"
+    first = Path(data[0]).absolute().parent if isinstance(data, list) else Path(data or "abalone")
+    name = f"{first.name.split('.')[0]}-{model or _default(is_sound(data))}"
     free, last, n = Path("runs", name), None, 1
     while free.exists():
         last, n = free, n + 1
@@ -74,12 +87,21 @@ def run_folder(data: str | None, model: str | None, resume: bool, force: bool) -
     return last if last is not None and (resume or force) else free
 
 
+def _default(sound: bool) -> str:
+    return SOUND_DEFAULT if sound else DEFAULT
+
+
 def resumable(folder: Path) -> bool:
     """Whether an interrupted fit can go on in this folder."""
     return RunFolder(folder).checkpoint.exists()
 
 
-def _table(data: str | None, context: tuple[str, ...]) -> tuple[Table, dict[str, str], tuple[str, ...]]:
+def _table(
+    data: str | None, context: tuple[str, ...], model: str | None
+) -> tuple[Table, dict[str, str], tuple[str, ...]]:
+    if model in SOUND:
+        what = "give a sound file, a folder of them, or an .npz of recordings"
+        raise UsageError(f"{model} is a model of sound: {what}{f', not {data}' if data else ''}")
     if data is not None:
         return read(data), {}, context
     table, units = load_abalone()
@@ -97,7 +119,7 @@ def _split(assignments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
 
 
 @contextmanager
-def _progress() -> Generator[bool | Progress]:
+def _progress(words: Callable[[Record], str]) -> Generator[bool | Progress]:
     """A bar on a terminal; in a pipe a line every few seconds."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield True
@@ -111,6 +133,6 @@ def _progress() -> Generator[bool | Progress]:
 
         def show(record: Record) -> None:
             total = None if record.left is None else record.elapsed + record.left
-            bar.update(task, completed=record.elapsed, total=total, description=line(record))
+            bar.update(task, completed=record.elapsed, total=total, description=words(record))
 
         yield show

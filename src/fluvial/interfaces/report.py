@@ -87,7 +87,7 @@ def write_report(model: Model, folder: Path) -> Path:
         RunError: the run kept no rows, or a file cannot be written.
         UsageError: matplotlib, jinja2 or scikit-learn is not installed.
     """
-    _need_extras()
+    need_extras()
     train, held_out = _rows(model, "train"), _rows(model, "held_out")
     if train is None:
         raise RunError("the run has kept no rows to examine the model with: fit it again to get a report")
@@ -106,9 +106,9 @@ def write_report(model: Model, folder: Path) -> Path:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"{folder / 'figures'} could not be made: {error.strerror or error}") from None
-    pictures = {name: _picture(figure) for name, figure in figures.items()}
-    for name, picture in pictures.items():
-        write_atomically(folder / "figures" / f"{name}.png", picture.png)
+    pictures = {name: picture(figure) for name, figure in figures.items()}
+    for name, drawn in pictures.items():
+        write_atomically(folder / "figures" / f"{name}.png", drawn.png)
     write_atomically(folder / "report.json", _json(model, diagnosis, checks).encode())
     page = folder / "report.html"
     write_atomically(page, _render(diagnosis, checks, pictures, facts).encode())
@@ -139,7 +139,7 @@ def _figures(model: Model, d: Diagnosis) -> dict[str, Figure]:
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def _picture(figure: Figure) -> Picture:
+def picture(figure: Figure) -> Picture:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # names in scripts that the font lacks
@@ -247,11 +247,12 @@ def _json(model: Model, d: Diagnosis, checks: tuple[Check, ...]) -> str:
 
 def _render(d: Diagnosis, checks: tuple[Check, ...], pictures: Mapping[str, Picture], facts: Mapping[str, Any]) -> str:
     from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters["number"] = _number  # pyright: ignore[reportArgumentType]
     environment.filters["tight"] = _tight  # pyright: ignore[reportArgumentType]
-    source = resources.files("fluvial.interfaces").joinpath("report.html.j2").read_text(encoding="utf-8")
+    source, style = (read_template(name) for name in ("report.html.j2", "report.css"))
     overall = worst(checks)
     cards = [
         (topic, worst(checks, topic), _VERDICTS[topic][worst(checks, topic)], [c for c in checks if c.topic == topic])
@@ -259,6 +260,7 @@ def _render(d: Diagnosis, checks: tuple[Check, ...], pictures: Mapping[str, Pict
     ]
     return environment.from_string(source).render(
         d=d,
+        style=Markup(style),
         cards=cards,
         marks=_MARKS,
         overall=overall,
@@ -266,6 +268,11 @@ def _render(d: Diagnosis, checks: tuple[Check, ...], pictures: Mapping[str, Pict
         pictures=pictures,
         **facts,
     )
+
+
+def read_template(name: str) -> str:
+    """A file that lies beside this one."""
+    return resources.files("fluvial.interfaces").joinpath(name).read_text(encoding="utf-8")
 
 
 def _number(value: float | None) -> str:
@@ -330,7 +337,7 @@ def _versions() -> dict[str, str]:
     return {"fluvial": fluvial.__version__, "torch": str(torch.__version__), "python": platform.python_version()}
 
 
-def _need_extras() -> None:
+def need_extras() -> None:
     try:
         import jinja2  # noqa: F401  # pyright: ignore
         import matplotlib  # noqa: F401  # pyright: ignore

@@ -8,11 +8,15 @@ from typing import Any
 
 from fluvial.core.errors import RunError
 from fluvial.data.columns import Column
+from fluvial.interfaces.summary_sound import sound_details, sound_summary
 from fluvial.tasks.model import Model
+from fluvial.tasks.sound import SoundModel
 
 
-def summary(model: Model, folder: Path) -> str:
-    """What a fit came to: scores beside the yardstick's, and where it is kept."""
+def summary(model: Model | SoundModel, folder: Path) -> str:
+    """What a fit came to: scores beside those of simple models, and where it is kept."""
+    if isinstance(model, SoundModel):
+        return sound_summary(model, folder)
     record, sizes, training = model.record, model.record["sizes"], model.record["training"]
     lines = [
         f"{record['model']['model']}: {sizes['columns']} columns, {sizes['train']:,} rows to train on, "
@@ -25,14 +29,14 @@ def summary(model: Model, folder: Path) -> str:
     return "\n".join([*lines, f"run: {folder}"])
 
 
-def details(model: Model, folder: Path) -> str:
+def details(model: Model | SoundModel, folder: Path) -> str:
     """All that a run folder says about its model.
 
     Raises:
         RunError: the record in the folder lacks something.
     """
     try:
-        return _details(model, folder)
+        return sound_details(model, folder) if isinstance(model, SoundModel) else _details(model, folder)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise RunError(f"the record in {folder} is damaged or not fluvial's: {error!r}") from None
 

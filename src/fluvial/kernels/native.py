@@ -18,6 +18,7 @@ from torch import Tensor
 
 VERSION = 2
 """Of the C interface; a library with another one is not used."""
+_suspended = False
 _FILE = Path(__file__).with_name("_kernels.so")
 
 
@@ -39,7 +40,7 @@ class SplineJob(ctypes.Structure):
 
 def active() -> bool:
     """True where compiled kernels run on the CPU."""
-    return _load()[0] is not None
+    return not _suspended and _load()[0] is not None
 
 
 # what torch.compiler.assume_constant_result does, but that one imports the whole compiler: a second
@@ -78,6 +79,17 @@ def restricted_to(name: str) -> Generator[None]:
         yield
     finally:
         _choose(before, names)
+
+
+@contextmanager
+def torch_only() -> Generator[None]:
+    """Compute with torch alone, as where nothing was compiled; for tests and comparisons."""
+    global _suspended
+    before, _suspended = _suspended, True
+    try:
+        yield
+    finally:
+        _suspended = before
 
 
 def _choose(name: str, names: list[str]) -> None:

@@ -1,18 +1,27 @@
 """Recipes: every model as a composition, and the registry that builds them by name."""
 
+from fluvial.models.flowplusplus import flowpp
+from fluvial.models.image import glow
 from fluvial.models.made import made, made_mog
 from fluvial.models.orders import OrderMixture
+from fluvial.models.pixelcnn import pixelcnn
+from fluvial.models.pixels import bits_per_dimension, sample_at_temperature
 from fluvial.models.registry import (
     CLOSED_FORM,
     DEFAULT,
     DEFAULT_DISCRETE,
     DISCRETE,
+    IMAGE_PRESETS,
+    IMAGES,
     PRESETS,
     RECIPES,
+    SOUND,
     build,
     preset,
+    recipe_of,
     resolve,
 )
+from fluvial.models.sequence import wavenet
 from fluvial.models.tabular import gaussian, iaf, maf, maf_mog, nice, nsf, nsf_coupling, realnvp
 
 __all__ = [
@@ -20,11 +29,17 @@ __all__ = [
     "DEFAULT",
     "DEFAULT_DISCRETE",
     "DISCRETE",
+    "IMAGES",
+    "IMAGE_PRESETS",
     "PRESETS",
     "RECIPES",
+    "SOUND",
     "OrderMixture",
+    "bits_per_dimension",
     "build",
+    "flowpp",
     "gaussian",
+    "glow",
     "iaf",
     "made",
     "made_mog",
@@ -33,7 +48,11 @@ __all__ = [
     "nice",
     "nsf",
     "nsf_coupling",
+    "pixelcnn",
     "preset",
     "realnvp",
+    "recipe_of",
     "resolve",
+    "sample_at_temperature",
+    "wavenet",
 ]

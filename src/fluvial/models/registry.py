@@ -9,8 +9,10 @@ from typing import Any
 
 from fluvial.conditioners import ContextEncoder, ContextMap
 from fluvial.core import Chain, Density, Flow, Transform, UsageError
-from fluvial.models import tabular
+from fluvial.models import image, sequence, tabular
+from fluvial.models.flowplusplus import flowpp
 from fluvial.models.made import made, made_mog
+from fluvial.models.pixelcnn import pixelcnn
 from fluvial.transforms import CodeMap, Codes, ColumnMap, Columns
 
 Recipe = Callable[..., Density]
@@ -28,11 +30,19 @@ RECIPES: dict[str, Recipe] = {
         tabular.nsf_coupling,
         made,
         made_mog,
+        pixelcnn,
+        sequence.wavenet,
     )
 }
 
+IMAGES: dict[str, Recipe] = {r.__name__: r for r in (image.nice, image.realnvp, image.glow, flowpp)}
+"""Recipes for events of shape (C, H, W); a name that is in ``RECIPES`` too means the same paper's model of vectors."""
+
 DEFAULT = "nsf"
 """The model that ``fit`` takes when none is named; chosen by measurement (benchmarks/fidelity.py)."""
+
+SOUND = frozenset({"wavenet"})
+"""Models of recordings; the others are of rows of a table."""
 
 CLOSED_FORM = frozenset({"gaussian"})
 """Models that ``initialize`` with the whole training set fits completely."""
@@ -40,7 +50,7 @@ CLOSED_FORM = frozenset({"gaussian"})
 DEFAULT_DISCRETE = "made"
 """The same for rows of labels, or of zeros and ones."""
 
-DISCRETE = frozenset({"made"})
+DISCRETE = frozenset({"made", "pixelcnn"})
 """Models of probabilities, for rows of labels and whole numbers; ``classes`` is their option."""
 
 _MAF_PAPER = {"transforms": 5, "hidden": (512, 512), "batch_norm": True, "bound": None, "normal_init": True}
@@ -70,39 +80,98 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     # Durkan et al. 2019, arXiv 1906.04032, appendix B.1
     "nsf": {"paper": {"transforms": 10, "hidden": (256, 256), "residual": True, "bound": 3.0}},
     "nsf_coupling": {"paper": {"transforms": 10, "hidden": (256, 256), "residual": True, "bound": 3.0}},
+    # the paper gives no widths; two open configurations do
+    "wavenet": {
+        "ibab": {"stacks": 5, "layers": 10, "kernel": 2, "channels": 32, "gates": 32, "skips": 512, "first": 2},
+        "vocoder": {"stacks": 3, "layers": 10, "kernel": 3, "channels": 128, "gates": 128, "skips": 128},
+        "vocoder16": {
+            **{"levels": 65536, "components": 10},
+            **{"stacks": 4, "layers": 6, "kernel": 3, "channels": 128, "gates": 128, "skips": 128},
+        },
+    },
+}
+
+_GLOW_CODE = {"levels": 3, "steps": 32, "width": 512, "sigmoid": True, "linear": "full", "factor": 3.0, "border": True}
+_GLOW_PAPER = {"levels": 3, "steps": 32, "width": 512, "bound": None}
+_GLOW_SIZES: dict[str, dict[str, Any]] = {
+    "cifar10": {},
+    "imagenet32": {"steps": 48},
+    "imagenet64": {"levels": 4, "steps": 48},
+    "celeba_hq": {"levels": 6, "additive": True, "bits": 5},
+}
+
+IMAGE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    # Dinh et al. 2014, arXiv 1410.8516, table 2, and the released code; whitening is a matter of the data
+    "nice": {
+        "paper_mnist": {"width": 1000, "layers": (5, 5, 5, 5)},
+        "paper_tfd": {"width": 5000, "layers": (4, 4, 4, 4), "gaussian": True},
+        "paper_svhn": {"width": 2000, "layers": (4, 4, 4, 4)},
+        "paper_cifar10": {"width": 2000, "layers": (4, 4, 4, 4), "centered": True},
+        "code_mnist": {"width": 1000, "layers": (5, 5, 5, 5)},
+        "code_tfd": {"width": 2000, "layers": (3, 3, 2, 2, 1, 1, 1, 1)},
+        "code_cifar10": {"width": 2400, "layers": (1, 1, 3, 3, 2, 2, 1, 1), "gaussian": True, "centered": True},
+    },
+    # Dinh et al. 2016, arXiv 1605.08803, section 4.1, and the released code
+    "realnvp": {
+        "paper_cifar10": {"scales": 2, "blocks": 8, "width": 64},
+        "paper_imagenet32": {"scales": 4, "blocks": 4, "width": 32},
+        "paper_imagenet64": {"scales": 5, "blocks": 2, "width": 32},
+        "code_imagenet32": {"scales": 4, "blocks": 4, "width": 32, "zeros_count": True},
+        "code_imagenet64": {"scales": 5, "blocks": 4, "width": 32, "zeros_count": True},
+    },
+    # Kingma and Dhariwal 2018, arXiv 1807.03039, table 4, and the released code; labels reach the last prior alone
+    "glow": {
+        f"{source}_{data}": {**options, **size, "condition_couplings": False}
+        for source, options in (("paper", _GLOW_PAPER), ("code", _GLOW_CODE))
+        for data, size in _GLOW_SIZES.items()
+    },
+    # Ho et al. 2019, arXiv 1902.00275, section 4, and the released code (CIFAR-10)
+    "flowpp": {
+        "code_cifar10": {"blocks": 10, "width": 96, "components": 32, "dropout": 0.2, "noise_couplings": 4},
+    },
 }
 
 
-def preset(model: str, name: str) -> dict[str, Any]:
-    """Options of ``model`` as its paper or its released code has them.
+def preset(model: str, name: str, event_shape: Sequence[int] = ()) -> dict[str, Any]:
+    """Options of ``model`` as its paper or its released code has them; of its model of images for (C, H, W).
 
     >>> preset("maf", "paper")["transforms"]
     5
     """
-    known = PRESETS.get(recipe_name(model), {})
+    presets = IMAGE_PRESETS if len(event_shape) == 3 else PRESETS
+    known = presets.get(recipe_name(model, event_shape), {})
     if name not in known:
         raise UsageError(f"preset: {model} has no preset named {name!r}{_hint(name, known)}")
     return dict(known[name])
 
 
-def recipe_name(name: str) -> str:
-    """``name`` if it is a model's, else a sentence with the nearest one."""
-    if name not in RECIPES:
-        raise UsageError(f"there is no model named {name!r}{_hint(name, RECIPES)}")
+def recipe_name(name: str, event_shape: Sequence[int] = ()) -> str:
+    """``name`` if it is a model's of such events, else a sentence with the nearest one."""
+    known, others = (IMAGES, RECIPES) if len(event_shape) == 3 else (RECIPES, IMAGES)
+    if name not in known and name in others:
+        expects = "images, (C, H, W)" if others is IMAGES else "vectors, (D,)"
+        raise UsageError(f"{name} is a model of {expects}, but the events have shape {tuple(event_shape)}")
+    if name not in known:
+        raise UsageError(f"there is no model named {name!r}{_hint(name, known)}")
     return name
 
 
-def resolve(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def recipe_of(name: str, event_shape: Sequence[int] = ()) -> Recipe:
+    """The recipe ``name`` for events of this shape: of images for (C, H, W)."""
+    return (IMAGES if len(event_shape) == 3 else RECIPES)[recipe_name(name, event_shape)]
+
+
+def resolve(model: str, options: Mapping[str, Any], event_shape: Sequence[int] = ()) -> dict[str, Any]:
     """The recipe's full options: its defaults, overridden by ``options["preset"]`` if named, then by the rest.
 
     Raises:
         UsageError: an unknown model, preset or option.
     """
-    parameters = inspect.signature(RECIPES[recipe_name(model)]).parameters.values()
+    parameters = inspect.signature(recipe_of(model, event_shape)).parameters.values()
     full = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "context_shape"}
     given = dict(options)
     if "preset" in given:
-        full.update(preset(model, given.pop("preset")))
+        full.update(preset(model, given.pop("preset"), event_shape))
     for name, value in given.items():
         if name not in full:
             raise UsageError(f"{model} has no option named {name!r}{_hint(name, full)}")
@@ -124,13 +193,14 @@ def build(config: Mapping[str, Any]) -> Density:
     >>> build({"model": "maf", "event_shape": [3], "options": {"transforms": 2}}).event_shape
     (3,)
     """
-    name = recipe_name(config["model"])
     event_shape = tuple(config["event_shape"])
+    name, recipe = config["model"], recipe_of(config["model"], event_shape)
     outer = None if config.get("context_shape") is None else tuple(config["context_shape"])
     encoder = ContextEncoder([ContextMap(**m) for m in config["context"]]) if config.get("context") else None
     inner = (encoder.features,) if encoder else outer
     try:
-        flow = RECIPES[name](event_shape, context_shape=inner, **resolve(name, config.get("options") or {}))
+        options = resolve(name, config.get("options") or {}, event_shape)
+        flow = recipe(event_shape, context_shape=inner, **options)
         head = _head(config)
         if head is None and encoder is None:
             return flow

@@ -10,6 +10,7 @@ from torch import nn
 
 from fluvial.conditioners import ContextEncoder
 from fluvial.core import Density, Flow, Normal, Uniform
+from fluvial.core.density import sized
 from fluvial.models import gaussian
 from fluvial.tasks.scores import fit_closed_form
 from fluvial.tasks.two_sample import spread
@@ -57,14 +58,14 @@ def _independent(codes: Codes, train: Data) -> Density:
 
 def _gaussian(density: Density, train: Data) -> Density:
     """A Gaussian of the columns as they are, its mean linear in the context; grids are dequantised."""
-    shape, outer = density.event_shape, density.context_shape
+    shape, outer = sized(density.event_shape), density.context_shape
     embed = copy.deepcopy(density.embed) if isinstance(density, Flow) else None
     x = train.x.double().cpu().numpy()
     steps: list[float | None] = [None] * x.shape[1]
     if isinstance(density, Flow) and isinstance(density.transform, Columns):
         steps = [m.step for m in density.transform.maps]
     maps = [ColumnMap(step, location=m, scale=s) for step, m, s in zip(steps, x.mean(0).tolist(), spread(x).tolist())]
-    inner = (embed.features,) if isinstance(embed, ContextEncoder) else outer
+    inner = (embed.features,) if isinstance(embed, ContextEncoder) else None if outer is None else sized(outer)
     base = gaussian(shape, context_shape=inner) if x.shape[1] <= COVARIANCE else Normal(shape)
     flow = Flow(Columns(maps), base, shape, outer, embed).cpu().double().eval()
     fit_closed_form(flow, train)

@@ -16,7 +16,7 @@ from fluvial.training import Data
 from fluvial.training.objectives import part
 
 BINS = 20
-_FACTORISED = (Normal, Logistic, StudentT, Uniform)
+FACTORISED = (Normal, Logistic, StudentT, Uniform)
 _PROBED = 16  # rows whose Jacobian says whether the flow is triangular
 _CORRELATED = 500  # positions whose correlations are looked at, at most
 _WIDEST = 128  # columns up to which that Jacobian is worth its cost
@@ -75,7 +75,7 @@ def calibrate(density: Density, data: Data, names: Sequence[str], seed: int = 0)
     """PIT of every position of the innermost noise; None for densities whose noise is not factorised."""
     from scipy import stats
 
-    if not isinstance(density, Flow) or not isinstance(density.noise, _FACTORISED):
+    if not isinstance(density, Flow) or not isinstance(density.noise, FACTORISED):
         return None
     flow, rows = batches.behind_noise(density, data, seed)
     z = batches.encode(flow, rows.x, rows.context, seed).double()

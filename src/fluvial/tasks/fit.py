@@ -81,13 +81,7 @@ def fit(
     >>> model.sample(3).shape
     (3, 2)
     """
-    settings = replace(
-        settings or Settings(),
-        seed=seed,
-        epochs=epochs if epochs is not None or settings is None else settings.epochs,
-        budget=budget if budget is not None or settings is None else settings.budget,
-        device=device if device is not None or settings is None else settings.device,
-    )
+    settings = overruled(settings, epochs, budget, seed, device)
     settings.torch_device()
     table = read(data)
     name = model or default_model(table, context, kinds)
@@ -102,7 +96,7 @@ def fit(
         seed=seed,
         drop_missing=drop_missing,
     )
-    report = _Lines() if progress is True else progress or _silent
+    report = Lines(line) if progress is True else progress or silent
     density = _initial(prepared, seed)
     opened = open_run(out, force=force, resume=resume) if out is not None else contextlib.nullcontext()
     with opened as run:
@@ -127,14 +121,9 @@ def fit(
             },
             "exact": density.exact,
             "settings": asdict(settings),
-            "training": _training(records, seconds),
+            "training": how_it_went(records, seconds),
             "scores": _scores(density, name, prepared, seed),
-            "versions": {
-                "fluvial": fluvial.__version__,
-                "torch": str(torch.__version__),
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": versions(),
         }
         fitted = Model(density, prepared.schema, record, [asdict(r) for r in records], _kept_rows(prepared, seed))
         if run is not None:
@@ -181,7 +170,31 @@ def _learn(
     return records
 
 
-def _training(records: list[Record], seconds: float) -> dict[str, Any]:
+def overruled(
+    settings: Settings | None, epochs: int | None, budget: float | None, seed: int, device: str | None
+) -> Settings:
+    """The settings with those of ``fit``'s own arguments that are given."""
+    return replace(
+        settings or Settings(),
+        seed=seed,
+        epochs=epochs if epochs is not None or settings is None else settings.epochs,
+        budget=budget if budget is not None or settings is None else settings.budget,
+        device=device if device is not None or settings is None else settings.device,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Of what a result depends on."""
+    return {
+        "fluvial": fluvial.__version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def how_it_went(records: list[Record], seconds: float) -> dict[str, Any]:
+    """The end of the training, for the record of a fit."""
     last = records[-1] if records else None
     return {
         "seconds": seconds,
@@ -228,29 +241,29 @@ def _kept_rows(prepared: Prepared, seed: int) -> dict[str, np.ndarray]:
     return rows
 
 
-def _silent(record: Record) -> None:
-    pass
+def silent(record: Record) -> None:
+    """No progress."""
 
 
-class _Lines:
+class Lines:
     """A line on stderr every few seconds."""
 
-    def __init__(self, seconds: float = 5.0) -> None:
-        self.seconds, self.next = seconds, 0.0
+    def __init__(self, line: Callable[[Record], str], seconds: float = 5.0) -> None:
+        self.line, self.seconds, self.next = line, seconds, 0.0
 
     def __call__(self, record: Record) -> None:
         if time.monotonic() >= self.next or record.left == 0:
             self.next = time.monotonic() + self.seconds
-            print(line(record), file=sys.stderr, flush=True)
+            print(self.line(record), file=sys.stderr, flush=True)
 
 
-def line(record: Record) -> str:
-    """One record in words, for logs and pipes."""
+def line(record: Record, unit: float = 1.0, rows: str = "rows") -> str:
+    """One record in words, for logs and pipes; scores divided by ``unit`` (nats)."""
     parts = [f"epoch {record.epoch}"]
     for name, value in (("train", record.train), ("held out", record.held_out), ("best", record.best)):
         if value is not None:
-            parts.append(f"{name} {value:.3f}")
-    parts.append(f"{record.rows_per_second:,.0f} rows/s, {record.elapsed:.0f} s")
+            parts.append(f"{name} {value / unit:.3f}")
+    parts.append(f"{record.rows_per_second:,.0f} {rows}/s, {record.elapsed:.0f} s")
     if record.left is not None:
         parts.append(f"{record.left:.0f} s left")
     if record.skipped:

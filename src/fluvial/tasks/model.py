@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,8 +16,9 @@ from fluvial.core import Density, Flow
 from fluvial.core.errors import RunError, UsageError
 from fluvial.data.schema import Schema
 from fluvial.data.tables import as_kind, read
+from fluvial.tasks.events import Probability, probability
 from fluvial.training.objectives import chunk_rows, score, score_parts
-from fluvial.training.run import RunFolder, load_run, open_run
+from fluvial.training.run import RunFolder, Saved, load_run, open_run
 from fluvial.transforms import Columns
 
 _FILLS = 8  # ways to fill the cells of rounded columns that a score averages over
@@ -112,6 +113,44 @@ class Model:
         scores = [function(filled, columns.fill(rows, share), given) for share in shares]
         return None if scores[0] is None else torch.stack(scores).mean(0)
 
+    def probability(
+        self,
+        event: Callable[[dict[str, np.ndarray]], np.ndarray],
+        given: Mapping[str, object] | None = None,
+        context: object = None,
+        *,
+        steps: int | None = None,
+        draws: int = 10_000,
+        seed: int = 0,
+    ) -> Probability:
+        """P(event | the first columns, context): exact for an event of the next column alone, else by simulation.
+
+        Args:
+            event: columns by name, each (n,), those given and ``steps`` more, to whether it holds in each row.
+            given: values of the first columns; None for none.
+            context: one row, for a conditional model.
+            steps, draws, seed: see :func:`fluvial.tasks.events.probability`.
+
+        Raises:
+            DataError: given or context do not fit the table. UsageError: the model does not predict one column after
+            the other.
+        """
+        numbers = self.schema.encode_first(given or {})
+        encoded = self.schema.encode_context(context, 1)
+
+        def holds(rows: Tensor) -> Tensor:
+            return torch.as_tensor(np.asarray(event(self.schema.decode_first(rows.double().cpu().numpy()))))
+
+        return probability(
+            self.density,
+            holds,
+            torch.from_numpy(numbers),
+            context=_tensor(encoded),
+            steps=steps,
+            draws=draws,
+            seed=seed,
+        )
+
     def sample(self, n: int, context: object = None, seed: int | None = None) -> Any:  # noqa: ANN401
         """n new rows as a table of the kind that the model was fitted to, with its columns, dtypes and bounds.
 
@@ -183,7 +222,11 @@ def load(path: str | os.PathLike[str]) -> Model:
     Raises:
         RunError: it is missing, unfinished, damaged, foreign or of a newer version, as a sentence.
     """
-    saved = load_run(path)
+    return restore(load_run(path), path)
+
+
+def restore(saved: Saved, path: str | os.PathLike[str]) -> Model:
+    """The model in a run folder that has been read."""
     record = {k: v for k, v in saved.config.items() if k not in ("schema", "format", "weights_sha256")}
     schema = Schema.from_json(saved.config["schema"])
     if (len(schema.columns),) != tuple(saved.density.event_shape):

@@ -87,9 +87,7 @@ def prepare(
             raise UsageError("option classes: the table itself tells how many values each column has; leave it out")
         maps = [_code_map(c, v) for c, v in zip(schema.columns, encoded.x.T)]
         config["codes"] = [asdict(m) for m in maps]
-        full["classes"] = list(dict.fromkeys(m.classes for m in maps))
-        if len(full["classes"]) > 1:
-            full["classes"] = [m.classes for m in maps]
+        full["classes"] = _classes(maps, full["classes"])
     else:
         maps = [_column_map(c, v) for c, v in zip(schema.columns, encoded.x[kept].T)]
         config["columns"] = [asdict(m) for m in maps]
@@ -120,6 +118,14 @@ def _column_map(column: Column, values: np.ndarray) -> ColumnMap:
         return ColumnMap.fit(values, column.step, column.lower, column.upper)
     except DataError as error:
         raise DataError(f"column {column.name!r}, in the rows to train on: {error}") from None
+
+
+def _classes(maps: Sequence[CodeMap], option: object) -> int | list[int]:
+    """Classes as the model's option has them: one number, or one for each column where they differ."""
+    counts = [m.classes for m in maps]
+    if isinstance(option, int):
+        return max(counts)
+    return counts[:1] if len(set(counts)) == 1 else counts
 
 
 def _code_map(column: Column, values: np.ndarray) -> CodeMap:
@@ -178,7 +184,8 @@ def _parameters(config: Mapping[str, Any]) -> int:
     counts: list[int] = []
     options = dict(config["options"])
     if "classes" in options:
-        options["classes"] = [max(options["classes"])]
+        classes = options["classes"]
+        options["classes"] = classes if isinstance(classes, int) else [max(classes)]
     for size in _SMALL:
         with torch.random.fork_rng([]):
             small = build({**config, "event_shape": [size], "columns": None, "codes": None, "options": options})

@@ -2,6 +2,18 @@
 
 from fluvial.training.objectives import negative_log_likelihood, reverse_kl, score
 from fluvial.training.settings import Settings
-from fluvial.training.trainer import Data, Record, train
+from fluvial.training.trainer import Data, Record, Rows, train
+from fluvial.training.windows import Continuation, Windows
 
-__all__ = ["Data", "Record", "Settings", "negative_log_likelihood", "reverse_kl", "score", "train"]
+__all__ = [
+    "Continuation",
+    "Data",
+    "Record",
+    "Rows",
+    "Settings",
+    "Windows",
+    "negative_log_likelihood",
+    "reverse_kl",
+    "score",
+    "train",
+]

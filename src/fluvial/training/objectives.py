@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from fluvial.core import Density
+from fluvial.core.transform import EventShape
 
 Chunk = Callable[[slice, torch.device], Tensor]
 
+_LONG = 8192
 _ELEMENTS = 1 << 19  # numbers of x that are scored at once; networks need some dozens of times this
 
 
@@ -29,13 +32,13 @@ def reverse_kl(density: Density, log_prob: Callable[[Tensor], Tensor], n: int, c
     return (log_q - log_prob(x)).mean()
 
 
-def chunk_rows(event_shape: tuple[int, ...]) -> int:
-    """Rows of this shape that can be scored at once in bounded memory.
+def chunk_rows(event_shape: EventShape) -> int:
+    """Rows of this shape that can be scored at once in bounded memory; any length counts as a long one.
 
     >>> chunk_rows((8,)), chunk_rows((784,))
     (8192, 668)
     """
-    return max(64, min(8192, _ELEMENTS // max(1, torch.Size(event_shape).numel())))
+    return max(64, min(8192, _ELEMENTS // max(1, math.prod(n or _LONG for n in event_shape))))
 
 
 def score(density: Density, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor:
@@ -43,7 +46,7 @@ def score(density: Density, x: Tensor, context: Tensor | None = None, seed: int 
 
     The caller's random state is untouched, and so is the density's mode.
     """
-    return _evaluate(density, density.log_prob, x, context, seed)
+    return evaluate(density, density.log_prob, x, context, seed)
 
 
 def score_parts(density: Density, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor | None:
@@ -51,16 +54,17 @@ def score_parts(density: Density, x: Tensor, context: Tensor | None = None, seed
     with torch.no_grad():
         if x.shape[0] == 0 or density.parts(x[:1], None if context is None else context[:1]) is None:
             return None
-    return _evaluate(density, density.parts, x, context, seed)  # pyright: ignore
+    return evaluate(density, density.parts, x, context, seed)  # pyright: ignore
 
 
-def _evaluate(
+def evaluate(
     density: Density,
     function: Callable[[Tensor, Tensor | None], Tensor],
     x: Tensor,
     context: Tensor | None,
     seed: int,
 ) -> Tensor:
+    """``function`` of the rows, chunk by chunk, as :func:`score` does it."""
     n = x.shape[0]
     if n == 0:
         return torch.empty(0)
@@ -83,7 +87,7 @@ def by_chunk(density: Density, chunk: Chunk, rows: int, seed: int) -> Tensor:
             parts = [chunk(slice(i, min(i + size, rows)), device).cpu() for i in range(0, rows, size)]
     finally:
         density.train(training)
-    return torch.cat(parts) if parts else torch.empty(0, *density.event_shape)
+    return torch.cat(parts) if parts else torch.empty(0, *(n or 0 for n in density.event_shape))
 
 
 def part(context: Tensor | None, rows: slice, device: torch.device) -> Tensor | None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -31,15 +31,94 @@ _SMALL = 2e9  # operations of a step below which a second thread costs more than
 _LIMIT = 1000  # epochs at most where only patience ends training
 
 
+class Rows(Protocol):
+    """What the loop asks of its data. A row may stand for many units, such as the samples of a sound.
+
+    Scores are means over units, so they do not depend on how units are put together in rows.
+    """
+
+    def __len__(self) -> int: ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Independent units and the numbers in each, which decide on the weight decay."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Rows a step, where the settings leave it open."""
+        ...
+
+    @property
+    def initial(self) -> int:
+        """Rows that data-dependent initialisation reads."""
+        ...
+
+    def rows(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor | None]:
+        """The rows with these numbers and their context, on ``device``; any noise from torch's generator."""
+        ...
+
+    def count(self, index: Tensor | None = None) -> int:
+        """Units in these rows, or in all."""
+        ...
+
+    def batches(self, order: Tensor, size: int) -> list[Tensor]:
+        """All rows in batches, in an order that is a function of ``order``."""
+        ...
+
+    def score(self, density: Density, seed: int) -> float:
+        """Mean of log p over all units, nats."""
+        ...
+
+    def digest(self) -> str:
+        """A fingerprint, to tell whether a run goes on with the rows that it began with."""
+        ...
+
+    def to(self, device: torch.device) -> Rows:
+        """The same rows, where ``rows`` gets them quickest."""
+        ...
+
+
 @dataclass(frozen=True)
 class Data:
     """Rows x (N, *event_shape) and their context (N, *context_shape), if there is one."""
 
     x: Tensor
     context: Tensor | None = None
+    initial = 4096
 
     def __len__(self) -> int:
         return self.x.shape[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """N, and numbers in each row."""
+        return len(self), self.x[:1].numel()
+
+    @property
+    def batch_size(self) -> int:
+        """A power of two that suits N."""
+        return _batch_size(len(self))
+
+    def count(self, index: Tensor | None = None) -> int:
+        """Rows."""
+        return len(self) if index is None else len(index)
+
+    def batches(self, order: Tensor, size: int) -> list[Tensor]:
+        """Parts of ``order``."""
+        return _split(order.to(self.x.device), size)
+
+    def score(self, density: Density, seed: int) -> float:
+        """Mean log p of the rows, nats."""
+        return score(density, self.x, self.context, seed).double().mean().item()
+
+    def digest(self) -> str:
+        """A fingerprint of rows and context."""
+        hashed = hashlib.blake2b(digest_size=16)
+        for rows in (self.x, self.context):
+            if rows is not None:
+                hashed.update(rows.cpu().contiguous().numpy().data)
+        return hashed.hexdigest()
 
     def rows(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """The rows with these numbers, on ``device``."""
@@ -55,7 +134,8 @@ class Data:
 
 @dataclass(frozen=True)
 class Record:
-    """Where training stands. Scores are negative log-likelihoods, nats per row; times are seconds."""
+    """Where training stands. Scores are negative log-likelihoods, nats per row (for sound: per sample, and
+    ``rows_per_second`` counts samples); times are seconds."""
 
     epoch: int
     step: int
@@ -96,8 +176,8 @@ class _Progress:
 
 def train(
     density: Density,
-    data: Data,
-    held_out: Data | None = None,
+    data: Rows,
+    held_out: Rows | None = None,
     settings: Settings | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
@@ -121,8 +201,8 @@ def train(
         RunError: the checkpoint belongs to another run or cannot be written, or training is not finite.
     """
     settings = settings or Settings()
-    if len(data) < 2:
-        raise DataError(f"training needs at least 2 rows, got {len(data)}")
+    if data.count() < 2:
+        raise DataError(f"training needs at least 2 rows, got {data.count()}")
     loop = _Loop(density, data, held_out, settings, checkpoint, tag)
     threads = torch.get_num_threads()
     torch.set_num_threads(loop.threads)
@@ -141,23 +221,23 @@ class _Loop:
     def __init__(
         self,
         density: Density,
-        data: Data,
-        held_out: Data | None,
+        data: Rows,
+        held_out: Rows | None,
         settings: Settings,
         path: Path | None,
         tag: str,
     ) -> None:
         self.settings, self.path, self.device = settings, path, settings.torch_device()
-        self.tag, self.digest = tag, "" if path is None else _digest(data)
+        self.tag, self.digest = tag, "" if path is None else data.digest()
         self.density = density.to(self.device)
         self.data = data.to(self.device)
         self.held_out = None if held_out is None else held_out.to(self.device)
-        self.batch_size = settings.batch_size or _batch_size(len(data))
-        self.batches = len(_split(torch.arange(len(data)), self.batch_size))
+        self.batch_size = settings.batch_size or data.batch_size
+        self.batches = len(data.batches(torch.arange(len(data)), self.batch_size))
         self.patience, self.epochs = _ends(settings, self.batches)
         self.plateau = max(1, min(self.patience, _patience(self.batches)) // 3)
         self.parameters = [p for p in density.parameters() if p.requires_grad]
-        self.optimizer = _optimizer(self.parameters, settings, settings.decay(*data.x.flatten(1).shape))
+        self.optimizer = _optimizer(self.parameters, settings, settings.decay(*data.size))
         self.averaged = AveragedModel(density, multi_avg_fn=_average(settings.ema)) if settings.ema else None
         self.progress = _Progress()
         self.best = _copied(density)
@@ -167,7 +247,7 @@ class _Loop:
     @property
     def threads(self) -> int:
         """One for small steps, whose threads would mostly wait for each other, and for a busy core to come free."""
-        work = 6 * self.batch_size * sum(p.numel() for p in self.parameters)
+        work = 6 * self.data.count() / self.batches * sum(p.numel() for p in self.parameters)
         return 1 if work < _SMALL else torch.get_num_threads()
 
     @property
@@ -179,9 +259,11 @@ class _Loop:
         """Data-dependent initialisation and the score before training."""
         with self._private_randomness():
             torch.manual_seed(self.settings.seed)
-            index = _order(len(self.data), self.settings.seed, 0)[: max(self.batch_size, 4096)]
+            order = _order(len(self.data), self.settings.seed, 0)
+            most = max(self.batch_size, self.data.initial)
+            index = self.data.batches(order, most)[0][:most]
             self.density.eval()
-            self.density.initialize(*self.data.rows(index.to(self.data.x.device), self.device))
+            self.density.initialize(*self.data.rows(index, self.device))
         if self.averaged is not None:
             self.averaged.update_parameters(self.density)
         return self._end_epoch(self._evaluate())
@@ -210,8 +292,8 @@ class _Loop:
         """Steps for some seconds, or to the epoch's end if that comes first."""
         p = self.progress
         until = time.monotonic() + seconds
-        order = _order(len(self.data), self.settings.seed, p.epoch + 1).to(self.data.x.device)
-        parts = _split(order, self.batch_size)
+        order = _order(len(self.data), self.settings.seed, p.epoch + 1)
+        parts = self.data.batches(order, self.batch_size)
         self.density.train()
         with self._private_randomness():
             while p.batch < len(parts) and not self._out_of_time():
@@ -229,9 +311,10 @@ class _Loop:
         p, s = self.progress, self.settings
         torch.manual_seed(_mixed(s.seed, p.epoch + 1, p.batch))
         x, context = self.data.rows(index, self.device)
+        units = self.data.count(index)
         self.optimizer.zero_grad()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=s.amp):
-            loss = negative_log_likelihood(self.density, x, context)
+            loss = negative_log_likelihood(self.density, x, context) * (len(index) / units)
         loss.backward()
         norm = clip_grad_norm_(self.parameters, s.clip or math.inf)
         value, size = torch.stack((loss.detach(), norm)).tolist()
@@ -242,7 +325,7 @@ class _Loop:
             self.optimizer.step()
             if self.averaged is not None:
                 self.averaged.update_parameters(self.density)
-            p.loss, p.rows, p.bad_steps = p.loss + value * len(index), p.rows + len(index), 0
+            p.loss, p.rows, p.bad_steps = p.loss + value * units, p.rows + units, 0
         else:
             p.skipped, p.bad_steps = p.skipped + 1, p.bad_steps + 1
             if p.bad_steps >= _BAD_STEPS:
@@ -290,8 +373,7 @@ class _Loop:
                 refresh_statistics(self.judged, *self.data.rows(torch.arange(len(self.data)), self.device))
         if self.held_out is None:
             return None
-        log_p = score(self.judged, self.held_out.x, self.held_out.context, self.settings.seed)
-        value = -log_p.double().mean().item()
+        value = -self.held_out.score(self.judged, self.settings.seed)
         return value if math.isfinite(value) else None
 
     @property
@@ -335,7 +417,7 @@ class _Loop:
             held_out=p.held_out,
             best=p.best if math.isfinite(p.best) else None,
             best_epoch=p.best_epoch,
-            rows_per_second=p.step * len(self.data) / self.batches / max(elapsed, 1e-9),
+            rows_per_second=p.step * self.data.count() / self.batches / max(elapsed, 1e-9),
             elapsed=elapsed,
             left=elapsed * (1 - share) / share if share > 0 else None,
             skipped=p.skipped,
@@ -429,14 +511,6 @@ def _order(rows: int, seed: int, epoch: int) -> Tensor:
 def _mixed(seed: int, epoch: int, batch: int) -> int:
     """One seed for one batch: neighbouring numbers give unrelated streams."""
     return int.from_bytes(hashlib.blake2b(f"{seed} {epoch} {batch}".encode(), digest_size=7).digest())
-
-
-def _digest(data: Data) -> str:
-    hashed = hashlib.blake2b(digest_size=16)
-    for rows in (data.x, data.context):
-        if rows is not None:
-            hashed.update(rows.cpu().contiguous().numpy().data)
-    return hashed.hexdigest()
 
 
 def _optimizer(parameters: list[torch.nn.Parameter], settings: Settings, decay: float) -> torch.optim.Optimizer:

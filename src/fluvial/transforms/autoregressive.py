@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -10,12 +10,12 @@ from torch import Tensor
 from fluvial.conditioners.conditioner import Conditioner
 from fluvial.core.transform import Transform, by_rows, sum_event
 from fluvial.univariate.compiled import compiled
-from fluvial.univariate.discrete import Staircase
+from fluvial.univariate.discrete import Staircase, Tempered
 from fluvial.univariate.univariate import Univariate
 
 
 class Autoregressive(Transform):
-    r"""z_i = map(x_i; theta_i(x_{<i}, context)): MAF, NSF, MADE, by the map and the conditioner.
+    r"""z_i = map(x_i; theta_i(x_{<i}, context)): MAF, NSF, MADE, WaveNet, by the map and the conditioner.
 
     ``forward`` (scoring) reads every position at once; ``inverse`` (sampling) walks them one by one. IAF is
     ``Inverse`` of this (Papamakarios et al. 2017, arXiv 1705.07057; Kingma et al. 2016, arXiv 1606.04934).
@@ -35,7 +35,7 @@ class Autoregressive(Transform):
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
         order = self.conditioner.order
-        if not torch.equal(order, torch.arange(order.numel(), device=order.device)):
+        if order is not None and not torch.equal(order, torch.arange(order.numel(), device=order.device)):
             return None
         return self.univariate.forward(x, self.conditioner(x, context))
 
@@ -50,12 +50,49 @@ class Autoregressive(Transform):
 
     def _walked(self, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         xs, log_dets = zip(*self.walk(z, context))
-        back = torch.argsort(self.conditioner.order).tolist()
-        return torch.stack([xs[i] for i in back], 1), torch.stack(log_dets).sum(0)
+        order = self.conditioner.order
+        if order is not None:
+            xs = [xs[i] for i in torch.argsort(order).tolist()]
+        return torch.stack(xs, 1), torch.stack(log_dets).sum(0)
 
-    def walk(self, z: Tensor, context: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Positions in the conditioner's order, one at a time: x_i (B, \\*rest) and its log_det (B,)."""
-        step, x = self.conditioner.stepper(z, context), None
-        for column in z.transpose(0, 1)[self.conditioner.order]:
-            x, log_det = self.univariate.inverse(column, step(x))
+    def walk(
+        self, z: Tensor | Iterable[Tensor], context: Tensor | None = None, known: Tensor | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Positions in the conditioner's order, one at a time: x_i (B, \\*rest) and its log_det (B,).
+
+        Args:
+            z: noise (B, T, \\*rest); or its columns (B, \\*rest) one after the other, as many as are wanted, made
+                when they are asked for: with a conditioner that reads any length this can go on for ever.
+            known: (B, P, \\*rest), P <= T: values that are given rather than drawn, NaN where there is none. What
+                is drawn is drawn given the known values before it, not those after it. The log_det of a known
+                value is -log p(x_i | x_{<i}) as well.
+        """
+        order = self.conditioner.order
+        if isinstance(z, Tensor):
+            columns, like = iter(z.transpose(0, 1) if order is None else z.transpose(0, 1)[order]), z
+        else:
+            columns = iter(z)
+            first = next(columns)
+            columns, like = _behind(first, columns), first.unsqueeze(1)
+        step, x = self.conditioner.stepper(like, context), None
+        for i, column in enumerate(columns):
+            theta, at = step(x), i if order is None else int(order[i])
+            x, log_det = self.univariate.inverse(column, theta)
+            if known is not None and at < known.shape[1]:
+                x = torch.where(known[:, at].isnan(), x, known[:, at])
+                log_det = -self.univariate.forward(x, theta)[1]
             yield x, sum_event(log_det)
+
+    def tempered(self, temperature: float) -> Autoregressive:
+        """Another density of the same conditioner: each position's distribution sharper (T < 1) or flatter (T > 1).
+
+        It is not this density sampled differently: ``log_prob`` of it scores what it draws. See ``Tempered``.
+        """
+        if not isinstance(self.univariate, Staircase):
+            raise ValueError(f"a temperature is defined for discrete values; {type(self.univariate).__name__} is not")
+        return Autoregressive(self.conditioner, Tempered(self.univariate, temperature))
+
+
+def _behind(first: Tensor, rest: Iterator[Tensor]) -> Iterator[Tensor]:
+    yield first
+    yield from rest

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fluvial.core.transform import Shape, Transform
+from fluvial.core.transform import EventShape, Transform
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Codes(Transform):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return z.double() + self.lower.double(), z.new_zeros(z.shape[0])
 
-    def output_shape(self, event_shape: Shape) -> Shape:
+    def output_shape(self, event_shape: EventShape) -> EventShape:
         if tuple(event_shape) != (len(self.maps),):
             raise ValueError(f"{len(self.maps)} code maps do not fit an event of shape {tuple(event_shape)}")
         return event_shape

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fluvial.core.errors import DataError
-from fluvial.core.transform import Shape, Transform
+from fluvial.core.transform import EventShape, Transform
 
 _CURVES = (0.03, 0.3, 3.0, 30.0, 300.0)  # of a column's standard deviation; the likelihood chooses
 _EDGE = 1e-9  # values on a bound are scored this share of the range inside it
@@ -200,7 +200,7 @@ class Columns(Transform):
         high = x.new_tensor([math.inf if m.upper is None else m.upper for m in self.maps])
         return torch.minimum(torch.maximum(x, low), high)
 
-    def output_shape(self, event_shape: Shape) -> Shape:
+    def output_shape(self, event_shape: EventShape) -> EventShape:
         if tuple(event_shape) != (len(self.maps),):
             raise ValueError(f"{len(self.maps)} column maps do not fit an event of shape {tuple(event_shape)}")
         return event_shape

@@ -17,7 +17,8 @@ class Elementwise(Transform):
 
     Args:
         univariate: the map.
-        event_shape: shape of one datum.
+        event_shape: shape of one datum, or one that broadcasts to it: (C, 1, 1) gives all pixels of a channel one
+            theta, which makes this Glow's learned (and, given labels, class-conditional) prior.
         conditioner: a module context (B, C) -> theta (B, size, \*event_shape); None for learned parameters.
     """
 
@@ -39,9 +40,8 @@ class Elementwise(Transform):
         return x, sum_event(log_det)
 
     def _theta(self, x: Tensor, context: Tensor | None) -> Tensor:
-        if self.conditioner is not None:
-            return self.conditioner(context)
-        return self.theta.expand(x.shape[0], *self.theta.shape)  # pyright: ignore
+        theta = self.theta if self.conditioner is None else self.conditioner(context)
+        return theta.expand(x.shape[0], self.univariate.size, *x.shape[1:])  # pyright: ignore
 
 
 class Standardize(Transform):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fluvial.core.transform import Shape, Transform
+from fluvial.core.transform import EventShape, Transform
 
 
 class Permute(Transform):
@@ -25,7 +25,7 @@ class Permute(Transform):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return z.index_select(1, torch.argsort(self.order)), zero_log_det(z)
 
-    def output_shape(self, event_shape: Shape) -> Shape:
+    def output_shape(self, event_shape: EventShape) -> EventShape:
         if not event_shape or event_shape[0] != self.order.numel():
             raise ValueError(
                 f"a permutation of {self.order.numel()} entries does not fit an event of shape {event_shape}"

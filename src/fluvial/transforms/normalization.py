@@ -9,6 +9,11 @@ from fluvial.core.density import Density
 from fluvial.core.transform import Shape, Transform, sum_event
 from fluvial.univariate.affine import TanhScale
 
+_NO_INVERSE = (
+    "BatchNorm has no inverse in training mode, where its statistics depend on the batch: "
+    "call density.eval() before sampling"
+)
+
 
 class ActNorm(Transform):
     r"""z = (x - t) exp(-s), one t and s per channel (dim 1), set from one batch so that z has mean 0 and variance 1.
@@ -16,37 +21,49 @@ class ActNorm(Transform):
     Kingma and Dhariwal 2018, arXiv 1807.03039, section 3.1. The first batch is given by ``initialize``, called
     once and explicitly; whether that happened is saved with the weights. A channel that does not vary gets the
     standard deviation ``floor``; one row, which has no variance, only sets t.
+
+    Args:
+        factor: s is the learned number times this; 3 in Glow's released code, where it speeds s up.
     """
 
     floor = 1e-3
 
-    def __init__(self, event_shape: Shape) -> None:
+    def __init__(self, event_shape: Shape, factor: float = 1.0) -> None:
         super().__init__()
-        shape = (event_shape[0], *[1] * (len(event_shape) - 1))
-        self.shift = nn.Parameter(torch.zeros(shape))
-        self.log_scale = nn.Parameter(torch.zeros(shape))
+        self.factor = factor
+        self.shift = nn.Parameter(torch.zeros(event_shape[0]))
+        self.log_scale = nn.Parameter(torch.zeros(event_shape[0]))
         self.register_buffer("initialized", torch.tensor(False))
         self.initialized: Tensor
 
+    @property
+    def s(self) -> Tensor:
+        """The log-scale of each channel, nats."""
+        return self.factor * self.log_scale
+
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return (x - self.shift) * torch.exp(-self.log_scale), -self._log_det(x)
+        return (x - self._per_channel(self.shift, x)) * torch.exp(self._per_channel(-self.s, x)), -self._log_det(x)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return z * torch.exp(self.log_scale) + self.shift, self._log_det(z)
+        return z * torch.exp(self._per_channel(self.s, z)) + self._per_channel(self.shift, z), self._log_det(z)
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         if not bool(self.initialized):
             with torch.no_grad():
                 axes = [0, *range(2, x.dim())]
-                std, mean = torch.std_mean(x, axes, keepdim=True, correction=0)
-                self.shift.copy_(mean[0])
+                std, mean = torch.std_mean(x, axes, correction=0)
+                self.shift.copy_(mean)
                 if x.shape[0] > 1:
-                    self.log_scale.copy_(std[0].clamp(min=self.floor).log())
+                    self.log_scale.copy_(std.clamp(min=self.floor).log() / self.factor)
                 self.initialized.fill_(True)
         return self(x)[0]
 
     def _log_det(self, x: Tensor) -> Tensor:
-        return sum_event(self.log_scale.expand_as(x))
+        return (x.shape[2:].numel() * self.s.sum()).expand(x.shape[0])
+
+    @staticmethod
+    def _per_channel(values: Tensor, x: Tensor) -> Tensor:
+        return values.view(-1, *[1] * (x.dim() - 2))
 
 
 class BatchNorm(Transform):
@@ -78,10 +95,7 @@ class BatchNorm(Transform):
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if self.training:
-            raise RuntimeError(
-                "BatchNorm has no inverse in training mode, where its statistics depend on the batch: "
-                "call density.eval() before sampling"
-            )
+            raise RuntimeError(_NO_INVERSE)
         log_scale = self._log_scale(self.variance)
         return (z - self.shift) * torch.exp(-log_scale) + self.mean, -sum_event(log_scale.expand_as(z))
 
@@ -97,6 +111,72 @@ class BatchNorm(Transform):
 
     def _log_scale(self, variance: Tensor) -> Tensor:
         return self.scale(self.raw_gain) - 0.5 * torch.log(variance + self.eps)
+
+
+class ImageBatchNorm(Transform):
+    r"""z = (x - m) / sqrt(v + eps) per channel, of the entries that the coupling before it moved: RealNVP's.
+
+    log_det = -0.5 sum log(v + eps) over those entries. In training m and v are the batch's, and running averages
+    of them, with a weight of ``decay`` on the newest, serve evaluation; ``measure`` (``refresh_statistics``) puts
+    the exact statistics of all rows in their place. The inverse exists in evaluation mode only.
+
+    Dinh et al. 2016, arXiv 1605.08803, section 3.7; eps and decay of the released code.
+
+    Args:
+        event_shape: (C, H, W).
+        kept: bool, broadcasting over the event, True where entries pass unchanged; None to normalise all.
+        zeros_count: the statistics run over all entries, the kept ones counted as zeros, as in the released code.
+    """
+
+    eps, decay = 1e-4, 0.1
+
+    def __init__(self, event_shape: Shape, kept: Tensor | None = None, zeros_count: bool = False) -> None:
+        super().__init__()
+        channels = event_shape[0]
+        moved = torch.ones(event_shape) if kept is None else (~kept).expand(event_shape).float()
+        self.zeros_count = zeros_count
+        self.register_buffer("moved", moved, persistent=False)
+        self.register_buffer("mean", torch.zeros(channels, 1, 1))
+        self.register_buffer("variance", torch.ones(channels, 1, 1))
+        self.moved: Tensor
+        self.mean: Tensor
+        self.variance: Tensor
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        mean, variance = self.mean, self.variance
+        if self.training:
+            mean, variance = self._statistics(x)
+            with torch.no_grad():
+                self.mean.lerp_(mean, self.decay)
+                self.variance.lerp_(variance, self.decay)
+        log_scale = -0.5 * torch.log(variance + self.eps)
+        z = torch.where(self.moved > 0, (x - mean) * torch.exp(log_scale), x)
+        return z, (log_scale * self.moved).sum().expand(x.shape[0])
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if self.training:
+            raise RuntimeError(_NO_INVERSE)
+        log_scale = -0.5 * torch.log(self.variance + self.eps)
+        x = torch.where(self.moved > 0, z * torch.exp(-log_scale) + self.mean, z)
+        return x, -(log_scale * self.moved).sum().expand(z.shape[0])
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.measure(x, context)
+
+    @torch.no_grad()
+    def measure(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        mean, variance = self._statistics(x)
+        self.mean.copy_(mean)
+        self.variance.copy_(variance)
+        return torch.where(self.moved > 0, (x - mean) * torch.rsqrt(variance + self.eps), x)
+
+    def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance per channel; of a channel that is kept as a whole, 0 and 0."""
+        each = torch.ones_like(self.moved) if self.zeros_count else self.moved
+        count = (x.shape[0] * each.sum((1, 2), keepdim=True)).clamp(min=1)
+        mean = (x * self.moved).sum((0, 2, 3), keepdim=True)[0] / count
+        variance = ((x * self.moved - mean).square() * each).sum((0, 2, 3), keepdim=True)[0] / count
+        return mean, variance
 
 
 def needs_statistics(density: nn.Module) -> bool:

@@ -1,8 +1,8 @@
 """One-dimensional maps: pure functions of (value, theta) that work elementwise."""
 
 from fluvial.univariate.affine import Affine, ExpScale, Gate, Shift, SigmoidScale, TanhScale
-from fluvial.univariate.discrete import Bernoulli, Categorical, DiscretizedLogistics, Staircase
-from fluvial.univariate.mixture import GaussianMixture
+from fluvial.univariate.discrete import Bernoulli, Categorical, DiscretizedLogistics, Staircase, Tempered
+from fluvial.univariate.mixture import GaussianMixture, LogisticMixture
 from fluvial.univariate.spline import RQSpline
 from fluvial.univariate.univariate import Univariate
 
@@ -14,10 +14,12 @@ __all__ = [
     "ExpScale",
     "Gate",
     "GaussianMixture",
+    "LogisticMixture",
     "RQSpline",
     "Shift",
     "SigmoidScale",
     "Staircase",
     "TanhScale",
+    "Tempered",
     "Univariate",
 ]

@@ -1,0 +1,86 @@
+"""WaveNet one step at a time: what each layer has to remember stands in a ring of fixed size."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from fluvial.conditioners.wavenet import WaveNet
+
+
+class Queues:
+    """Reads a WaveNet step by step, each layer once (fast generation, Le Paine et al. 2016, arXiv 1611.09482).
+
+    The rings of all layers lie in one tensor. At each step the taps of all layers that read the past are gathered
+    and multiplied together; what remains one after the other is four small operators a layer.
+    """
+
+    def __init__(self, net: WaveNet, like: Tensor, context: Tensor | None) -> None:
+        self.net, self.context, self.step, self.batch = net, context, 0, like.shape[0]
+        device, older = net.inlet.device, net.taps.shape[1] - 1
+        halved = torch.ones_like(net.bias[0])  # tanh(u / 2): the half goes into the weights, once
+        halved[: len(halved) // 2] = 0.5
+        taps = net.taps * halved
+        self.now = taps[:, -1].unbind()
+        self.past = taps[:, :-1].flatten(1, 2)
+        self.mix = net.mix.unbind()
+        self.table, self.halved = net.table(), halved
+        self.gates = self._gates(None if context is None or net.upsample else context)
+        spans, lags = torch.tensor(net.spans), torch.arange(older, 0, -1)
+        self.lag = (lags * torch.tensor(net.dilations)[:, None]).to(device)
+        self.span = spans[:, None].to(device)
+        self.start = (spans.cumsum(0) - spans)[:, None].to(device)
+        rest = [r.expand(s, like.shape[0], -1) for r, s in zip(net.resting(context), net.spans)]
+        self.ring = torch.cat(rest)
+        self.values = torch.full(
+            (self.batch, math.prod(net.rest), net.first), math.nan, device=device, dtype=like.dtype
+        )
+
+    def __call__(self, previous: Tensor | None) -> Tensor:
+        if previous is not None:
+            self.values = torch.cat((self.values[:, :, 1:], previous.reshape(self.batch, -1, 1)), 2)
+        if self.net.upsample and self.context is not None and self.step % self.net.upsample == 0:
+            self.gates = self._gates(self._row(self.context))
+        slots = (self.step - self.lag) % self.span + self.start
+        past = self.ring[slots].transpose(1, 2).flatten(2)
+        begun = torch.baddbmm(self.gates, past, self.past).unbind()
+        h, half = self.net.embed(self.values, self.table), begun[0].shape[1] // 2
+        inputs: list[Tensor] = [h]
+        read: list[Tensor] = []
+        for i, (opened, now) in enumerate(zip(begun, self.now)):
+            opened = torch.addmm(opened, h, now)
+            opened[:, :half].tanh_()
+            y = F.glu(opened, 1)
+            read.append(y)
+            if i < len(self.mix):
+                h = torch.addmm(h, y, self.mix[i])
+                inputs.append(h)
+        self._remember(slots[:, 0], torch.stack(inputs))
+        self.step += 1
+        return self.net.leave(torch.cat(read, 1)).view(self.batch, -1, *self.net.rest)
+
+    def _remember(self, slots: Tensor, inputs: Tensor) -> None:
+        """In the place of the oldest; in a new tensor where a gradient may still ask for the old one."""
+        if torch.is_grad_enabled():
+            self.ring = self.ring.index_copy(0, slots, inputs)
+        else:
+            self.ring.index_copy_(0, slots, inputs)
+
+    def _row(self, series: Tensor) -> Tensor:
+        row = self.step // self.net.upsample
+        if row >= series.shape[1]:
+            raise ValueError(
+                f"context: step {self.step} needs row {row} of the series, {self.net.upsample} steps each, "
+                f"but it has {series.shape[1]} rows"
+            )
+        return series[:, row]
+
+    def _gates(self, context: Tensor | None) -> Tensor:
+        """(layers, B, 2 gates)."""
+        given = 0 if context is None or self.net.given is None else torch.einsum("bc,clg->lbg", context, self.net.given)
+        return ((self.net.bias[:, None] + given) * self.halved).expand(-1, self.batch, -1)

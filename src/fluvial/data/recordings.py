@@ -1,0 +1,126 @@
+"""What a model of sound knows about recordings: their rate, their coding, and the labels it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.data.audio import Sound
+from fluvial.data.coding import CODINGS, Coding
+
+KIND = "sound"
+_RATES = (1, 10_000_000)
+
+
+@dataclass(frozen=True)
+class SoundSchema:
+    """Recordings like those that a model was fitted to.
+
+    Args:
+        rate: samples per second.
+        levels: of the coding, a key of ``CODINGS``.
+        context: the labels that the model is given, in order, each with its values.
+        pattern: how file names tell labels, None for folders.
+        seconds: median length of the recordings.
+    """
+
+    rate: int
+    levels: int
+    context: dict[str, tuple[str, ...]]
+    pattern: str | None = None
+    seconds: float = 1.0
+
+    @classmethod
+    def of(cls, sound: Sound, levels: int, context: Sequence[str], pattern: str | None) -> SoundSchema:
+        """The schema of these recordings.
+
+        Raises:
+            UsageError: a label that the recordings do not have, or no coding of so many levels.
+        """
+        for name in context:
+            if name not in sound.labels:
+                known = ", ".join(sound.labels) or "none: name folders after them, or give a pattern of file names"
+                raise UsageError(f"context: the recordings have no label {name!r}; they have {known}")
+        if len(set(context)) != len(context):
+            raise UsageError(f"context: {', '.join(context)} names a label twice")
+        if levels not in CODINGS:
+            raise UsageError(f"levels: sound is coded with {' or '.join(map(str, CODINGS))} levels, not {levels}")
+        values = {name: tuple(sorted(set(sound.labels[name].tolist()))) for name in context}
+        return cls(sound.rate, levels, values, pattern, float(np.median(sound.lengths)) / sound.rate)
+
+    @property
+    def coding(self) -> Coding:
+        """Between amplitudes and integers."""
+        return CODINGS[self.levels]
+
+    def encode(self, sound: Sound) -> np.ndarray:
+        """The codes of all recordings end to end, int32."""
+        return self.coding.encode(sound.samples).astype(np.int32)
+
+    def encode_labels(self, sound: Sound, given: Mapping[str, Any] | None = None) -> np.ndarray | None:
+        """The labels of each recording as numbers (M, C), from ``given`` where it names them; None if C is 0.
+
+        Raises:
+            DataError: a label is missing, or has a value that the model has never seen.
+        """
+        if not self.context:
+            if given:
+                raise UsageError(f"context: this model is given nothing, but got {', '.join(given)}")
+            return None
+        columns: dict[str, Any] = {**sound.labels, **(given or {})}
+        return self._numbers(columns, len(sound))
+
+    def encode_context(self, given: Mapping[str, Any], n: int) -> np.ndarray | None:
+        """The same for n recordings yet to be drawn: a value for all, or n of them."""
+        if not self.context and given:
+            raise UsageError(f"context: this model is given nothing, but got {', '.join(given)}")
+        return self._numbers(given, n) if self.context else None
+
+    def _numbers(self, columns: Mapping[str, Any], n: int) -> np.ndarray:
+        unknown = [name for name in columns if name not in self.context]
+        if unknown and not set(self.context) <= set(columns):
+            raise DataError(f"context: there is no label {unknown[0]!r}; the model is given {', '.join(self.context)}")
+        rows = np.empty((n, len(self.context)), dtype=np.float32)
+        for i, (name, known) in enumerate(self.context.items()):
+            if name not in columns:
+                raise DataError(f"context: the model is given {', '.join(self.context)}, but {name!r} is missing")
+            values = np.atleast_1d(np.asarray(columns[name])).astype(str)
+            if values.shape not in ((1,), (n,)):
+                raise DataError(f"context: {name} should have one value or {n}, got {len(values)}")
+            new = sorted(set(values.tolist()) - set(known))
+            if new:
+                raise DataError(
+                    f"context: {name} has the value {new[0]!r}, which the model has never seen; "
+                    f"it knows {', '.join(known[:20])}"
+                )
+            rows[:, i] = [known.index(v) for v in values.tolist()] * (n if len(values) == 1 else 1)
+        return rows
+
+    def words(self, row: np.ndarray) -> dict[str, str]:
+        """A row of numbers as labels again."""
+        return {name: known[int(v)] for (name, known), v in zip(self.context.items(), row)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {"kind": KIND, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SoundSchema:
+        """The schema again.
+
+        Raises:
+            RunError: ``data`` is not what :meth:`to_json` writes.
+        """
+        try:
+            context = {str(k): tuple(str(v) for v in values) for k, values in dict(data["context"]).items()}
+            pattern = None if data["pattern"] is None else str(data["pattern"])
+            schema = cls(int(data["rate"]), int(data["levels"]), context, pattern, float(data["seconds"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"the schema of the recordings is damaged: {error!r}") from None
+        if not _RATES[0] <= schema.rate <= _RATES[1] or schema.levels not in CODINGS or not 0 < schema.seconds < 1e6:
+            raise RunError("the schema of the recordings is damaged: its rate, levels or length make no sense")
+        return schema

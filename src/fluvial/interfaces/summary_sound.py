@@ -1,0 +1,50 @@
+"""A fitted model of sound in a few lines of text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fluvial.tasks.sound import SoundModel
+
+
+def sound_summary(model: SoundModel, folder: Path) -> str:
+    """What a fit came to: bits per sample beside those of simple predictors, and where it is kept."""
+    record, sizes, training = model.record, model.record["sizes"], model.record["training"]
+    reads = sizes["receptive_field"]
+    lines = [
+        f"{record['model']['model']}: {sizes['train']:,} recordings to train on ({sizes['train_samples']:,} samples), "
+        f"{sizes['held_out']:,} held out, {sizes['parameters']:,} parameters, "
+        f"{training['epochs']} epochs in {training['seconds']:.0f} s (best: {training['best_epoch']})",
+        f"{model.rate:,} Hz, {model.schema.levels:,} levels; each sample is predicted from the {reads:,} before it, "
+        f"{1000 * reads / model.rate:.0f} ms",
+    ]
+    scores = record["scores"]
+    if scores["held_out"] is None:
+        lines.append("nothing was held out to judge it by")
+    else:
+        held_out, line = scores["held_out"], scores["linear_prediction"]
+        lines += [
+            "bits per sample of held-out recordings, exactly:",
+            f"  {'model':24}{held_out['bits_per_sample']:6.3f} ± {held_out['standard_error']:.3f}",
+            f"  {'linear prediction, ' + str(line['order']):24}{line['bits_per_sample']:6.3f}",
+            f"  {'histogram':24}{scores['histogram']:6.3f}",
+        ]
+    return "\n".join([*lines, f"run: {folder}"])
+
+
+def sound_details(model: SoundModel, folder: Path) -> str:
+    """All that a run folder says about its model."""
+    record = model.record
+    lines = [
+        sound_summary(model, folder),
+        f"options: {json.dumps(record['model']['options'])}",
+        f"seed: {record['seed']}",
+    ]
+    if model.schema.context:
+        lines += ["given:", *(f"  {name}: one of {', '.join(v)}" for name, v in model.schema.context.items())]
+    lines += [f"note: {warning}" for warning in record["warnings"]]
+    if record["command"]:
+        lines.append(f"command: {record['command']}")
+    lines.append("versions: " + ", ".join(f"{k} {v}" for k, v in record["versions"].items()))
+    return "\n".join(lines)

@@ -1,0 +1,71 @@
+"""Recipes for sequences of any length: composition, no mechanics."""
+
+from __future__ import annotations
+
+from fluvial.conditioners import WaveNet
+from fluvial.core import Density, Flow, Uniform
+from fluvial.core.transform import EventShape, Shape
+from fluvial.transforms import Autoregressive
+from fluvial.univariate import Categorical, DiscretizedLogistics, Staircase
+
+_FLOOR = {256: -7.0, 65536: -16.0}  # smallest log-scales of the logistics, by the number of levels
+
+
+def wavenet(
+    event_shape: EventShape,
+    *,
+    levels: int = 256,
+    components: int = 0,
+    stacks: int = 2,
+    layers: int = 9,
+    kernel: int = 2,
+    first: int = 1,
+    channels: int = 64,
+    gates: int = 64,
+    skips: int = 128,
+    context_shape: Shape | None = None,
+) -> Density:
+    """WaveNet over integers 0, ..., levels - 1 (van den Oord et al. 2016, arXiv 1609.03499).
+
+    Args:
+        event_shape: (T, ...), or (None, ...) for any length.
+        levels: 256 mu-law codes, or 65536 for 16 bits.
+        components: 0 for a softmax over the levels, which then enter one-hot; else so many discretised logistics,
+            and the levels enter as numbers.
+        stacks, layers, kernel, first, channels, gates, skips: see :class:`fluvial.conditioners.WaveNet`.
+
+    >>> import torch
+    >>> density = wavenet((None,), layers=3, channels=4, gates=4, skips=4)
+    >>> round(density.log_prob(torch.zeros(1, 10)).item(), 2)  # starts uniform: 10 log(1 / 256)
+    -55.45
+    """
+    if not event_shape:
+        raise ValueError("event_shape: a sequence model expects (T, ...), got ()")
+    if context_shape is not None and len(context_shape) != 1:
+        raise ValueError(f"context_shape: expected (C,) or None, got {tuple(context_shape)}")
+    rest = tuple(n for n in event_shape[1:] if n is not None)
+    univariate = _staircase(levels, components)
+    net = WaveNet(
+        univariate.size,
+        classes=0 if components else levels,
+        rest=rest,
+        context=0 if context_shape is None else context_shape[0],
+        stacks=stacks,
+        layers=layers,
+        kernel=kernel,
+        first=first,
+        channels=channels,
+        gates=gates,
+        skips=skips,
+        centre=(levels - 1) / 2,
+        spread=(levels - 1) / 2,
+    )
+    return Flow(Autoregressive(net, univariate), Uniform(event_shape), event_shape, context_shape)
+
+
+def _staircase(levels: int, components: int) -> Staircase:
+    if components < 0:
+        raise ValueError(f"components: expected 0 for a softmax or a number of logistics, got {components}")
+    if not components:
+        return Categorical(levels)
+    return DiscretizedLogistics(levels, components, _FLOOR.get(levels, -12.0))

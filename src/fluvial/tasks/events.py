@@ -1,0 +1,216 @@
+"""Probabilities of events about what comes next: exact for the next position, by simulation beyond it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fluvial.core import Chain, Density, Flow, Logistic, Normal, StudentT, Transform, Uniform, UsageError
+from fluvial.tasks.calibration import FACTORISED
+from fluvial.training.objectives import chunk_rows
+from fluvial.transforms import Autoregressive
+from fluvial.univariate import Staircase
+
+Event = Callable[[Tensor], Tensor]
+"""Rows so far, (n, positions, \\*rest), in units of the data -> whether the event holds in each, (n,) bool."""
+
+
+@dataclass(frozen=True)
+class Probability:
+    """A probability and its standard error; where it is exact, both the error and ``draws`` are 0."""
+
+    value: float
+    error: float = 0.0
+    draws: int = 0
+
+    @property
+    def exact(self) -> bool:
+        return self.draws == 0
+
+    def __str__(self) -> str:
+        return f"{self.value:.6g}, exactly" if self.exact else f"{self.value:.4g} ± {self.error:.2g}"
+
+
+@dataclass(frozen=True)
+class Between:
+    """The event that the last position lies in (low, high]; of a continuous position its probability is exact."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise UsageError(f"low must be less than high, got {self.low} and {self.high}")
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        return (rows[:, -1] > self.low) & (rows[:, -1] <= self.high)
+
+
+@torch.no_grad()
+def probability(
+    density: Density,
+    event: Event,
+    given: Tensor | None = None,
+    *,
+    context: Tensor | None = None,
+    steps: int | None = None,
+    draws: int = 10_000,
+    seed: int = 0,
+) -> Probability:
+    r"""P(event about the coming positions | the first ones, context), under an autoregressive density.
+
+    With ``steps=1`` it is exact: a sum over the classes of a discrete position, or, where the event is a
+    :class:`Between`, a difference of two values of the CDF. Else it is the mean over ``draws`` simulated
+    continuations, with its standard error :math:`\sqrt{p(1 - p)/n}`; where all draws agree p is taken to be
+    (hits + 1) / (n + 2) in that formula, so that the error is never 0.
+
+    Args:
+        density: of one autoregressive step, positions in their natural order: ``made``, ``made_mog``, ``wavenet``, or
+            ``maf`` with one transform.
+        event: reads the given positions and ``steps`` more.
+        given: (P, \*rest), the first positions; None for none.
+        context: (1, \*context_shape), where the density is conditional.
+        steps: how many coming positions the event reads; None for all there are.
+
+    Raises:
+        UsageError: the density is not of this kind, the given values are impossible, or a number does not fit.
+
+    >>> from fluvial.models import made
+    >>> str(probability(made((3,)), lambda x: x[:, 1] == 1, torch.tensor([0.0]), steps=1))
+    '0.5, exactly'
+    """
+    density.eval()
+    spine = _Spine.of(density)
+    known = torch.zeros(0, *spine.rest) if given is None else given
+    length = spine.length(len(known), steps)
+    if draws < 1:
+        raise UsageError(f"draws: expected at least 1, got {draws}")
+    context = spine.embedded(density, context)
+    prefix = spine.enter(known)
+    if length == len(known) + 1 and not spine.rest:
+        exact = _next(spine, event, known, prefix, context)
+        if exact is not None:
+            return Probability(exact)
+    hits = 0
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        for n in _chunks(draws, chunk_rows((length, *spine.rest))):
+            hits += int(event(_continued(spine, known, prefix, context, length, n)).sum())
+    p = (hits + 1) / (draws + 2) if hits in (0, draws) else hits / draws
+    return Probability(hits / draws, math.sqrt(p * (1 - p) / draws), draws)
+
+
+@dataclass(frozen=True)
+class _Spine:
+    """An autoregressive density taken apart: raw values, the head of each column, one step, independent noise."""
+
+    head: Transform
+    step: Autoregressive
+    base: Normal | Logistic | StudentT | Uniform
+    embed: nn.Module | None
+    total: int | None
+    rest: tuple[int, ...]
+
+    @classmethod
+    def of(cls, density: Density) -> _Spine:
+        head, flow = Chain(), density
+        embed = density.embed if isinstance(density, Flow) else None
+        if isinstance(flow, Flow) and isinstance(flow.base, Flow):
+            head, flow = flow.transform, flow.base
+        step = flow.transform if isinstance(flow, Flow) else None
+        if isinstance(step, Chain) and len(step) == 1:
+            (step,) = step
+        if not isinstance(flow, Flow) or not isinstance(step, Autoregressive) or not isinstance(flow.base, FACTORISED):
+            raise UsageError(
+                "the probability of an event needs a model that predicts one position after the other, in one step: "
+                "made, made_mog, wavenet, or maf with transforms=1"
+            )
+        order = step.conditioner.order
+        if order is not None and not torch.equal(order, torch.arange(len(order), device=order.device)):
+            raise UsageError("the probability of an event needs a model that reads its positions in natural order")
+        if not head.bijective:
+            raise UsageError("the probability of an event is not defined for rounded columns, whose density is a bound")
+        total, *rest = density.event_shape
+        return cls(head, step, flow.base, embed, total, tuple(n for n in rest if n is not None))
+
+    def length(self, known: int, steps: int | None) -> int:
+        """Positions that the event reads."""
+        left = None if self.total is None else self.total - known
+        if steps is None and left is None:
+            raise UsageError("steps: sequences of any length have no end; say how many steps the event reads")
+        ahead = left if steps is None else steps
+        if ahead is None or ahead < 1 or (left is not None and ahead > left):
+            there = "the event reads at least one" if left is None else f"there are {left} behind the {known} given"
+            raise UsageError(f"steps: {there}, got {ahead}")
+        return known + ahead
+
+    def embedded(self, density: Density, context: Tensor | None) -> Tensor | None:
+        if (context is None) != (density.context_shape is None):
+            raise UsageError(
+                "context: this model expects one" if context is None else "context: this model was fitted without one"
+            )
+        return context if context is None or self.embed is None else self.embed(context)
+
+    def enter(self, values: Tensor) -> Tensor:
+        """Raw values of the first positions, (P, \\*rest), as what the step reads, (1, P, \\*rest)."""
+        raw = self.leave(torch.zeros(1, self.total or len(values), *self.rest, device=self.base.like.device))
+        raw = torch.cat((values[None].to(raw.device, raw.dtype), raw[:, len(values) :]), 1)
+        x, log_det = self.head(raw)
+        if not bool(log_det.isfinite().all()):
+            raise UsageError(f"given: the model holds {values.tolist()} to be impossible")
+        return x[:, : len(values)].to(self.base.like.dtype)
+
+    def leave(self, x: Tensor) -> Tensor:
+        """The inverse, for the first positions of any number of rows."""
+        missing = (self.total or x.shape[1]) - x.shape[1]
+        full = torch.cat((x, x.new_zeros(x.shape[0], missing, *self.rest)), 1)
+        return self.head.inverse(full)[0][:, : x.shape[1]]
+
+
+def _next(spine: _Spine, event: Event, known: Tensor, prefix: Tensor, context: Tensor | None) -> float | None:
+    """The exact probability of an event about the next position; None where there is no closed form."""
+    at, univariate = len(known), spine.step.univariate
+    filler = prefix.new_zeros(1, (spine.total or at + 1) - at)
+    theta = spine.step.conditioner(torch.cat((prefix, filler), 1), context)[:, :, at]
+    if isinstance(univariate, Staircase):
+        values = torch.arange(univariate.values, device=theta.device, dtype=theta.dtype)
+        rows = torch.cat((prefix.expand(len(values), -1), values[:, None]), 1)
+        p = univariate.log_prob(values, theta.expand(len(values), -1)).double().exp()
+        return float(p[event(_raw(spine, known, rows))].sum())
+    if not isinstance(event, Between):
+        return None
+    below = [_cdf(spine, known, theta, bound) for bound in (event.low, event.high)]
+    return below[1] - below[0]
+
+
+def _cdf(spine: _Spine, known: Tensor, theta: Tensor, bound: float) -> float:
+    """P(next position <= bound)."""
+    if math.isinf(bound):
+        return float(bound > 0)
+    raw = torch.cat((known, known.new_tensor([bound], dtype=torch.float64)))
+    x = spine.enter(raw)[:, -1]
+    z = spine.step.univariate.forward(x, theta)[0]
+    return float(spine.base.cdf(z.double()))
+
+
+def _continued(spine: _Spine, known: Tensor, prefix: Tensor, context: Tensor | None, length: int, n: int) -> Tensor:
+    """n rows of ``length`` positions that begin with the known ones."""
+    base = spine.base if spine.total is not None else spine.base.of_length(length)
+    given = None if context is None else context.expand(n, *context.shape[1:])
+    walk = spine.step.walk(base.sample(n), given, prefix.expand(n, *prefix.shape[1:]) if len(known) else None)
+    x = torch.stack([value for value, _ in (next(walk) for _ in range(length))], 1)
+    return _raw(spine, known, x)
+
+
+def _raw(spine: _Spine, known: Tensor, x: Tensor) -> Tensor:
+    """Rows in units of the data, what is known as it was given."""
+    raw = spine.leave(x)
+    return torch.cat((known.to(raw.device, raw.dtype).expand(len(raw), *known.shape), raw[:, len(known) :]), 1)
+
+
+def _chunks(total: int, size: int) -> list[int]:
+    return [size] * (total // size) + [total % size] * (total % size > 0)

@@ -1,0 +1,183 @@
+"""Training memory that does not grow with depth: activations rebuilt from the output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from fluvial.core.errors import RunError
+from fluvial.core.transform import Chain, Transform
+from fluvial.transforms.coupling import Coupling
+from fluvial.transforms.normalization import BatchNorm, ImageBatchNorm
+
+_BATCH_STATISTICS = (BatchNorm, ImageBatchNorm, nn.modules.batchnorm._BatchNorm)  # pyright: ignore
+_PROBES = 32  # numbers of each row of the input that are kept to check what was rebuilt
+
+
+class Reversible(Chain):
+    """A chain that keeps its output alone for the backward pass and rebuilds each transform's input from it.
+
+    Memory for activations is that of one transform, whatever the number of them. The backward pass inverts the
+    transforms one by one; a coupling's conditioner runs once there, for the inverse and for the gradient. Values
+    are those of ``Chain``, and so are the names of the parameters; gradients are equal up to the rounding of the
+    inverse, which is checked against a few numbers kept of each row of the input. Second derivatives are refused.
+
+    Gomez et al. 2017, arXiv 1707.04585; for flows, Dinh et al. 2014, arXiv 1410.8516, make it possible.
+
+    Raises:
+        ValueError: a transform is not bijective, or normalises with statistics of the batch.
+        RunError: in the backward pass, if the chain is too steep to be inverted.
+    """
+
+    tolerance = 1e-3
+    """Largest error of a rebuilt number, relative to 1 + its size, in float32; a hundred times that under autocast,
+    where a network may round a rebuilt input differently, and a thousandth in float64."""
+
+    def __init__(self, chain: Chain) -> None:
+        super().__init__(*chain)
+        for i, transform in enumerate(chain):
+            name = type(transform).__name__
+            if not transform.bijective:
+                raise ValueError(f"transform {i} ({name}) is not bijective: its input cannot be rebuilt")
+            if any(isinstance(m, _BATCH_STATISTICS) for m in transform.modules()):
+                raise ValueError(f"transform {i} ({name}) uses statistics of the batch, which rebuilding would change")
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if not torch.is_grad_enabled() or len(self) == 0:
+            return super().forward(x, context)
+        # compiled models leave this to eager mode: the random states that it looks at break their graph
+        return _Rebuild.apply(self, x, context, *self.parameters())  # pyright: ignore
+
+
+class _Rebuild(torch.autograd.Function):
+    @staticmethod
+    def forward(  # pyright: ignore
+        ctx: Any,  # noqa: ANN401
+        chain: Reversible,
+        x: Tensor,
+        context: Tensor | None,
+        *parameters: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        ctx.chain, ctx.conditions, z = chain, [], x
+        total = x.new_zeros(())
+        for transform in chain:
+            ctx.conditions.append(_Conditions.of(transform, x))
+            with _without_cache(x):
+                z, log_det = transform(z, context)
+            total = total + log_det
+        # the parameters are saved so that torch notices if they change before the backward pass
+        ctx.save_for_backward(z, context, _probe(x), *parameters)
+        return z, total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401  # pyright: ignore
+        z, context, probe, *_ = ctx.saved_tensors
+        output, (towards_z, towards_log_det) = z, gradients
+        towards_context = None if context is None else torch.zeros_like(context)
+        sums: dict[Tensor, Tensor] = {}
+        for transform, conditions in zip(reversed(list(ctx.chain)), reversed(ctx.conditions)):
+            parameters = [p for p in transform.parameters() if p.requires_grad]
+            given = None if context is None else context.detach().requires_grad_()
+            leaves, merge, outputs = _retrace(transform, z, given, conditions)
+            inputs = [*leaves, *([] if given is None else [given]), *parameters]
+            found = _gradients(outputs, inputs, (towards_z, towards_log_det))
+            z = merge(*[leaf.detach() for leaf in leaves])
+            towards_z = merge(*found[: len(leaves)])
+            if towards_context is not None:
+                towards_context += found[len(leaves)]
+            for p, g in zip(parameters, found[len(inputs) - len(parameters) :]):
+                sums[p] = sums[p] + g if p in sums else g
+        _check(ctx.chain, ctx.conditions[0], z, probe, output)
+        return None, towards_z, towards_context, *(sums.get(p) for p in ctx.chain.parameters())
+
+
+def _retrace(
+    transform: Transform, z: Tensor, context: Tensor | None, conditions: _Conditions
+) -> tuple[list[Tensor], Callable[..., Tensor], tuple[Tensor, ...]]:
+    """The input of ``transform`` rebuilt from its output z, as leaves, and the outputs as functions of them.
+
+    Returns the leaves, the linear function that makes x of them (and x's gradient of theirs), and z and log_det.
+    """
+    if isinstance(transform, Coupling):
+        kept, moved = (part.detach().requires_grad_() for part in transform.split(z))
+        with conditions.restored(), torch.enable_grad():
+            theta = transform.theta(kept, context)
+            with torch.no_grad():
+                moved = transform.univariate.inverse(moved, theta)[0]
+            new, log_det = transform.univariate.forward(moved.requires_grad_(), theta)
+            return [kept, moved], transform.merge, (transform.merge(kept, new), transform.total(log_det))
+    with conditions.restored(), torch.no_grad():
+        x = transform.inverse(z, context)[0]
+    x = x.detach().requires_grad_()
+    with conditions.restored(), torch.enable_grad():
+        return [x], lambda x: x, transform(x, context)
+
+
+def _gradients(outputs: tuple[Tensor, ...], inputs: list[Tensor], towards: tuple[Tensor, ...]) -> list[Tensor]:
+    """As ``torch.autograd.grad``, with zeros where an input has no influence."""
+    pairs = [(o, g) for o, g in zip(outputs, towards) if o.requires_grad]
+    found = torch.autograd.grad([o for o, _ in pairs], inputs, [g for _, g in pairs], allow_unused=True)
+    return [torch.zeros_like(i) if g is None else g for i, g in zip(inputs, found)]  # pyright: ignore
+
+
+def _probe(x: Tensor) -> Tensor:
+    flat = x.flatten(1)
+    return flat[:, :: max(1, flat.shape[1] // _PROBES)].clone()
+
+
+def _check(chain: Reversible, conditions: _Conditions, x: Tensor, probe: Tensor, z: Tensor) -> None:
+    """Refuse gradients of an input that was not rebuilt; a loss that is not finite is the trainer's business."""
+    error = ((_probe(x) - probe).abs() / (1 + probe.abs())).amax()
+    tolerance = chain.tolerance * (1e-3 if x.dtype == torch.float64 else 100 if conditions.autocast else 1)
+    if not bool(error <= tolerance) and bool(torch.isfinite(z).all()):
+        raise RunError(
+            f"Reversible: a chain of {len(chain)} transforms rebuilt its input with an error of {error.item():.2g}, "
+            f"more than {tolerance:g}, so its gradients would be wrong: it is too steep to invert. "
+            "Bound its log-scales, lower the learning rate, or train without Reversible"
+        )
+
+
+@dataclass(frozen=True)
+class _Conditions:
+    """What besides its inputs a transform's forward pass depended on: autocast, and noise if it has dropout."""
+
+    device: torch.device
+    autocast: bool
+    dtype: torch.dtype
+    states: tuple[Tensor, ...]
+
+    @classmethod
+    def of(cls, transform: Transform, x: Tensor) -> _Conditions:
+        kind = x.device.type
+        draws = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.training for m in transform.modules())  # pyright: ignore
+        states = [torch.get_rng_state(), *([torch.cuda.get_rng_state(x.device)] if kind == "cuda" else [])]
+        enabled, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
+        return cls(x.device, enabled, dtype, tuple(states) if draws else ())
+
+    @contextmanager
+    def restored(self) -> Generator[None]:
+        kind = self.device.type
+        with (
+            torch.random.fork_rng([self.device] if kind == "cuda" else [], enabled=bool(self.states)),
+            torch.autocast(kind, self.dtype, self.autocast, cache_enabled=False),
+        ):
+            if self.states:
+                torch.set_rng_state(self.states[0])
+                for state in self.states[1:]:
+                    torch.cuda.set_rng_state(state, self.device)
+            yield
+
+
+@contextmanager
+def _without_cache(x: Tensor) -> Generator[None]:
+    """Half-precision copies of weights made here know nothing of gradients, so nobody else may find them."""
+    kind = x.device.type
+    with torch.autocast(kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind), cache_enabled=False):
+        yield
