@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test install docs check clean
+.PHONY: demo test install docs check kernels sanitize clean
 
 demo: $(VENV)/demo.stamp  ## fit the bundled table and show what was learnt
 	$(BIN)/fluvial fit --out demo --force
@@ -17,6 +17,12 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 
+kernels:  ## compile the kernels where they are
+	$(PYTHON) src/csrc/build.py
+
+sanitize: $(VENV)/dev.stamp  ## the kernels' tests under the address and undefined-behaviour sanitizers
+	sh tests/kernels/sanitize.sh $(BIN)/python
+
 docs: $(VENV)/docs.stamp  ## the documentation, every code block executed
 	$(BIN)/python -m sphinx -W -q -b html docs docs/_build
 
@@ -25,7 +31,7 @@ install: $(VENV)/demo.stamp
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/demo.stamp: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/demo.stamp: pyproject.toml constraints.txt hatch_build.py $(wildcard src/csrc/*) | $(BIN)/python
 	$(BIN)/python -m pip install -q -c constraints.txt torch
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[all]"
 	touch $@

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fluvial import models
 from fluvial.core import Flow
+from fluvial.kernels import native
 
 LOG_2PI = 1.8378770664093453
 
@@ -86,6 +87,20 @@ def fluvial(size: Size) -> Subject:
     if not isinstance(flow, Flow):
         raise TypeError(f"{size.family} is not a Flow")
     return Subject(flow, flow.log_prob, flow.decode)
+
+
+def fluvial_torch(size: Size) -> Subject:
+    """fluvial where nothing was compiled."""
+    ours = fluvial(size)
+
+    def alone(call: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def run(x: Tensor) -> Tensor:
+            with native.torch_only():
+                return call(x)
+
+        return run
+
+    return Subject(ours.module, alone(ours.log_prob), alone(ours.decode))
 
 
 def zuko(size: Size) -> Subject:
@@ -180,6 +195,7 @@ def normflows(size: Size) -> Subject:
 
 LIBRARIES: dict[str, Callable[[Size], Subject]] = {
     "fluvial": fluvial,
+    "fluvial-torch": fluvial_torch,
     "zuko": zuko,
     "nflows": nflows,
     "normflows": normflows,

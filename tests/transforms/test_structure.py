@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contract
 import pytest
 import torch
 import zoo
+from zoo import CONTEXT, randomized
 
 from fluvial.conditioners import MaskedMLP
 from fluvial.core import Inverse
@@ -47,3 +49,15 @@ def test_walking_yields_positions_in_order():
         torch.testing.assert_close(value, x[:, i])
     torch.testing.assert_close(sum(part for _, part in walked), -log_det)
     assert step.parts(x) is None  # its positions do not follow the event's order
+
+
+@pytest.mark.parametrize("c", [0, CONTEXT])
+@pytest.mark.parametrize("name", ["autoregressive-spline", "coupling-affine"])
+def test_many_rows_at_a_time_without_gradients_change_nothing(name: str, c: int):
+    transform = randomized({**zoo.TRANSFORMS, **zoo.COUPLINGS}[name](4, c)).double()
+    x, context = contract.rows(4, 2500), contract.contexts(c, 2500)
+    want = transform(x, context)
+    with torch.no_grad():
+        got = transform(x, context)
+    for a, b in zip(got, want):
+        torch.testing.assert_close(a, b)

@@ -7,7 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from fluvial.kernels.sweep import Map
+
 Step = Callable[[Tensor | None], Tensor]
+Pair = tuple[Tensor, Tensor]
+Invert = Callable[[Tensor, Tensor | None], Pair]
 
 
 class Conditioner(nn.Module):
@@ -42,3 +46,12 @@ class Conditioner(nn.Module):
             return self(x, context)[:, :, i - 1 if self.order is None else self.order[i - 1]]
 
         return step
+
+    def invert(self, z: Tensor, context: Tensor | None, univariate: Map | None, walk: Invert) -> Pair | None:
+        """x and log_det of the inverse, every position at once, where a compiled kernel knows how; else None.
+
+        Args:
+            univariate: how the kernels call the one-dimensional map, if they know it.
+            walk: the same inverse by steps, which is right for any derivative.
+        """
+        return None

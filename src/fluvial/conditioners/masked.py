@@ -9,10 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fluvial.conditioners.conditioner import Conditioner, Step
+from fluvial.conditioners import sweeping
+from fluvial.conditioners.conditioner import Conditioner, Invert, Pair, Step
 from fluvial.conditioners.degrees import Plan, make_plan
 from fluvial.conditioners.mlp import activation_named, layer_sizes, run_hidden
 from fluvial.conditioners.stepping import MaskedStepper
+from fluvial.kernels import blocks
+from fluvial.kernels.sweep import Map
 
 
 class MaskedLinear(nn.Linear):
@@ -22,10 +25,11 @@ class MaskedLinear(nn.Linear):
         super().__init__(mask.shape[1], mask.shape[0])
         self.register_buffer("mask", mask.float(), persistent=False)
         self.mask: Tensor
+        self.blocks = blocks.blocks_of(mask)
 
     def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:  # noqa: A002  (torch's name)
         if mask is None:
-            return F.linear(input, self.weight * self.mask, self.bias)
+            return blocks.linear(input, self.weight, self.bias, self.mask, self.blocks)
         return F.linear(input, torch.where(mask, self.weight, 0.0), self.bias)
 
 
@@ -143,6 +147,9 @@ class MaskedMLP(Conditioner):
 
     def stepper(self, like: Tensor, context: Tensor | None = None, plan: Plan | None = None) -> Step:
         return MaskedStepper(self, plan or self.natural, like, context)
+
+    def invert(self, z: Tensor, context: Tensor | None, univariate: Map | None, walk: Invert) -> Pair | None:
+        return sweeping.invert(self, z, context, univariate, walk)
 
     def _activation(self) -> Callable[[Tensor], Tensor]:
         if not (self.dropout and self.training):

@@ -19,6 +19,8 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 """Activations by the names that a configuration uses."""
 
+_IN_PLACE: dict[Activation, Activation] = {torch.relu: torch.relu_, torch.tanh: torch.tanh_}
+
 
 def activation_named(name: str) -> Activation:
     """The activation of that name; ValueError, a sentence, if there is none."""
@@ -82,6 +84,7 @@ def run_hidden(
 ) -> Tensor:
     """Hidden features of a plain or of a residual network."""
     if not residual:
+        activation = _IN_PLACE.get(activation, activation)  # what a layer returns is nobody else's
         for layer in layers:
             h = activation(layer(h))
         return h

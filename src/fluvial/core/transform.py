@@ -14,6 +14,8 @@ EventShape = tuple[int | None, ...]
 """Shape of one event; None in the first place where events of any length will do."""
 _NUMBERS = 1 << 18  # of x that pass through a network at once when many rows must
 
+_ROWS_IN_CACHE = 1024  # a network's activations of so many rows are written where the last ones were, not to new pages
+
 Map = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
 
@@ -25,6 +27,21 @@ def sum_event(log_det: Tensor) -> Tensor:
     if log_det.dtype in (torch.float16, torch.bfloat16):
         log_det = log_det.float()
     return log_det.flatten(1).sum(1) if log_det.dim() > 1 else log_det
+
+
+def by_rows(map: Map, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:  # noqa: A002
+    """``map(x, context)`` of a map that treats every row alone; without gradients, a cacheful of rows at a time."""
+    if (
+        torch.is_grad_enabled()
+        or torch.compiler.is_compiling()
+        or x.device.type != "cpu"
+        or x.shape[0] <= _ROWS_IN_CACHE
+    ):
+        return map(x, context)
+    rows = x.split(_ROWS_IN_CACHE)
+    contexts = [None] * len(rows) if context is None else context.split(_ROWS_IN_CACHE)
+    values, log_dets = zip(*(map(a, c) for a, c in zip(rows, contexts)))
+    return torch.cat(values), torch.cat(log_dets)
 
 
 class Transform(nn.Module):

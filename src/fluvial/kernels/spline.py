@@ -1,272 +1,196 @@
-r"""The rational-quadratic spline in plain torch, with a backward pass written by hand.
+"""The rational-quadratic spline: one dispatch between the compiled kernel and the torch source (spline_torch.py).
 
-Layout: x is (B, \*event), theta is (B, 3K - 1 or 3K, \*event); bins lie on dim 1, so every operator runs over
-contiguous events. Autograd through the formula would keep and revisit some forty tensors of theta's size; the
-backward pass below needs only the exponentials of the logits and the bin that each value fell into.
-
-Derivation. With p = softmax(logits), c = 1 - K * MIN_SIZE and j the bin of x, the left knot and width of bin j are
-    x_j = -b + 2b (MIN_SIZE j + c sum_{i<j} p_i),    w_j = 2b (MIN_SIZE + c p_j),
-(heights alike), so the gradient at logit i is
-    p_i (G_i - dot),    G_i = 2bc (g_left [i < j] + g_width [i = j]),    dot = sum_i p_i G_i,
-and dot follows from the two gathered numbers alone.
+On the CPU the compiled kernel runs behind two operators, ``fluvial::spline`` and ``fluvial::spline_vjp``, known to
+torch.compile, torch.export, torch.func and autograd; second derivatives go through the torch source.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+import ctypes
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-MIN_SIZE = 1e-3
-"""Smallest width and height of a bin, as a share of the interval."""
-MIN_SLOPE = 1e-3
-"""Smallest slope at a knot."""
-_UNIT_RAW = math.log(math.expm1(1 - MIN_SLOPE))  # softplus(_UNIT_RAW) + MIN_SLOPE = 1
+from fluvial.kernels import native, spline_torch
+
+Pair = tuple[Tensor, Tensor]
 
 
-def forward(x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor]:
+def forward(x: Tensor, theta: Tensor, bins: int, bound: float) -> Pair:
     """z and log_det of the spline; theta is read in float32 at least, also under autocast."""
-    return _dispatch(_Spline, x, theta, bins, bound)
+    return _dispatch(x, theta, bins, bound, False)
 
 
-def inverse(z: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor]:
+def inverse(z: Tensor, theta: Tensor, bins: int, bound: float) -> Pair:
     """x and log_det of the inverse spline."""
-    return _dispatch(_InverseSpline, z, theta, bins, bound)
+    return _dispatch(z, theta, bins, bound, True)
 
 
-def _dispatch(function: type[_Spline], x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor]:
+def _dispatch(x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool) -> Pair:
     if theta.dtype in (torch.float16, torch.bfloat16):
         theta = theta.float()
     if x.dtype != theta.dtype:
         dtype = torch.promote_types(x.dtype, theta.dtype)
         x, theta = x.to(dtype), theta.to(dtype)
-    if torch.is_grad_enabled() and (x.requires_grad or theta.requires_grad):
-        return function.apply(x, theta, bins, bound)[:2]  # pyright: ignore
-    return function.evaluate(x, theta, bins, bound)[:2]
+    if native.active() and theta.device.type == "cpu" and theta.shape == (x.shape[0], theta.shape[1], *x.shape[1:]):
+        eager = torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        run = _Fused.apply if eager else torch.ops.fluvial.spline
+        return run(x, theta, bins, bound, inverse)  # pyright: ignore
+    return (spline_torch.inverse if inverse else spline_torch.forward)(x, theta, bins, bound)
 
 
-class _Bin(NamedTuple):
-    """The bin of each value: its corner, size and the slopes at its ends."""
-
-    which: Tensor  # (B, 1, *event): its number
-    x0: Tensor
-    y0: Tensor
-    w: Tensor
-    h: Tensor
-    d0: Tensor
-    d1: Tensor
-
-
-def _exponentials(theta: Tensor, bins: int) -> Tensor:
-    """exp(logit - max) of widths and heights, (B, 2, K, *event); the sum is divided out after gathering."""
-    logits = theta[:, : 2 * bins].unflatten(1, (2, bins))
-    return (logits - logits.amax(2, keepdim=True)).exp_()
-
-
-def _locate(value: Tensor, theta: Tensor, bins: int, bound: float, axis: int) -> tuple[_Bin, Tensor]:
-    """The bin of each value along ``axis`` (0: widths, 1: heights), and the exponentials for the backward pass."""
-    e = _exponentials(theta, bins)
-    total = e.cumsum(2)
-    # value >= knot j  <=>  at * sum - j * MIN_SIZE * sum >= share * (e_0 + ... + e_{j-1})
-    share = 1 - bins * MIN_SIZE
-    scale = total[:, axis, -1:] / share
-    at = (value.unsqueeze(1) + bound).mul_(0.5 / bound).mul_(scale)
-    knot = _count(bins, value, start=1)
-    index = (torch.addcmul(at, scale, knot, value=-MIN_SIZE) >= total[:, axis, :-1]).sum(1, keepdim=True)
-    return _pick(e, total, theta, index, bins, bound), e
+def _call(
+    x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool, out: Pair, grads: Pair | None = None
+) -> Pair:
+    """Run the compiled kernel; with ``grads`` at the results ``out``, return those at x and theta."""
+    if theta.shape[1] not in (3 * bins - 1, 3 * bins) or theta.shape != (x.shape[0], theta.shape[1], *x.shape[1:]):
+        raise ValueError(f"theta: shape {tuple(theta.shape)} does not fit {bins} bins and x of shape {tuple(x.shape)}")
+    result = out if grads is None else (torch.empty_like(x), torch.empty(theta.shape, dtype=x.dtype))
+    if x.numel() == 0:
+        return result
+    if not theta.is_contiguous() and not theta[0].is_contiguous():
+        theta = theta.contiguous()
+    g_y, g_slope = (None, None) if grads is None else grads
+    g_x, g_theta = (None, None) if grads is None else result
+    job = native.SplineJob(
+        x.shape[0],
+        x.numel() // x.shape[0],
+        bins,
+        theta.stride(0),
+        theta.shape[1] == 3 * bins,
+        inverse,
+        grads is not None,
+        bound,
+        *map(native.address, (x, theta, *out, g_y, g_slope, g_x, g_theta)),
+    )
+    native.library().fluvial_spline(ctypes.byref(job), x.dtype == torch.float64, torch.get_num_threads())
+    return result
 
 
-def _count(bins: int, like: Tensor, start: int = 0) -> Tensor:
-    """start, ..., K - 1 along the axis of bins."""
-    return torch.arange(start, bins, dtype=like.dtype, device=like.device).view(-1, *[1] * (like.dim() - 1))
+def _spline(x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool) -> Pair:
+    if not native.active():  # a program exported elsewhere
+        return _evaluate(x, theta, bins, bound, inverse)
+    x = x.contiguous()
+    return _call(x, theta, bins, bound, inverse, (torch.empty_like(x), torch.empty_like(x)))
 
 
-def _pick(e: Tensor, total: Tensor, theta: Tensor, index: Tensor, bins: int, bound: float) -> _Bin:
-    """Gather the bin ``index`` from the exponentials and their running sums."""
-    both = index.unsqueeze(1).expand(-1, 2, *index.shape[1:])
-    whole = total[:, :, -1]
-    mass = e.gather(2, both).squeeze(2)
-    left = (total.gather(2, both).squeeze(2) - mass) / whole
-    share = 1 - bins * MIN_SIZE
-    corner = (left * share + index * MIN_SIZE) * (2 * bound) - bound
-    size = mass / whole * (2 * bound * share) + 2 * bound * MIN_SIZE
-    d0, d1 = _slopes(theta[:, 2 * bins :], index, bins)
-    return _Bin(index, corner[:, 0], corner[:, 1], size[:, 0], size[:, 1], d0, d1)
-
-
-def _slopes(raw: Tensor, index: Tensor, bins: int) -> tuple[Tensor, Tensor]:
-    """Slopes at the left and right knot of each bin; 1 at the ends of a linear tail."""
-    circular = raw.shape[1] == bins
-    left, right = (index, (index + 1) % bins) if circular else ((index - 1).clamp(min=0), index.clamp(max=bins - 2))
-    picked = raw.gather(1, torch.cat((left, right), 1))
-    slopes = F.softplus(picked + _UNIT_RAW) + MIN_SLOPE
-    d0, d1 = slopes.unbind(1)
-    if circular:
-        return d0, d1
-    at = index.squeeze(1)
-    return torch.where(at == 0, 1.0, d0), torch.where(at == bins - 1, 1.0, d1)
-
-
-def _evaluate(x: Tensor, b: _Bin) -> tuple[Tensor, Tensor]:
-    """y and log dy/dx inside the bin (arXiv 1906.04032, eq. 4 and 5)."""
-    s = b.h / b.w
-    t = (x - b.x0) / b.w
-    q = t * (1 - t)
-    denominator = s + (b.d0 + b.d1 - 2 * s) * q
-    y = b.y0 + b.h * (s * t.square() + b.d0 * q) / denominator
-    slope = s.square() * (b.d1 * t.square() + 2 * s * q + b.d0 * (1 - t).square())
-    return y, torch.log(slope) - 2 * torch.log(denominator)
-
-
-def _solve(y: Tensor, b: _Bin) -> Tensor:
-    """x of y inside the bin: the stable root of the quadratic (eq. 6-8), then one Newton step."""
-    s = b.h / b.w
-    v = y - b.y0
-    bend = b.d0 + b.d1 - 2 * s
-    qa = b.h * (s - b.d0) + v * bend
-    qb = b.h * b.d0 - v * bend
-    qc = -s * v
-    discriminant = (qb.square() - 4 * qa * qc).clamp_min(0)
-    root = 2 * qc / (-qb - discriminant.sqrt())
-    x = b.x0 + root.clamp(0, 1) * b.w
-    again, log_slope = _evaluate(x, b)
-    polished = x - (again - y) * torch.exp(-log_slope)
-    return torch.minimum(torch.maximum(polished, b.x0), b.x0 + b.w)
-
-
-class _Spline(torch.autograd.Function):
-    """Forward spline; outputs z, log_det and the two tensors that the backward pass needs."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def evaluate(x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        clamped = x.clamp(-bound, bound)
-        at, e = _locate(clamped, theta, bins, bound, axis=0)
-        z, log_det = _evaluate(clamped, at)
-        inside = (x >= -bound) & (x <= bound)
-        return torch.where(inside, z, x), torch.where(inside, log_det, 0.0), e, at.which
-
-    @staticmethod
-    def forward(x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return _Spline.evaluate(x, theta, bins, bound)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:  # noqa: ANN401
-        x, theta, ctx.bins, ctx.bound = inputs
-        ctx.mark_non_differentiable(*output[2:])
-        ctx.save_for_backward(x, theta, *output[2:])
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        x, theta, e, index = ctx.saved_tensors
-        if torch.is_grad_enabled():  # a second derivative is wanted: let autograd differentiate the formula
-            return (*_twice(_Spline.evaluate, (x, theta), grads[:2], ctx.bins, ctx.bound), None, None)
-        return (*_vjp(x, theta, e, index, grads[0], grads[1], ctx.bins, ctx.bound), None, None)
-
-
-class _InverseSpline(_Spline):
-    """Inverse spline; its gradients follow from the forward map's by the implicit function theorem."""
-
-    @staticmethod
-    def evaluate(x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        clamped = x.clamp(-bound, bound)
-        at, e = _locate(clamped, theta, bins, bound, axis=1)
-        solved = _solve(clamped, at)
-        log_det = -_evaluate(solved, at)[1]
-        inside = (x >= -bound) & (x <= bound)
-        return torch.where(inside, solved, x), torch.where(inside, log_det, 0.0), e, at.which
-
-    @staticmethod
-    def forward(x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return _InverseSpline.evaluate(x, theta, bins, bound)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:  # noqa: ANN401
-        z, theta, ctx.bins, ctx.bound = inputs
-        ctx.mark_non_differentiable(*output[2:])
-        ctx.save_for_backward(z, theta, *output)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        z, theta, x, log_det, e, index = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            return (*_twice(_InverseSpline.evaluate, (z, theta), grads[:2], ctx.bins, ctx.bound), None, None)
-        # log_det = -l(x(z, theta), theta): its part in x first, then x itself through z = f(x, theta)
-        of_slope, _ = _vjp(x, theta, e, index, torch.zeros_like(x), -grads[1], ctx.bins, ctx.bound)
-        g_z = (grads[0] + of_slope) * torch.exp(log_det)
-        _, g_theta = _vjp(x, theta, e, index, -g_z, -grads[1], ctx.bins, ctx.bound)
-        return g_z, g_theta, None, None
-
-
-def _twice(
-    function: Any,  # noqa: ANN401
-    inputs: tuple[Tensor, Tensor],
-    grads: tuple[Tensor, ...],
+def _spline_vjp(
+    x: Tensor,
+    theta: Tensor,
+    y: Tensor,
+    log_det: Tensor,
+    g_y: Tensor,
+    g_l: Tensor,
     bins: int,
     bound: float,
-) -> tuple[Tensor, ...]:
-    pull = torch.func.vjp(lambda x, theta: function(x, theta, bins, bound)[:2], *inputs)[1]
-    return pull(tuple(grads))
+    inverse: bool,
+) -> Pair:
+    """Gradients at x and theta, given the results y and log_det and the gradients there."""
+    if not native.active():
+        return _vjp_torch(x, theta, g_y, g_l, bins, bound, inverse)
+    out, grads = (y.contiguous(), log_det.contiguous()), (g_y.contiguous(), g_l.contiguous())
+    return _call(x.contiguous(), theta, bins, bound, inverse, out, grads)
 
 
-def _vjp(
-    x: Tensor, theta: Tensor, e: Tensor, index: Tensor, g_y: Tensor, g_l: Tensor, bins: int, bound: float
-) -> tuple[Tensor, Tensor]:
-    """Gradients at x and theta for gradients g_y at y = f(x) and g_l at log f'(x)."""
-    inside = (x >= -bound) & (x <= bound)
-    g_y_in, g_l = torch.where(inside, g_y, 0.0), torch.where(inside, g_l, 0.0)
-    total = e.cumsum(2)
-    at = _pick(e, total, theta, index, bins, bound)
-    g_x, g_x0, g_y0, g_w, g_h, g_d0, g_d1 = _local_vjp(x.clamp(-bound, bound), at, g_y_in, g_l)
-    # the logits: p_i (G_i - dot), with p_i = e_i / sum
-    both = index.unsqueeze(1).expand(-1, 2, *index.shape[1:])
-    unit = 2 * bound * (1 - bins * MIN_SIZE) / total[:, :, -1:]
-    g_left = torch.stack((g_x0, g_y0), 1).unsqueeze(2) * unit
-    g_size = torch.stack((g_w, g_h), 1).unsqueeze(2) * unit
-    picked = e.gather(2, both)
-    dot = (g_left * (total.gather(2, both) - picked) + g_size * picked) / total[:, :, -1:]
-    g_logits = torch.where(_count(bins, x) < both, g_left - dot, -dot)
-    g_logits.scatter_add_(2, both, g_size)
-    g_logits.mul_(e)
-    g_slopes = _slopes_vjp(theta[:, 2 * bins :], index, g_d0, g_d1, bins)
-    return torch.where(inside, g_x, g_y), torch.cat((g_logits.flatten(1, 2), g_slopes), 1)
+def _evaluate(x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool) -> Pair:
+    return (spline_torch.InverseSpline if inverse else spline_torch.Spline).evaluate(x, theta, bins, bound)[:2]
 
 
-def _slopes_vjp(raw: Tensor, index: Tensor, g_d0: Tensor, g_d1: Tensor, bins: int) -> Tensor:
-    at = index.squeeze(1)
-    if raw.shape[1] == bins:  # circular
-        left, right = index, (index + 1) % bins
-    else:  # the ends are fixed at 1
-        left, right = (index - 1).clamp(min=0), index.clamp(max=bins - 2)
-        g_d0, g_d1 = torch.where(at == 0, 0.0, g_d0), torch.where(at == bins - 1, 0.0, g_d1)
-    g_raw = torch.zeros_like(raw).scatter_add_(1, left, g_d0.unsqueeze(1)).scatter_add_(1, right, g_d1.unsqueeze(1))
-    return g_raw.mul_(torch.sigmoid(raw + _UNIT_RAW))
+def _vjp_torch(x: Tensor, theta: Tensor, g_y: Tensor, g_l: Tensor, bins: int, bound: float, inverse: bool) -> Pair:
+    return torch.func.vjp(lambda a, b: _evaluate(a, b, bins, bound, inverse), x, theta)[1]((g_y, g_l))
 
 
-def _local_vjp(x: Tensor, b: _Bin, g_y: Tensor, g_l: Tensor) -> tuple[Tensor, ...]:
-    """Gradients at (x, x0, y0, w, h, d0, d1) of the formula inside one bin."""
-    s = b.h / b.w
-    t = (x - b.x0) / b.w
-    r = 1 - t
-    q = t * r
-    bend = b.d0 + b.d1 - 2 * s
-    denominator = s + bend * q
-    numerator = s * t.square() + b.d0 * q
-    curve = b.d1 * t.square() + 2 * s * q + b.d0 * r.square()
-    # y = y0 + h n / den;  l = 2 log s + log curve - 2 log den
-    g_n = g_y * b.h / denominator
-    g_den = -(g_n * numerator + 2 * g_l) / denominator
-    g_curve = g_l / curve
-    g_s = g_n * t.square() + g_den * (1 - 2 * q) + 2 * g_curve * q + 2 * g_l / s
-    g_q = g_n * b.d0 + g_den * bend + 2 * g_curve * s
-    g_d0 = g_n * q + g_den * q + g_curve * r.square()
-    g_d1 = g_den * q + g_curve * t.square()
-    g_t = 2 * t * (g_n * s + g_curve * b.d1) - 2 * r * g_curve * b.d0 + g_q * (r - t)
-    g_x = g_t / b.w
-    g_h = g_y * numerator / denominator + g_s / b.w
-    g_w = -(g_s * s + g_t * t) / b.w
-    return g_x, -g_x, g_y, g_w, g_h, g_d0, g_d1
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: Pair) -> None:  # noqa: ANN401
+    x, theta, *ctx.settings = inputs
+    ctx.save_for_backward(x, theta, *output)
+    ctx.save_for_forward(x, theta, *output)
+
+
+def _backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+    grads: Any = _FusedVjp.apply(*ctx.saved_tensors, *grad_outputs, *ctx.settings)
+    return (*grads, None, None, None)
+
+
+def _remember_vjp(ctx: Any, inputs: tuple[Any, ...], output: Pair) -> None:  # noqa: ANN401
+    x, theta, _, _, g_y, g_l, *ctx.settings = inputs
+    ctx.save_for_backward(x, theta, g_y, g_l)
+
+
+def _backward_vjp(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+    pull = torch.func.vjp(lambda *args: _vjp_torch(*args, *ctx.settings), *ctx.saved_tensors)[1]
+    of_x, of_theta, of_g_y, of_g_l = pull(tuple(grad_outputs))
+    return of_x, of_theta, None, None, of_g_y, of_g_l, None, None, None
+
+
+def _fake(x: Tensor, *_: object) -> Pair:
+    return torch.empty_like(x), torch.empty_like(x)
+
+
+def _fake_vjp(x: Tensor, theta: Tensor, *_: object) -> Pair:
+    return torch.empty_like(x), torch.empty(theta.shape, dtype=theta.dtype, device=theta.device)
+
+
+def _over_models(operator: Any, info: Any, in_dims: tuple[int | None, ...], *args: Any) -> Any:  # noqa: ANN401
+    """vmap: the models' axis joins the rows'."""
+
+    def rows(value: Tensor, dim: int | None) -> Tensor:
+        moved = value.expand(info.batch_size, *value.shape) if dim is None else value.movedim(dim, 0)
+        return moved.flatten(0, 1)
+
+    flat = [rows(a, d) if isinstance(a, Tensor) else a for a, d in zip(args, in_dims)]
+    return tuple(t.unflatten(0, (info.batch_size, -1)) for t in operator(*flat)), (0, 0)
+
+
+class _Fused(torch.autograd.Function):
+    """The operator for torch.func too, which takes autograd of functions with a ``vmap`` only."""
+
+    @staticmethod
+    def forward(x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool) -> Pair:
+        return torch.ops.fluvial.spline(x, theta, bins, bound, inverse)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> Any:  # noqa: ANN401
+        return _over_models(_Fused.apply, info, in_dims, *args)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Pair:  # noqa: ANN401
+        values = ctx.saved_tensors[:2]
+        moved = tuple(torch.zeros_like(v) if t is None else t for v, t in zip(values, tangents))
+        return torch.func.jvp(lambda x, theta: _evaluate(x, theta, *ctx.settings), values, moved)[1]
+
+    setup_context = staticmethod(_remember)
+    backward = staticmethod(_backward)
+
+
+class _FusedVjp(torch.autograd.Function):
+    @staticmethod
+    def forward(*args: Any) -> Pair:  # noqa: ANN401
+        return torch.ops.fluvial.spline_vjp(*args)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> Any:  # noqa: ANN401
+        return _over_models(_FusedVjp.apply, info, in_dims, *args)
+
+    setup_context = staticmethod(_remember_vjp)
+    backward = staticmethod(_backward_vjp)
+
+
+_DEFINITIONS = {
+    "spline": ("Tensor x, Tensor theta", _spline, _fake, _backward, _remember),
+    "spline_vjp": (
+        "Tensor x, Tensor theta, Tensor y, Tensor log_det, Tensor g_y, Tensor g_l",
+        _spline_vjp,
+        _fake_vjp,
+        _backward_vjp,
+        _remember_vjp,
+    ),
+}
+for _name, (_tensors, _run, _shapes, _pull, _keep) in _DEFINITIONS.items():
+    _full = f"fluvial::{_name}"
+    torch.library.define(_full, f"({_tensors}, int bins, float bound, bool inverse) -> (Tensor, Tensor)")
+    torch.library.impl(_full, "cpu", _run)
+    torch.library.register_fake(_full, _shapes)
+    torch.library.register_autograd(_full, _pull, setup_context=_keep)  # of exported programs
+    torch.library.register_vmap(_full, partial(_over_models, getattr(torch.ops.fluvial, _name)))

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from fluvial.conditioners.conditioner import Conditioner
-from fluvial.core.transform import Transform, sum_event
+from fluvial.core.transform import Transform, by_rows, sum_event
+from fluvial.univariate.compiled import compiled
 from fluvial.univariate.discrete import Staircase, Tempered
 from fluvial.univariate.univariate import Univariate
 
@@ -26,6 +27,9 @@ class Autoregressive(Transform):
         self.bijective = univariate.bijective
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return by_rows(self._at_once, x, context)
+
+    def _at_once(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         z, log_det = self.univariate.forward(x, self.conditioner(x, context))
         return z, sum_event(log_det)
 
@@ -41,6 +45,10 @@ class Autoregressive(Transform):
         return sum_event(self.univariate.log_prob(x, self.conditioner(x, context)))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        found = self.conditioner.invert(z, context, compiled(self.univariate), self._walked)
+        return self._walked(z, context) if found is None else found
+
+    def _walked(self, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         xs, log_dets = zip(*self.walk(z, context))
         order = self.conditioner.order
         if order is not None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from fluvial.core.transform import EventShape, Transform, sum_event
+from fluvial.conditioners.mlp import MLP
+from fluvial.core.transform import EventShape, Transform, by_rows, sum_event
 from fluvial.univariate.univariate import Univariate
+
+Move = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class _Coupling(Transform):
@@ -25,9 +29,12 @@ class _Coupling(Transform):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._move(self.univariate.inverse, z, context)
 
-    def _move(
-        self, univariate: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], x: Tensor, context: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def _move(self, univariate: Move, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        move = partial(self._move_rows, univariate)
+        # a conditioner of another kind might look at the whole batch
+        return by_rows(move, x, context) if isinstance(self.conditioner, MLP) else move(x, context)
+
+    def _move_rows(self, univariate: Move, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         kept, moved = self.split(x)
         moved, log_det = univariate(moved, self.theta(kept, context))
         return self.merge(kept, moved), self.total(log_det)

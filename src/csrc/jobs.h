@@ -1,0 +1,53 @@
+// What the dispatcher hands to the kernels: plain structs of pointers, the same for every instruction set.
+#pragma once
+
+#include <cstdint>
+
+// The rational-quadratic spline of theta (B, P, E), P = 3K - 1, or 3K on a circle; the other arrays are (B, E), contiguous.
+// Forward: x -> y, slope (the log-det). Its gradient, given g_y and g_slope: g_x, g_theta. The inverse reads x for the
+// spline's y and the other way round; its gradient also reads what it returned.
+struct SplineJob {
+  int64_t rows, events, bins, theta_stride;
+  int32_t circular, inverse, gradient;
+  double bound;
+  const void *x, *theta;
+  void *y, *slope;  // results, or for the gradient what they were
+  const void *g_y, *g_slope;
+  void *g_x, *g_theta;
+};
+
+// The sequential inverse of x -> z = map(x_i; theta_i(x_<i)) with a masked network whose units are sorted by degree, all
+// of it in the order in which positions become known. ends[k] counts a layer's units of degree <= k, k = 0 .. n.
+struct SweepLayer {
+  const void *weight, *bias;  // (units, ld), of which leading blocks are read; (units,), or (units, B) with bias_rows
+  const int32_t* ends;        // (n + 1,)
+  int64_t units, ld;
+};
+
+enum Activation { RELU, TANH, ELU, SILU };
+enum Map { SHIFT, AFFINE_EXP, AFFINE_TANH, AFFINE_SIGMOID, GATE, SPLINE, BERNOULLI, CATEGORICAL };
+enum Encoding { NUMBERS, SIGNS, ONE_HOT };  // what the first layer reads of a value: itself, 2x - 1, or indicators
+
+// Rows of B numbers that a gradient needs: hidden units of each layer, their activations' slopes (SiLU only), theta
+// (size * n) in the network's order of outputs, and the log-det of each position. g_kept: gradients at the units'
+// pre-activations, and at theta.
+struct SweepJob {
+  int64_t rows, positions, numbers, layers, size, bins;
+  int32_t activation, residual, map, encoding, bias_rows, natural;
+  double a, b;              // bound of a scale or spline; bias and floor of a gate
+  const SweepLayer* layer;
+  const void *out, *out_bias, *direct;  // (size, n, units), (size, n), (size, n, n * numbers) or null
+  const int32_t* order;                 // (n,)
+  const void* z;                        // (B, n); float64 for staircases
+  void *x, *log_det, *kept;             // (B, n), (B,), rows or null
+  const void *g_x, *g_log_det;
+  void *g_z, *g_kept;
+};
+
+// One instruction set's kernels, each for float and double, on the rows first .. last - 1.
+struct Kernels {
+  const char* name;
+  void (*spline[2])(const SplineJob&, int64_t first, int64_t last);
+  void (*sweep[2])(const SweepJob&, int64_t first, int64_t last);
+  void (*sweep_vjp[2])(const SweepJob&, int64_t first, int64_t last);
+};

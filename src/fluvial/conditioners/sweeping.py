@@ -1,0 +1,139 @@
+"""A masked network in the form that the compiled sweep reads, and autograd through the sweep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from fluvial.conditioners.conditioner import Invert, Pair
+from fluvial.kernels import sweep
+
+if TYPE_CHECKING:
+    from fluvial.conditioners.masked import MaskedMLP
+
+
+class _Order:
+    """The order of a network's inputs and units by degree; None stands for the order in which they are."""
+
+    def __init__(self, net: MaskedMLP) -> None:
+        n, degrees = net.features, torch.arange(net.features + 1)
+        order = net.natural.rank.argsort()
+        natural = torch.equal(order, torch.arange(n, device=order.device))
+        blocks = torch.arange(n * net.numbers, device=order.device).view(n, -1)
+        self.inputs = None if natural else blocks[order].flatten()
+        self.units = [None if (d.diff() >= 0).all() else d.argsort(stable=True) for d in net.natural.hidden]
+        ends = [torch.searchsorted(d.sort()[0].cpu(), degrees, right=True, out_int32=True) for d in net.natural.hidden]
+        self.layout = sweep.Layout(order.int().cpu(), torch.stack(ends), natural)
+
+
+_ORDERS: WeakKeyDictionary[MaskedMLP, _Order] = WeakKeyDictionary()  # a network's own plan never changes
+
+
+def invert(
+    net: MaskedMLP,
+    z: Tensor,
+    context: Tensor | None,
+    univariate: sweep.Map | None,
+    walk: Invert,
+) -> Pair | None:
+    """See ``Conditioner.invert``."""
+    weight = net.last.weight
+    if z.dim() != 2 or univariate is None or not sweep.knows(univariate, net.activation, len(net.layers), weight):
+        return None
+    needs_gradient = torch.is_grad_enabled() and any(
+        t.requires_grad for t in (z, *net.parameters(), *([] if context is None else [context]))
+    )
+    if z.dtype != weight.dtype and not univariate.staircase:
+        return None
+    if univariate.kind == "spline" and net.size == 3 * univariate.bins:  # a circle
+        z = z - 2 * univariate.a * torch.floor((z + univariate.a) / (2 * univariate.a))
+    if needs_gradient:
+        if univariate.staircase or net.classes:
+            return None
+        return _Sweep.apply(net, univariate, walk, z, context, *net.parameters())  # pyright: ignore
+    return sweep.invert(_prepare(net, context), univariate, z)[:2]
+
+
+def _prepare(net: MaskedMLP, context: Tensor | None, masked: bool = False) -> sweep.Net:
+    """``masked`` weights have right gradients; the sweep itself reads only what the masks keep."""
+    if net not in _ORDERS:
+        _ORDERS[net] = _Order(net)
+    order, inputs = _ORDERS[net], net.features * net.numbers
+
+    def weight(layer: Any) -> Tensor:  # noqa: ANN401
+        return layer.weight * layer.mask if masked else layer.weight
+
+    weights, biases, below = list[Tensor](), list[Tensor](), order.inputs
+    for i, (layer, units) in enumerate(zip(net.layers, order.units)):
+        w = _take(weight(layer), units, 0)
+        if i == 0:
+            read, w = w[:, inputs:], w[:, :inputs]
+            b = _take(layer.bias, units, 0)  # pyright: ignore
+            biases.append(b if context is None else torch.addmm(b.unsqueeze(1), read, context.to(w.dtype).t()))
+        else:
+            biases.append(_take(layer.bias, units, 0))  # pyright: ignore
+        weights.append(_take(w, below, 1))
+        below = units
+    size, n = net.size, net.features
+    out, out_bias, direct = _take(weight(net.last), below, 1).view(size, n, -1), net.last.bias, None
+    if net.direct is not None:
+        direct = _take(weight(net.direct), order.inputs, 1).view(size, n, -1)
+        out_bias = out_bias + net.direct.bias
+    out_bias = out_bias.view(size, n)
+    if net.offset is not None:
+        out_bias = out_bias + net.offset
+    encoding = "one-hot" if net.numbers > 1 else "signs" if net.classes else "numbers"
+    activation = sweep.ACTIVATIONS[net.activation]
+    return sweep.Net(
+        weights, biases, out, out_bias, direct, order.layout, activation, net.residual, encoding, net.numbers
+    )
+
+
+def _take(tensor: Tensor, index: Tensor | None, dim: int) -> Tensor:
+    return tensor if index is None else tensor.index_select(dim, index)
+
+
+class _Sweep(torch.autograd.Function):
+    """The inverse with gradients at z, the context and the parameters.
+
+    The gradient at z solves a triangular system exactly, in one sweep from the last position to the first; those at
+    the weights are products of what that sweep sends and what the inverse kept.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        net: MaskedMLP,
+        univariate: sweep.Map,
+        walk: Invert,
+        z: Tensor,
+        context: Tensor | None,
+        *parameters: Tensor,
+    ) -> Pair:
+        x, log_det, kept = sweep.invert(_prepare(net, context), univariate, z, keep=True)
+        ctx.net, ctx.univariate, ctx.walk = net, univariate, walk
+        ctx.save_for_backward(z, context, x, kept, *parameters)
+        return x, log_det
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        z, context, x, kept, *parameters = ctx.saved_tensors
+        needed = ctx.needs_input_grad[3:]
+        sources = [t for t, n in zip((z, context, *parameters), needed) if n]
+        if torch.is_grad_enabled():  # a second derivative is wanted: let autograd differentiate the walk
+            grads = iter(
+                torch.autograd.grad(ctx.walk(z, context), sources, grad_outputs, create_graph=True, allow_unused=True)
+            )
+            return (None, None, None, *(next(grads) if n else None for n in needed))
+        with torch.enable_grad():
+            net = _prepare(ctx.net, context, masked=True)
+        g_z, sent = sweep.pull(net, ctx.univariate, z, x, kept, *grad_outputs)
+        tensors = [*net.weights, *net.biases, net.out, net.out_bias, *([] if net.direct is None else [net.direct])]
+        pairs = [(t, g) for t, g in zip(tensors, sent) if t.requires_grad]
+        others = sources[1:] if needed[0] else sources
+        roots, seeds = zip(*pairs) if pairs and others else ((), ())
+        grads = iter(torch.autograd.grad(roots, others, seeds, allow_unused=True) if roots else ())
+        return (None, None, None, g_z if needed[0] else None, *(next(grads) if n else None for n in needed[1:]))

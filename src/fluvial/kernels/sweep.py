@@ -1,0 +1,197 @@
+"""The compiled sweep: an autoregressive inverse, and its gradient, in one visit to each hidden unit.
+
+What is swept is described by plain tensors and numbers, so that this module knows neither networks nor maps.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fluvial.kernels import native
+
+ACTIVATIONS: dict[Callable[[Tensor], Tensor], int] = {torch.relu: 0, torch.tanh: 1, F.elu: 2, F.silu: 3}
+"""What the compiled kernels call the activations that they know."""
+MAPS = ("shift", "exp", "tanh", "sigmoid", "gate", "spline", "bernoulli", "categorical")
+ENCODINGS = ("numbers", "signs", "one-hot")
+_STAIRCASES = ("bernoulli", "categorical")
+_MOST_LAYERS = 64
+
+
+@dataclass(frozen=True)
+class Map:
+    """A one-dimensional map that the kernels know.
+
+    Args:
+        kind: one of ``MAPS``; exp, tanh and sigmoid are the scale rules of an affine map.
+        a: bound of the tanh scale or of the spline; bias of the gate.
+        b: floor of the gate.
+        bins: K of the spline.
+    """
+
+    kind: str
+    a: float = 1.0
+    b: float = 0.0
+    bins: int = 0
+
+    @property
+    def staircase(self) -> bool:
+        return self.kind in _STAIRCASES
+
+
+class Layout(NamedTuple):
+    """Who reads whom; units are sorted by degree."""
+
+    order: Tensor
+    """(n,) int32: the positions as they become known."""
+    ends: Tensor
+    """(layers, n + 1) int32: how many units of each layer have a degree of at most k."""
+    natural: bool
+    """The order is 0, 1, ..."""
+
+
+class Net(NamedTuple):
+    """A masked network with units and inputs in the order in which they become known; only what they read counts."""
+
+    weights: list[Tensor]
+    """(units, reads) of each hidden layer."""
+    biases: list[Tensor]
+    """(units,); the first one perhaps (units, B): with the context's part."""
+    out: Tensor
+    """(size, n, units); positions in their own order, as in the next one."""
+    out_bias: Tensor
+    """(size, n)."""
+    direct: Tensor | None
+    """(size, n, inputs): from inputs straight to outputs."""
+    layout: Layout
+    activation: int
+    residual: bool
+    encoding: str
+    numbers: int
+    """How many inputs one position becomes."""
+
+    @property
+    def units(self) -> list[int]:
+        return [w.shape[0] for w in self.weights]
+
+
+class _Layer(ctypes.Structure):
+    _fields_ = [
+        *native.fields(ctypes.c_void_p, "weight bias ends"),
+        *native.fields(ctypes.c_int64, "units ld"),
+    ]
+
+
+class SweepJob(ctypes.Structure):
+    """``SweepJob`` of csrc/jobs.h."""
+
+    _fields_ = [
+        *native.fields(ctypes.c_int64, "rows positions numbers layers size bins"),
+        *native.fields(ctypes.c_int32, "activation residual map encoding bias_rows natural"),
+        *native.fields(ctypes.c_double, "a b"),
+        *native.fields(ctypes.c_void_p, "layer out out_bias direct order z x log_det kept g_x g_log_det g_z g_kept"),
+    ]
+
+
+def knows(univariate: Map | None, activation: Callable[[Tensor], Tensor], layers: int, like: Tensor) -> bool:
+    """True where the compiled sweep applies: the CPU, float32 or float64, no compiler or torch.func at work."""
+    return (
+        univariate is not None
+        and native.active()
+        and like.device.type == "cpu"
+        and like.dtype in (torch.float32, torch.float64)
+        and activation in ACTIVATIONS
+        and layers <= _MOST_LAYERS
+        and native.eager()
+    )
+
+
+def invert(net: Net, univariate: Map, z: Tensor, keep: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+    """x (B, n), its log-det (B,), and, to ``keep``, what the gradient reads."""
+    z = (z.double() if univariate.staircase else z).contiguous()
+    x = torch.empty(z.shape, dtype=net.out.dtype)
+    log_det = torch.empty(z.shape[0], dtype=net.out.dtype)
+    kept = torch.empty(_rows(net), z.shape[0], dtype=net.out.dtype) if keep else None
+    _run("fluvial_sweep", net, univariate, z, {"x": x, "log_det": log_det, "kept": kept})
+    return x, log_det, kept
+
+
+def pull(
+    net: Net,
+    univariate: Map,
+    z: Tensor,
+    x: Tensor,
+    kept: Tensor,
+    g_x: Tensor,
+    g_log_det: Tensor,
+) -> tuple[Tensor, list[Tensor]]:
+    """Gradients at z and at the network's tensors: weights, biases, out, out_bias and direct, if there is one."""
+    n, batch, units = z.shape[1], z.shape[0], net.units
+    size = net.out.shape[0]
+    g_z = torch.empty_like(z, memory_format=torch.contiguous_format)
+    g_kept = torch.empty(sum(units) + size * n, batch, dtype=net.out.dtype)
+    tensors = {"x": x, "kept": kept, "g_x": g_x.contiguous(), "g_log_det": g_log_det.contiguous()}
+    _run("fluvial_sweep_vjp", net, univariate, z.contiguous(), {**tensors, "g_z": g_z, "g_kept": g_kept})
+    inputs = x.t() if net.layout.natural else x.t()[net.layout.order]
+    read = [inputs, *kept[: sum(units)].split(units)]
+    *sent, g_theta = g_kept.split([*units, size * n])
+    weights = [g @ h.t() for g, h in zip(sent, read)]
+    biases = [g if bias.dim() > 1 else g.sum(1) for g, bias in zip(sent, net.biases)]
+    last = [(g_theta @ read[-1].t()).view_as(net.out), g_theta.sum(1).view_as(net.out_bias)]
+    if net.direct is not None:
+        last.append((g_theta @ inputs.t()).view_as(net.direct))
+    return g_z, [*weights, *biases, *last]
+
+
+def _rows(net: Net) -> int:
+    hidden = sum(net.units) * (2 if net.activation == ACTIVATIONS[F.silu] else 1)
+    size, n, _ = net.out.shape
+    return hidden + size * n + n
+
+
+def _run(function: str, net: Net, univariate: Map, z: Tensor, tensors: dict[str, Tensor | None]) -> None:
+    size, n, _ = net.out.shape
+    if z.shape[0] == 0:
+        return
+    # everything that is pointed at stays referenced until the call returns
+    weights = [w if w.stride(1) == 1 else w.contiguous() for w in net.weights]
+    biases = [b.contiguous() for b in net.biases]
+    out, out_bias = net.out.contiguous(), net.out_bias.contiguous()
+    direct = None if net.direct is None else net.direct.contiguous()
+    layers = (_Layer * len(weights))(
+        *[
+            _Layer(w.data_ptr(), b.data_ptr(), ends.data_ptr(), w.shape[0], w.stride(0))
+            for w, b, ends in zip(weights, biases, net.layout.ends)
+        ]
+    )
+    job = SweepJob(
+        z.shape[0],
+        n,
+        net.numbers,
+        len(weights),
+        size,
+        univariate.bins,
+        net.activation,
+        net.residual,
+        MAPS.index(univariate.kind),
+        ENCODINGS.index(net.encoding),
+        biases[0].dim() > 1,
+        net.layout.natural,
+        univariate.a,
+        univariate.b,
+        ctypes.addressof(layers),
+        out.data_ptr(),
+        out_bias.data_ptr(),
+        native.address(direct),
+        net.layout.order.data_ptr(),
+        z.data_ptr(),
+        **{name: native.address(tensor) for name, tensor in tensors.items()},
+    )
+    run = getattr(native.library(), function)
+    run(ctypes.byref(job), out.dtype == torch.float64, torch.get_num_threads())
