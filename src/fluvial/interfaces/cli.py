@@ -229,14 +229,19 @@ def report(run: Path, /) -> None:
 
 
 @app.command
-def info(run: Path, /) -> None:
-    """What a run folder holds: model, columns, sizes and scores.
+def info(run: Path | None = None, /) -> None:
+    """What a run folder holds: model, columns, sizes and scores; without one, what is installed.
 
     Parameters
     ----------
     run
         Run folder of a fit.
     """
+    if run is None:
+        from fluvial.interfaces.summary import installation
+
+        print(installation())
+        return
     from fluvial.interfaces.summary import details
     from fluvial.tasks.entrance import load_any
 

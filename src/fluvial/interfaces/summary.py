@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import platform
 from pathlib import Path
 from typing import Any
 
+import torch
+
+import fluvial
 from fluvial.core.errors import RunError
 from fluvial.data.columns import Column
 from fluvial.interfaces.summary_sound import sound_details, sound_summary
 from fluvial.tasks.model import Model
 from fluvial.tasks.sound import SoundModel
+from fluvial.training import Settings
+from fluvial.univariate import kernels
 
 
 def summary(model: Model | SoundModel, folder: Path) -> str:
@@ -27,6 +33,18 @@ def summary(model: Model | SoundModel, folder: Path) -> str:
     if not model.exact:
         lines.append("These are lower bounds: the table has rounded or integer columns.")
     return "\n".join([*lines, f"run: {folder}"])
+
+
+def installation() -> str:
+    """Versions, the device that training takes, and what the kernels run on."""
+    device = Settings().torch_device().type
+    return "\n".join(
+        [
+            f"fluvial {fluvial.__version__}, torch {torch.__version__}, Python {platform.python_version()}",
+            f"device: {device}, {torch.get_num_threads()} threads",
+            f"kernels: {kernels()}",
+        ]
+    )
 
 
 def details(model: Model | SoundModel, folder: Path) -> str:
