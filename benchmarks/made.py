@@ -71,7 +71,7 @@ def anchors() -> None:
     rows = {}
     for name in datasets.BINARY:
         data = datasets.binary(name)
-        rows[name] = summary(-independent(data.train, data.test)) | {"expected": ANCHORS[name]}
+        rows[name] = nats(-independent(data.train, data.test)) | {"expected": ANCHORS[name]}
         print(f"{name:12} {rows[name]['mean']:8.3f}   known: {ANCHORS[name]:.2f}", flush=True)
     write_record("made-anchors", {"rows": rows})
 
@@ -207,12 +207,12 @@ def score_test(data: str, *, weights: Path = WEIGHTS) -> None:
     one = max(plain, key=lambda i: valid[i].mean())
     test = {i: _scores(tried[i], rows.test) for i in {best, one, *members}}
     mixture = np.array([test[i] for i in members])
-    record["best"] = {"tried": best, "test": summary(-test[best])}
-    record["one_order"] = {"tried": one, "test": summary(-test[one])}
+    record["best"] = {"tried": best, "test": nats(-test[best])}
+    record["one_order"] = {"tried": one, "test": nats(-test[one])}
     record["mixture"] = {
         "tried": members,
         "valid": round(-float(_mean(valid[members]).mean()), 4),
-        "test": summary(-_mean(mixture)),
+        "test": nats(-_mean(mixture)),
     }
     write_record(f"made-{data}", record)
     print(f"{data}: best {record['best']['test']['mean']:.3f}, mixture {record['mixture']['test']['mean']:.3f}")
@@ -272,6 +272,11 @@ def independent(train: np.ndarray, test: np.ndarray) -> np.ndarray:
     """Log-probability of each test row, (N,), by add-one counts of each column."""
     p = (train.sum(0, dtype=np.float64) + 1) / (len(train) + 2)
     return np.where(test == 1, np.log(p), np.log1p(-p)).sum(1)
+
+
+def nats(losses: np.ndarray) -> dict[str, float]:
+    """Mean, its standard error, median and trimmed mean of negative log-likelihoods."""
+    return {key: value for key, value in summary(losses).items() if key != "worst"}
 
 
 def greedy(scores: np.ndarray, most: int = MEMBERS) -> list[int]:
