@@ -13,10 +13,10 @@ import fluvial
 from fluvial.core.errors import RunError
 from fluvial.data.columns import Column
 from fluvial.interfaces.summary_sound import sound_details, sound_summary
+from fluvial.kernels import native
 from fluvial.tasks.model import Model
 from fluvial.tasks.sound import SoundModel
 from fluvial.training import Settings
-from fluvial.univariate import kernels
 
 
 def summary(model: Model | SoundModel, folder: Path) -> str:
@@ -42,7 +42,7 @@ def installation() -> str:
         [
             f"fluvial {fluvial.__version__}, torch {torch.__version__}, Python {platform.python_version()}",
             f"device: {device}, {torch.get_num_threads()} threads",
-            f"kernels: {kernels()}",
+            f"kernels: {native.status()}",
         ]
     )
 
