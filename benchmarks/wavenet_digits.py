@@ -13,6 +13,8 @@ from fluvial.tasks.diagnose_sound import spectrogram
 from fluvial.tasks.sound import SoundModel
 
 TAKES = 4  # recordings of each digit by each speaker
+TEMPERATURES = (1.0, 0.9, 0.8)
+"""1 is the fitted density; the others are sharper ones."""
 FRAMES, BANDS = 20, 24
 SHOWN = "theo"  # whose digits are written beside the documentation
 
@@ -27,25 +29,33 @@ def judge(model: SoundModel, learn: Sound, test: Sound, out: Path, shown: Path) 
     heard = [np.stack([features(coding.decode(coding.encode(w)), rate) for w in s.recordings]) for s in (learn, test)]
     classifier = make_pipeline(StandardScaler(), SVC(C=10.0))
     classifier.fit(heard[0], learn.labels["digit"])
-    drawn = draw(model, learn, out)
-    asked = np.array([digit for digit, _, _ in drawn])
-    said = classifier.predict(np.stack([features(wave, rate) for _, _, wave in drawn]))
-    mine = [wave for digit, speaker, wave in drawn if speaker == SHOWN][::TAKES]
-    shown.parent.mkdir(parents=True, exist_ok=True)
-    pause = np.zeros(rate // 5, dtype=np.float32)
-    write_sound(shown, np.concatenate([part for wave in mine for part in (wave, pause)]), rate)
+    shares: dict[str, object] = {}
+    for temperature in TEMPERATURES:
+        drawn = draw(model, learn, out / f"temperature-{temperature}", temperature)
+        asked = np.array([digit for digit, _, _ in drawn])
+        said = classifier.predict(np.stack([features(wave, rate) for _, _, wave in drawn]))
+        shares[f"{temperature}"] = {
+            "the digit asked for": float(np.mean(said == asked)),
+            "by digit": {d: float(np.mean(said[asked == d] == d)) for d in np.unique(asked).tolist()},
+        }
+        if temperature == 1.0:
+            _show([wave for _, speaker, wave in drawn if speaker == SHOWN][::TAKES], rate, shown)
     return {
         "classifier": f"RBF support vector machine on {FRAMES} x {BANDS} log-powers",
         "accuracy on real test digits": float(np.mean(classifier.predict(heard[1]) == test.labels["digit"])),
-        "generated digits that are the digit asked for": float(np.mean(said == asked)),
-        "generated": len(drawn),
-        "by digit": {d: float(np.mean(said[asked == d] == d)) for d in np.unique(asked).tolist()},
-        "chance": 0.1,
-        "temperature": 1.0,
+        "generated": len(model.schema.context["digit"]) * len(model.schema.context["speaker"]) * TAKES,
+        "temperatures": shares,
     }
 
 
-def draw(model: SoundModel, learn: Sound, out: Path) -> list[tuple[str, str, np.ndarray]]:
+def _show(waves: list[np.ndarray], rate: int, path: Path) -> None:
+    """All in one file, with pauses."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pause = np.zeros(rate // 5, dtype=np.float32)
+    write_sound(path, np.concatenate([part for wave in waves for part in (wave, pause)]), rate)
+
+
+def draw(model: SoundModel, learn: Sound, out: Path, temperature: float) -> list[tuple[str, str, np.ndarray]]:
     """``TAKES`` recordings of each digit by each speaker, as long as their median; written to ``out``."""
     lengths = learn.lengths
     pairs = [(d, s) for d in model.schema.context["digit"] for s in model.schema.context["speaker"]]
@@ -54,7 +64,8 @@ def draw(model: SoundModel, learn: Sound, out: Path) -> list[tuple[str, str, np.
     out.mkdir(parents=True, exist_ok=True)
     drawn: list[tuple[str, str, np.ndarray]] = []
     for take in range(TAKES):
-        waves = model.sample(len(pairs), max(medians) / model.rate, context=context, seed=take)
+        seconds = max(medians) / model.rate
+        waves = model.sample(len(pairs), seconds, context=context, temperature=temperature, seed=take)
         for (digit, speaker), wave, n in zip(pairs, waves, medians):
             drawn.append((digit, speaker, wave[:n]))
             write_sound(out / f"{digit}_{speaker}_{take}.wav", wave[:n], model.rate)

@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"core", "univariate", "conditioners", "transforms", "data"},
     "training": {"core", "univariate", "conditioners", "transforms", "models", "data"},
     "tasks": {"core", "univariate", "transforms", "conditioners", "models", "data", "training"},
-    "interfaces": {"core", "transforms", "conditioners", "models", "data", "training", "tasks"},
+    "interfaces": {"core", "kernels", "transforms", "conditioners", "models", "data", "training", "tasks"},
 }
 
 

@@ -231,6 +231,7 @@ IMAGE_TRANSFORMS: dict[str, BuildImage] = {
     "checkerboard-gate": lambda s, c: _board(s, c, Gate()),
     "checkerboard-residual": _residual_board,
     "flatten": lambda s, c: Flatten(s),
+    "reversible-board": lambda s, c: Reversible(Chain(_board(s, c, Affine()), _board(s, c, RQSpline(4), 1))),
     "channel-prior": lambda s, c: Elementwise(Affine(), (s[0], 1, 1), MLP((c,), (2, s[0], 1, 1), ()) if c else None),
 }
 """Bijective transforms of any image (C, H, W), down to one channel and odd sizes, with c context features."""

@@ -107,7 +107,7 @@ def test_parts_of_the_recordings():
 
 
 def test_mistakes_get_sentences():
-    with pytest.raises(ValueError, match="12 samples are not the sum of positive lengths"):
+    with pytest.raises(ValueError, match="add up to 12 samples, got a sum of 11 and 5 as the shortest"):
         Windows(torch.zeros(12), torch.tensor([6, 5]))
     with pytest.raises(ValueError, match="a WaveNet"):
         Continuation(maf((3,)))

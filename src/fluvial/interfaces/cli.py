@@ -57,7 +57,8 @@ def fit(
         CSV, Parquet, Feather, .npy or .npz file; or sound files, or a folder of them. None: the bundled table of
         abalones, given their sex.
     model
-        gaussian, nice, realnvp, maf, maf_mog, iaf, nsf or nsf_coupling; wavenet for sound. None: the best all-rounder.
+        gaussian, nice, realnvp, maf, maf_mog, made_mog, iaf, nsf or nsf_coupling; made or pixelcnn for tables of labels
+        or zeros and ones; wavenet for sound. None: nsf, made or wavenet, as the data have it.
     context
         Columns, or labels of recordings, to condition on, separated by commas.
     out
@@ -83,15 +84,13 @@ def fit(
     labels
         Of sound: how file names tell labels, such as {digit}_{speaker}_{take}. None: names of sub-folders.
     """
-    from fluvial.interfaces.fitting import resumable, run_fit, run_folder
+    from fluvial.interfaces.fitting import opened, resumable, run_fit, run_folder
 
-    source = _source(data)
-    folder = out or run_folder(source, model, resume, force)
+    source = opened(_source(data), model, listed_names(context))
+    folder = out or run_folder(source, resume, force)
     try:
         fitted = run_fit(
             source,
-            model=model,
-            context=listed_names(context),
             out=folder,
             epochs=epochs,
             budget=parse_seconds(budget),
@@ -133,8 +132,8 @@ def score(
 ) -> None:
     """Log-density of each row of a table, in nats and in the units of the data; of sound, bits per sample of each file.
 
-    Models that predict one column after the other (gaussian; maf and maf_mog with transforms=1) also give
-    each column's share.
+    Models that predict one column after the other (made; made_mog; gaussian; maf and maf_mog with transforms=1)
+    also give each column's share.
 
     Parameters
     ----------
@@ -230,14 +229,19 @@ def report(run: Path, /) -> None:
 
 
 @app.command
-def info(run: Path, /) -> None:
-    """What a run folder holds: model, columns, sizes and scores.
+def info(run: Path | None = None, /) -> None:
+    """What a run folder holds: model, columns, sizes and scores; without one, what is installed.
 
     Parameters
     ----------
     run
         Run folder of a fit.
     """
+    if run is None:
+        from fluvial.interfaces.summary import installation
+
+        print(installation())
+        return
     from fluvial.interfaces.summary import details
     from fluvial.tasks.entrance import load_any
 

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from fluvial.data.tables import Table, read
 from fluvial.interfaces.words import command
 from fluvial.models import DEFAULT, SOUND, resolve
 from fluvial.tasks.entrance import fit
-from fluvial.tasks.fit import Progress, line
+from fluvial.tasks.fit import Progress, default_model, line
 from fluvial.tasks.fit_sound import DEFAULT as SOUND_DEFAULT
 from fluvial.tasks.fit_sound import LEARNING_RATE, sound_line
 from fluvial.tasks.model import Model
@@ -29,11 +29,41 @@ from fluvial.training.run import RunFolder
 _OWN = ("epochs", "budget", "seed", "device")  # settings that are flags of their own
 
 
+@dataclass(frozen=True)
+class Source:
+    """What is to be learnt: a table, or files of sound, and the model for it, its default if none was named."""
+
+    data: Table | str | list[str]
+    name: str
+    model: str
+    context: tuple[str, ...]
+    units: dict[str, str]
+
+    @property
+    def sound(self) -> bool:
+        return not isinstance(self.data, Table)
+
+
+def opened(data: str | list[str] | None, model: str | None, context: tuple[str, ...]) -> Source:
+    """The data that the command line names; None stands for the bundled table, given the sex."""
+    first = Path(data[0]).absolute().parent if isinstance(data, list) else Path(data or "abalone")
+    name = first.name.split(".")[0]
+    if data is not None and is_sound(data):
+        return Source(data, name, model or SOUND_DEFAULT, context, {})
+    if model in SOUND:
+        what = "give a sound file, a folder of them, or an .npz of recordings"
+        raise UsageError(f"{model} is a model of sound: {what}{f', not {data}' if data else ''}")
+    if data is not None:
+        table = read(data)
+        return Source(table, name, model or default_model(table, context), context, {})
+    table, units = load_abalone()
+    given = context or ("Sex",)
+    return Source(table, name, model or DEFAULT, given, {c: u for c, u in units.items() if c not in given})
+
+
 def run_fit(
-    data: str | list[str] | None,
+    source: Source,
     *,
-    model: str | None,
-    context: tuple[str, ...],
     out: Path,
     epochs: int | None,
     budget: float | None,
@@ -46,22 +76,20 @@ def run_fit(
     rate: int | None = None,
     labels: str | None = None,
 ) -> Model | SoundModel:
-    """Fit the table or the sound in ``data``, or the bundled table, and write the run folder ``out``."""
+    """Fit the model to its source, and write the run folder ``out``."""
     if resume and force:
         raise UsageError("--resume goes on with a run and --force replaces it: give one of the two")
     training, options = _split(assignments)
-    sound = is_sound(data)
-    if sound:
+    if source.sound:
         training.setdefault("learning_rate", LEARNING_RATE)
     settings = Settings(epochs=epochs, budget=budget, seed=seed, device=device, **training)
-    resolve(model or _default(sound), options)
-    source, units, given = (data, {}, context) if sound or isinstance(data, list) else _table(data, context, model)
-    with _progress(sound_line if sound else line) as progress:
+    resolve(source.model, options)
+    with _progress(sound_line if source.sound else line) as progress:
         return fit(
-            source,
-            model,
-            context=given,
-            units=units,
+            source.data,
+            source.model,
+            context=source.context,
+            units=source.units,
             out=out,
             seed=seed,
             resume=resume,
@@ -76,10 +104,9 @@ def run_fit(
         )
 
 
-def run_folder(data: str | list[str] | None, model: str | None, resume: bool, force: bool) -> Path:
+def run_folder(source: Source, resume: bool, force: bool) -> Path:
     """runs/TABLE-MODEL, numbered if that is taken; the last one to resume or replace."""
-    first = Path(data[0]).absolute().parent if isinstance(data, list) else Path(data or "abalone")
-    name = f"{first.name.split('.')[0]}-{model or _default(is_sound(data))}"
+    name = f"{source.name}-{source.model}"
     free, last, n = Path("runs", name), None, 1
     while free.exists():
         last, n = free, n + 1
@@ -87,25 +114,9 @@ def run_folder(data: str | list[str] | None, model: str | None, resume: bool, fo
     return last if last is not None and (resume or force) else free
 
 
-def _default(sound: bool) -> str:
-    return SOUND_DEFAULT if sound else DEFAULT
-
-
 def resumable(folder: Path) -> bool:
     """Whether an interrupted fit can go on in this folder."""
     return RunFolder(folder).checkpoint.exists()
-
-
-def _table(
-    data: str | None, context: tuple[str, ...], model: str | None
-) -> tuple[Table, dict[str, str], tuple[str, ...]]:
-    if model in SOUND:
-        what = "give a sound file, a folder of them, or an .npz of recordings"
-        raise UsageError(f"{model} is a model of sound: {what}{f', not {data}' if data else ''}")
-    if data is not None:
-        return read(data), {}, context
-    table, units = load_abalone()
-    return table, {name: unit for name, unit in units.items() if name not in context}, context or ("Sex",)
 
 
 def _split(assignments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import platform
 from pathlib import Path
 from typing import Any
 
+import torch
+
+import fluvial
 from fluvial.core.errors import RunError
 from fluvial.data.columns import Column
 from fluvial.interfaces.summary_sound import sound_details, sound_summary
+from fluvial.kernels import native
 from fluvial.tasks.model import Model
 from fluvial.tasks.sound import SoundModel
+from fluvial.training import Settings
 
 
 def summary(model: Model | SoundModel, folder: Path) -> str:
@@ -22,11 +28,23 @@ def summary(model: Model | SoundModel, folder: Path) -> str:
         f"{record['model']['model']}: {sizes['columns']} columns, {sizes['train']:,} rows to train on, "
         f"{sizes['held_out']:,} held out, {sizes['parameters']:,} parameters, "
         f"{training['epochs']} epochs in {training['seconds']:.0f} s (best: {training['best_epoch']})",
-        *_scores(record["scores"]),
+        *_scores(record["scores"], bool(record["model"].get("codes"))),
     ]
     if not model.exact:
         lines.append("These are lower bounds: the table has rounded or integer columns.")
     return "\n".join([*lines, f"run: {folder}"])
+
+
+def installation() -> str:
+    """Versions, the device that training takes, and what the kernels run on."""
+    device = Settings().torch_device().type
+    return "\n".join(
+        [
+            f"fluvial {fluvial.__version__}, torch {torch.__version__}, Python {platform.python_version()}",
+            f"device: {device}, {torch.get_num_threads()} threads",
+            f"kernels: {native.status()}",
+        ]
+    )
 
 
 def details(model: Model | SoundModel, folder: Path) -> str:
@@ -57,19 +75,23 @@ def _details(model: Model, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def _scores(scores: dict[str, Any]) -> list[str]:
+def _scores(scores: dict[str, Any], discrete: bool) -> list[str]:
     simple = scores.get("baseline")
     rows = [("the model", scores.get("held_out")), (simple["name"] if simple else "", simple)]
     known = [(name, s) for name, s in rows if s is not None and s["log_likelihood"] is not None]
     if not known:
         return ["no rows were held out to judge it by"]
+    width = max(len(name) for name, _ in known)
     lines = ["log-likelihood of held-out rows, nats a row:"]
     for name, s in known:
         error = "" if s["standard_error"] is None else f" ± {s['standard_error']:.3f}"
-        lines.append(
-            f"  {name:9}{s['log_likelihood']:9.3f}{error} in units of the data, "
-            f"{s['standardised']:.3f} standardised, {s['bits_per_dimension']:.3f} bits per dimension"
+        bits = f"{s['bits_per_dimension']:.3f} bits per "
+        units = (
+            f"{bits}column"
+            if discrete
+            else f"in units of the data, {s['standardised']:.3f} standardised, {bits}dimension"
         )
+        lines.append(f"  {name:{width}}{s['log_likelihood']:10.3f}{error}, {units}")
     return lines
 
 

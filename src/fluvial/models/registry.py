@@ -127,7 +127,15 @@ IMAGE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
     # Ho et al. 2019, arXiv 1902.00275, section 4, and the released code (CIFAR-10)
     "flowpp": {
-        "code_cifar10": {"blocks": 10, "width": 96, "components": 32, "dropout": 0.2, "noise_couplings": 4},
+        "code_cifar10": {
+            "couplings": (4, 2, 3),
+            "blocks": 10,
+            "width": 96,
+            "heads": 4,
+            "components": 32,
+            "dropout": 0.2,
+            "noise_couplings": 4,
+        },
     },
 }
 

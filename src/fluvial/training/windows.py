@@ -43,8 +43,12 @@ class Windows:
     longest: int = 8192
 
     def __post_init__(self) -> None:
-        if int(self.lengths.sum()) != len(self.values) or int(self.lengths.min()) < 1:
-            raise ValueError(f"{len(self.values)} samples are not the sum of positive lengths, {self.lengths.tolist()}")
+        total, least = int(self.lengths.sum()), int(self.lengths.min())
+        if total != len(self.values) or least < 1:
+            raise ValueError(
+                f"lengths: expected positive ones that add up to {len(self.values)} samples, got a sum of {total} "
+                f"and {least} as the shortest"
+            )
 
     @cached_property
     def table(self) -> Tensor:

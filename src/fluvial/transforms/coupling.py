@@ -15,40 +15,13 @@ from fluvial.univariate.univariate import Univariate
 Move = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
-class Coupling(Transform):
-    r"""z_kept = x_kept, z_moved = map(x_moved; theta(x_kept, context)); both directions cost one network pass.
+class _Coupling(Transform):
+    """Both directions share one body; subclasses say how an event splits into what is kept and what is moved."""
 
-    Dinh et al. 2014, arXiv 1410.8516, eq. 4-7 (NICE); 2016, arXiv 1605.08803, eq. 7-8 (RealNVP).
-
-    Args:
-        conditioner: any module (kept (B, \*kept), context) -> theta (B, size, \*moved).
-        univariate: the map.
-        mask: (D,) bool over the first axis of the event (the channels of an image), True where entries are kept;
-            any pattern, any uneven split with at least one entry on each side.
-
-    Raises:
-        ValueError: the mask keeps everything or nothing.
-    """
-
-    def __init__(self, conditioner: nn.Module, univariate: Univariate, mask: Tensor) -> None:
+    def __init__(self, conditioner: nn.Module, univariate: Univariate) -> None:
         super().__init__()
-        if mask.dim() != 1 or mask.all() or not mask.any():
-            raise ValueError(
-                f"mask: expected one axis with entries to keep (True) and entries to move (False), got {mask.tolist()}"
-            )
         self.conditioner, self.univariate = conditioner, univariate
         self.bijective = univariate.bijective
-        kept, moved = mask.nonzero().squeeze(1), (~mask).nonzero().squeeze(1)
-        # contiguous parts are views: nothing is copied, and nothing more is held for the backward pass
-        self.sizes = (kept.numel(), moved.numel())
-        self.kept_first = bool(mask[: kept.numel()].all())
-        self.kept_last = bool(mask[moved.numel() :].all())
-        self.register_buffer("kept", kept, persistent=False)
-        self.register_buffer("moved", moved, persistent=False)
-        self.register_buffer("back", torch.argsort(torch.cat((kept, moved))), persistent=False)
-        self.kept: Tensor
-        self.moved: Tensor
-        self.back: Tensor
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._move(self.univariate.forward, x, context)
@@ -73,6 +46,51 @@ class Coupling(Transform):
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The kept and the moved entries of x, or of a gradient with respect to it."""
+        raise NotImplementedError
+
+    def merge(self, kept: Tensor, moved: Tensor) -> Tensor:
+        """Undo :meth:`split`."""
+        raise NotImplementedError
+
+    def total(self, log_det: Tensor) -> Tensor:
+        """(B,) from the log-dets of the moved entries."""
+        return sum_event(log_det)
+
+
+class Coupling(_Coupling):
+    r"""z_kept = x_kept, z_moved = map(x_moved; theta(x_kept, context)); both directions cost one network pass.
+
+    Dinh et al. 2014, arXiv 1410.8516, eq. 4-7 (NICE); 2016, arXiv 1605.08803, eq. 7-8 (RealNVP).
+
+    Args:
+        conditioner: any module (kept (B, \*kept), context) -> theta (B, size, \*moved).
+        univariate: the map.
+        mask: (D,) bool over the first axis of the event (the channels of an image), True where entries are kept;
+            any pattern, any uneven split with at least one entry on each side.
+
+    Raises:
+        ValueError: the mask keeps everything or nothing.
+    """
+
+    def __init__(self, conditioner: nn.Module, univariate: Univariate, mask: Tensor) -> None:
+        super().__init__(conditioner, univariate)
+        if mask.dim() != 1 or mask.all() or not mask.any():
+            raise ValueError(
+                f"mask: expected one axis with entries to keep (True) and entries to move (False), got {mask.tolist()}"
+            )
+        kept, moved = mask.nonzero().squeeze(1), (~mask).nonzero().squeeze(1)
+        # contiguous parts are views: nothing is copied, and nothing more is held for the backward pass
+        self.sizes = (kept.numel(), moved.numel())
+        self.kept_first = bool(mask[: kept.numel()].all())
+        self.kept_last = bool(mask[moved.numel() :].all())
+        self.register_buffer("kept", kept, persistent=False)
+        self.register_buffer("moved", moved, persistent=False)
+        self.register_buffer("back", torch.argsort(torch.cat((kept, moved))), persistent=False)
+        self.kept: Tensor
+        self.moved: Tensor
+        self.back: Tensor
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if self.kept_first:
             kept, moved = x.split_with_sizes(self.sizes, 1)
         elif self.kept_last:
@@ -82,15 +100,10 @@ class Coupling(Transform):
         return kept, moved
 
     def merge(self, kept: Tensor, moved: Tensor) -> Tensor:
-        """Undo :meth:`split`."""
-        if self.kept_last and not self.kept_first:
+        if self.kept_last:
             return torch.cat((moved, kept), 1)
         both = torch.cat((kept, moved), 1)
         return both if self.kept_first else both.index_select(1, self.back)
-
-    def total(self, log_det: Tensor) -> Tensor:
-        """(B,) from the log-dets of the moved entries."""
-        return sum_event(log_det)
 
     def output_shape(self, event_shape: EventShape) -> EventShape:
         if not event_shape or event_shape[0] != self.back.numel():
@@ -98,7 +111,7 @@ class Coupling(Transform):
         return event_shape
 
 
-class MaskedCoupling(Coupling):
+class MaskedCoupling(_Coupling):
     r"""A coupling over any pattern of entries that keeps the event's shape: RealNVP's checkerboard.
 
     The conditioner sees x with the moved entries set to 0 and gives theta for every entry; z is x where the mask
@@ -114,14 +127,12 @@ class MaskedCoupling(Coupling):
     """
 
     def __init__(self, conditioner: nn.Module, univariate: Univariate, mask: Tensor) -> None:
-        Transform.__init__(self)
+        super().__init__(conditioner, univariate)
         if mask.all() or not mask.any():
             raise ValueError(
                 f"mask: expected entries to keep (True) and entries to move (False), got only {bool(mask.any())} "
                 f"in shape {tuple(mask.shape)}"
             )
-        self.conditioner, self.univariate = conditioner, univariate
-        self.bijective = univariate.bijective
         self.register_buffer("mask", mask, persistent=False)
         self.mask: Tensor
 

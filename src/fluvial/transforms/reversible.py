@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from fluvial.core.errors import RunError
 from fluvial.core.transform import Chain, Transform
-from fluvial.transforms.coupling import Coupling
+from fluvial.transforms.coupling import Coupling, MaskedCoupling
 from fluvial.transforms.normalization import BatchNorm, ImageBatchNorm
 
 _BATCH_STATISTICS = (BatchNorm, ImageBatchNorm, nn.modules.batchnorm._BatchNorm)  # pyright: ignore
@@ -105,7 +105,7 @@ def _retrace(
 
     Returns the leaves, the linear function that makes x of them (and x's gradient of theirs), and z and log_det.
     """
-    if isinstance(transform, Coupling):
+    if isinstance(transform, (Coupling, MaskedCoupling)):
         kept, moved = (part.detach().requires_grad_() for part in transform.split(z))
         with conditions.restored(), torch.enable_grad():
             theta = transform.theta(kept, context)
