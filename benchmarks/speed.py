@@ -186,7 +186,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RECORD)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows: list[dict] = []
+    rows = json.loads(options.out.read_text())["rows"] if options.out.exists() else []  # of operations not measured now
+    record, measured = {"environment": environment(), "import_ms": import_cost()}, list[dict]()
     for cell in CELLS:
         if cell.operation not in options.only:
             continue
@@ -195,13 +196,13 @@ def main() -> None:
         timings: dict[str, Timing] = interleave(
             calls(cell.operation, size, cell.rows, names), "floor", options.rounds, options.budget
         )
-        rows.append({**cell._asdict(), "timings": {name: asdict(t) for name, t in timings.items()}})
-        print(table(rows[-1:]).splitlines()[-1], flush=True)
-    record = {"environment": environment(), "import_ms": import_cost(), "rows": rows}
-    options.out.write_text(json.dumps(record, indent=1) + "\n")
+        measured.append({**cell._asdict(), "timings": {name: asdict(t) for name, t in timings.items()}})
+        print(table(measured[-1:]).splitlines()[-1], flush=True)
+        record["rows"] = [*[r for r in rows if r["operation"] not in options.only], *measured]
+        options.out.write_text(json.dumps(record, indent=1) + "\n")
     if options.out == RECORD:
         PAGE.write_text(page(record))
-    print(f"\n{table(rows)}\n\nimport fluvial: {record['import_ms']:.1f} ms of CPU over import torch")
+    print(f"\n{table(measured)}\n\nimport fluvial: {record['import_ms']:.1f} ms of CPU over import torch")
 
 
 if __name__ == "__main__":
