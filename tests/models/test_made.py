@@ -34,7 +34,7 @@ def truth(x: torch.Tensor) -> torch.Tensor:
 
 
 def mixture(**options: object) -> OrderMixture:
-    density = made((4,), **{"hidden": (16,), "orders": 3, **options})  # pyright: ignore
+    density = made((4,), **{"hidden": (16,), "orders": 3, "dropout": 0.0, **options})  # pyright: ignore
     if not isinstance(density, OrderMixture):
         raise TypeError
     return density
@@ -94,7 +94,7 @@ def test_training_resumes_bit_for_bit(fresh: bool, tmp_path):
 )
 def test_it_learns_and_does_not_exceed_the_truth(options: dict, limit: float):
     torch.manual_seed(0)
-    density = made((4,), hidden=(32,), activation="tanh", **options)
+    density = made((4,), hidden=(32,), activation="tanh", dropout=0.0, **options)
     list(
         train(
             density, Data(rows(4000)), Data(rows(500, 1)), replace(QUICK, batch_size=100, epochs=25, learning_rate=0.02)
@@ -116,7 +116,7 @@ def test_an_independent_model_cannot_know_the_exclusive_or():
 
 
 def test_mixtures_of_separately_trained_networks_sum_to_one():
-    parts = [zoo.randomized(made((4,), hidden=(8,), order=order)) for order in ((0, 1, 2, 3), (2, 3, 0, 1))]
+    parts = [zoo.randomized(made((4,), hidden=(8,), order=order)).eval() for order in ((0, 1, 2, 3), (2, 3, 0, 1))]
     density = Mixture(*parts).double()  # pyright: ignore
     assert abs(density.log_prob(zoo.outcomes("made")).exp().sum() - 1) < 1e-12
 

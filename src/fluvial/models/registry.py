@@ -70,9 +70,9 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
     # Germain et al. 2015, arXiv 1502.03509, and the commands of its released code
     "made": {
-        "adult": {"hidden": (500,), "activation": "tanh", "direct": False},
-        "dna": {"hidden": (500,), "direct": False, "drawn": True, "orders": 100, "fresh": True},
-        "mnist": {"hidden": (8000, 8000), "drawn": True, "orders": 32},
+        "adult": {"hidden": (500,), "activation": "tanh", "direct": False, "dropout": 0.0},
+        "dna": {"hidden": (500,), "direct": False, "dropout": 0.0, "drawn": True, "orders": 100, "fresh": True},
+        "mnist": {"hidden": (8000, 8000), "dropout": 0.0, "drawn": True, "orders": 32},
     },
     "made_mog": {"paper": {"hidden": (512, 512)}},
     # Dinh et al. 2014, arXiv 1410.8516, table 2 (MNIST)
