@@ -71,7 +71,7 @@ CELLS = [
     *[Cell("sample", "maf", d, 1000, 5) for d in (6, 43, 63)],
     Cell("sample", "maf", 256, 1000, 5, peers=False),
     *[Cell("sample", "maf", 784, rows, 1, peers=rows == 100) for rows in (100, 1000)],
-    *[Cell("sample", "nsf", d, 1000, 5, peers=d < 63) for d in (6, 43, 63)],
+    *[Cell("sample", "nsf", d, 1000, 5, peers=d == 6) for d in (6, 43, 63)],
     *[Cell("sample", "nsf", d, rows, 1, peers=False) for d, rows in ((256, 100), (784, 20))],
     *[Cell("gradient", family, 63, 1000, 5, peers=False) for family in ("maf", "nsf")],
 ]
