@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -187,3 +188,10 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(place):
     assert (place / "long/checkpoint.pt").exists()
     assert not (place / "long/.lock").exists()
     assert json.loads((place / "long/metrics.jsonl").read_text().splitlines()[0])["epoch"] == 0
+
+
+def test_info_without_a_run_tells_what_is_installed(capsys):
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^fluvial \S+, torch \S+, Python \S+$", out, re.M)
+    assert re.search(r"^kernels: (C\+\+, \w+|torch \(.+\))$", out, re.M)
