@@ -41,14 +41,14 @@ IMAGES: dict[str, Recipe] = {r.__name__: r for r in (image.nice, image.realnvp, 
 DEFAULT = "nsf"
 """The model that ``fit`` takes when none is named; chosen by measurement (benchmarks/fidelity.py)."""
 
+DEFAULT_DISCRETE = "made"
+"""The same for rows of labels, or of zeros and ones."""
+
 SOUND = frozenset({"wavenet"})
 """Models of recordings; the others are of rows of a table."""
 
 CLOSED_FORM = frozenset({"gaussian"})
 """Models that ``initialize`` with the whole training set fits completely."""
-
-DEFAULT_DISCRETE = "made"
-"""The same for rows of labels, or of zeros and ones."""
 
 DISCRETE = frozenset({"made", "pixelcnn"})
 """Models of probabilities, for rows of labels and whole numbers; ``classes`` is their option."""
