@@ -278,14 +278,14 @@ def write(name: str, content: dict[str, Any]) -> None:
     write_record(f"fidelity-{name}", content)
 
 
-def write_record(name: str, content: dict[str, Any]) -> None:
+def write_record(name: str, content: dict[str, Any], folder: Path = RECORDS) -> None:
     """One record, with what it was measured on."""
     versions = {"python": platform.python_version(), "numpy": np.__version__, **contenders.versions()}
     content = {"versions": versions, "threads": torch.get_num_threads(), **content}
-    RECORDS.mkdir(exist_ok=True)
-    path = RECORDS / f"{name}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
     path.write_text(json.dumps(content, indent=1) + "\n")
-    print(f"wrote benchmarks/records/{path.name}")
+    print(f"wrote {folder.name}/{path.name}")
 
 
 def _path(name: str) -> Path:
