@@ -63,7 +63,7 @@ _FLAT = replace(_WIDE, weight_decay=0.1)
 _MAF = {"preset": "paper", "hidden": (1024, 1024)}
 _DEEP = replace(_LONG, batch_size=64, amp=torch.cuda.is_available())
 _QUICK = Settings(learning_rate=2e-3, weight_decay=1e-4, batch_size=32, clip=500.0, patience=10**6)
-_DEFAULT = "flowpp"
+_DEFAULT = "multiscale"
 
 ROWS: dict[str, Row] = {
     "maf": Row("mnist", "maf", _MAF, _FLAT, -1300.5, "nats", logit=True, piece=50_000),
