@@ -141,6 +141,7 @@ class Continuation(Density):
     """
 
     event_shape = (2, None)
+    static = False
 
     def __init__(self, flow: Flow) -> None:
         super().__init__()

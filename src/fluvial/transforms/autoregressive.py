@@ -30,19 +30,24 @@ class Autoregressive(Transform):
         return by_rows(self._at_once, x, context)
 
     def _at_once(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        z, log_det = self.univariate.forward(x, self.conditioner(x, context))
+        z, log_det = self.univariate.forward(x, self._theta(x, context))
         return z, sum_event(log_det)
+
+    def _theta(self, x: Tensor, context: Tensor | None) -> Tensor:
+        """In float32 at least: autocast stays inside the network."""
+        theta = self.conditioner(x, context)
+        return theta.float() if theta.dtype in (torch.float16, torch.bfloat16) else theta
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
         order = self.conditioner.order
         if order is not None and not torch.equal(order, torch.arange(order.numel(), device=order.device)):
             return None
-        return self.univariate.forward(x, self.conditioner(x, context))
+        return self.univariate.forward(x, self._theta(x, context))
 
     def log_mass(self, x: Tensor, context: Tensor | None = None) -> Tensor | None:
         if not isinstance(self.univariate, Staircase):
             return None
-        return sum_event(self.univariate.log_prob(x, self.conditioner(x, context)))
+        return sum_event(self.univariate.log_prob(x, self._theta(x, context)))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         found = self.conditioner.invert(z, context, compiled(self.univariate), self._walked)
