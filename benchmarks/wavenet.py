@@ -160,6 +160,16 @@ def page() -> None:
     rows = [f"| {name} | {value:.3f} |" for name, value in sorted(bits.items(), key=lambda item: item[1])]
     rows.append(f"| FLAC of the codes, lossless | {fsdd['flac']['mu-law codes']:.3f} |")
     (alone, sixteen), step = (fast["generation"][f"batch {n}"] for n in (1, 16)), fast["training"]
+    ratios = [
+        f"| {label} / parallel pass | "
+        + " | ".join(f"{b[f'{key} / parallel pass']:.1f}" for b in (alone, sixteen))
+        + " |"
+        for label, key in (
+            ("generation in one call", "one call"),
+            ("a stream", "queues"),
+            ("a stream without the compiled kernels", "torch queues"),
+        )
+    ]
     heard = {t: share["the digit asked for"] for t, share in found["temperatures"].items()}
     real, colder = found["accuracy on real test digits"], [t for t in heard if t != "1.0"]
     speakers = ", ".join(f"{name} {value:.3f}" for name, value in fsdd["by_speaker"].items())
@@ -198,15 +208,15 @@ recordings it names {100 * real:.0f} % rightly, and chance is 10 %. At a tempera
 ## Speed
 
 {fast["sizes"]["stacks"]} stacks of {fast["sizes"]["layers"]} layers, {fast["sizes"]["channels"]} channels, one thread,
-plain PyTorch; ratios within one run.
+kernels: {fast["kernels"]}; ratios within one run. A stream asks for its samples one by one; `sample` of a density asks
+for all in one call.
 
 | 8,000 samples | batch 1 | batch 16 |
 |---|---|---|
-| with queues, seconds | {alone["queues"]:.2f} | {sixteen["queues"]:.2f} |
 | one parallel pass over them, seconds | {alone["one parallel pass"]:.3f} | {sixteen["one parallel pass"]:.2f} |
-| queues / parallel pass | {alone["queues / parallel pass"]:.1f} | {sixteen["queues / parallel pass"]:.1f} |
-| whole prefix again at each sample / queues | {alone["whole prefix / queues"]:.0f} | |
-| receptive field again at each sample / queues | {alone["receptive field / queues"]:.0f} | |
+{chr(10).join(ratios)}
+| whole prefix again at each sample / a stream | {alone["whole prefix / queues"]:.0f} | |
+| receptive field again at each sample / a stream | {alone["receptive field / queues"]:.0f} | |
 
 A training step of {step["samples"]:,} samples takes {step["step / products"]:.2f} times its matrix products alone,
 {step["step / convolutions"]:.2f} times the same convolutions by torch's `conv1d` alone, and in bfloat16

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from fluvial.conditioners.conditioner import Conditioner
+from fluvial.conditioners.conditioner import Conditioner, Draw
 from fluvial.core.transform import Transform, by_rows, sum_event
 from fluvial.univariate.compiled import compiled
 from fluvial.univariate.discrete import Staircase, Tempered
@@ -79,6 +79,10 @@ class Autoregressive(Transform):
             columns = iter(z)
             first = next(columns)
             columns, like = _behind(first, columns), first.unsqueeze(1)
+        draw = self.conditioner.drawer(like, context, compiled(self.univariate))
+        if draw is not None:
+            yield from _drawn(draw, columns, known)
+            return
         step, x = self.conditioner.stepper(like, context), None
         for i, column in enumerate(columns):
             theta, at = step(x), i if order is None else int(order[i])
@@ -101,3 +105,10 @@ class Autoregressive(Transform):
 def _behind(first: Tensor, rest: Iterator[Tensor]) -> Iterator[Tensor]:
     yield first
     yield from rest
+
+
+def _drawn(draw: Draw, columns: Iterator[Tensor], known: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+    for i, column in enumerate(columns):
+        given = None if known is None or i >= known.shape[1] else known[:, i : i + 1]
+        x, log_det = draw(column.unsqueeze(1), given)
+        yield x[:, 0], log_det[:, 0]
