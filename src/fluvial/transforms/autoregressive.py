@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fluvial.conditioners.conditioner import Conditioner, Draw
-from fluvial.core.transform import Transform, by_rows, sum_event
+from fluvial.core.density import Density, Flow
+from fluvial.core.transform import Chain, Transform, by_rows, sum_event
 from fluvial.univariate.compiled import compiled
 from fluvial.univariate.discrete import Staircase, Tempered
 from fluvial.univariate.univariate import Univariate
@@ -100,6 +102,35 @@ class Autoregressive(Transform):
         if not isinstance(self.univariate, Staircase):
             raise ValueError(f"a temperature is defined for discrete values; {type(self.univariate).__name__} is not")
         return Autoregressive(self.conditioner, Tempered(self.univariate, temperature))
+
+
+class Spine(NamedTuple):
+    """A flow of one autoregressive step, taken apart."""
+
+    head: Chain
+    """What comes before the step; nothing in it is autoregressive."""
+    step: Autoregressive
+    base: Density
+    embed: nn.Module | None
+    """Applied once to the context, at the door."""
+
+
+def spine(density: Density) -> Spine | None:
+    """The parts of a flow that ends in one autoregressive step, however flows nest; None for any other density.
+
+    >>> from fluvial.models import made, maf
+    >>> spine(made((3,))) is None, spine(maf((3,), transforms=2)) is None
+    (False, True)
+    """
+    embed = density.embed if isinstance(density, Flow) else None
+    steps: list[Transform] = []
+    while isinstance(density, Flow):
+        steps += density.transform if isinstance(density.transform, Chain) else [density.transform]
+        density = density.base
+    *head, step = steps or [Chain()]
+    if not isinstance(step, Autoregressive) or any(isinstance(t, Autoregressive) for t in head):
+        return None
+    return Spine(Chain(*head), step, density, embed)
 
 
 def _behind(first: Tensor, rest: Iterator[Tensor]) -> Iterator[Tensor]:
