@@ -86,8 +86,9 @@ class Autoregressive(Transform):
             yield from _drawn(draw, columns, known)
             return
         step, x = self.conditioner.stepper(like, context), None
+        places = None if order is None else order.tolist()
         for i, column in enumerate(columns):
-            theta, at = step(x), i if order is None else int(order[i])
+            theta, at = step(x), i if places is None else places[i]
             x, log_det = self.univariate.inverse(column, theta)
             if known is not None and at < known.shape[1]:
                 x = torch.where(known[:, at].isnan(), x, known[:, at])
