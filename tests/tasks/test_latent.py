@@ -1,12 +1,17 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from zoo import image_recipe
 
 from fluvial import models
 from fluvial.core import Chain, Flow, Normal, UsageError
+from fluvial.data.image_files import write_png
+from fluvial.data.image_schema import ImageSchema
+from fluvial.models import build
 from fluvial.tasks import batches
+from fluvial.tasks.image import ImageModel
 from fluvial.tasks.latent import arc, attribute, edit, interpolate, straight
 from fluvial.transforms import Dequantize, Flatten, Standardize
 
@@ -98,3 +103,25 @@ def test_too_few_get_sentences():
         interpolate(density, x, 1)
     with pytest.raises(UsageError, match="got 2 positive and 1 negative"):
         attribute(density, x, x[:1])
+
+
+def test_models_of_images_take_and_give_pictures(tmp_path):
+    schema = ImageSchema((1, 4, 4), 8, {"side": ("left", "right")})
+    config = {"model": "glow", "event_shape": (1, 4, 4), "context_shape": (1,), "context": [{"categories": 2}]}
+    torch.manual_seed(0)
+    density = build({**config, "options": {"levels": 1, "steps": 1, "width": 4}})
+    x = pixels((1, 4, 4), 6)
+    density.initialize(x, torch.tensor([[0.0], [1.0]]).repeat(3, 1))
+    model = ImageModel(density.eval(), schema, {})
+    images, labels = x[:, 0].byte().numpy(), {"side": "left"}
+    way = model.interpolate(images[0], images[1], 4, labels)
+    assert way.shape == (4, 4, 4)
+    assert np.array_equal(way[[0, 3]], images[:2])
+    for i in range(2):
+        write_png(tmp_path / f"{i}.png", images[i])
+    assert np.array_equal(model.interpolate(tmp_path / "0.png", tmp_path / "1.png", 4, labels), way)
+    found = model.attribute(images[:3], images[3:], labels)
+    moved = model.edit(images[0], found, [-1.0, 0.0, 1.0], labels)
+    assert np.array_equal(moved[1], images[0])
+    with pytest.raises(UsageError, match="expected one image, got 2"):
+        model.edit(images[:2], found, [0.0], labels)

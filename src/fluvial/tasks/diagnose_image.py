@@ -97,7 +97,9 @@ class ImageDiagnosis:
 
     @property
     def error(self) -> float:
-        """Standard error of the mean of the held-out bits per dimension."""
+        """Standard error of the mean of the held-out bits per dimension; infinite if one is."""
+        if not np.isfinite(self.bits).all():
+            return math.inf
         return float(self.bits.std(ddof=1) / math.sqrt(len(self.bits)))
 
 

@@ -16,7 +16,7 @@ from fluvial.core import Flow
 from fluvial.core.errors import UsageError
 from fluvial.tasks import batches
 
-Path = Callable[[Tensor, Tensor, Tensor], Tensor]
+Way = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(start (D,), end (D,), shares of the way (n,)) -> (n, D)"""
 
 
@@ -49,7 +49,7 @@ def arc(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
 
 
 def interpolate(
-    density: Flow, ends: Tensor, n: int, context: Tensor | None = None, path: Path = arc, seed: int = 0
+    density: Flow, ends: Tensor, n: int, context: Tensor | None = None, path: Way = arc, seed: int = 0
 ) -> Tensor:
     """n events on the way between two, (n, \\*event_shape), the ends included.
 
