@@ -3,6 +3,7 @@
     python -m benchmarks.gpu --out FOLDER                          # everything, about two minutes on an H100
     python -m benchmarks.gpu --out FOLDER --only train sample      # some parts
     python -m benchmarks.gpu --out FOLDER --tiny                   # small sizes, on the CPU too: does it run?
+    python -m pytest -q -p no:cacheprovider tests/test_cuda.py tests/kernels/test_triton.py    # the laws, on that GPU
 
 Each result is one line of FOLDER/gpu.jsonl, written at once; a part that fails writes its traceback and the next one
 runs. Times are wall seconds, the device waited for; the subjects of a comparison take turns and their best rounds are

@@ -14,7 +14,6 @@ import contract
 import pytest
 import torch
 import zoo
-from training.test_trainer import Faulty
 from training.toy import Gaussian, rows
 
 from fluvial import models
@@ -74,7 +73,9 @@ def test_discrete_densities_are_those_of_the_cpu(name):
     here, x = zoo.discrete(name, zoo.CONTEXT).double(), zoo.outcomes(name)
     context = contract.contexts(zoo.CONTEXT, len(x))
     there, (far, far_context) = copy.deepcopy(here).to(CUDA), on_cuda(x, context)
-    torch.testing.assert_close(there.log_prob(far, far_context).cpu(), here.log_prob(x, context), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        there.log_prob(far, far_context).cpu(), here.log_prob(x, context), rtol=1e-10, atol=1e-10
+    )
     with torch.no_grad():
         contract.samples_match_log_prob(there, far_context, len(x), 1e-10)
 
@@ -113,7 +114,9 @@ def test_gradients_through_vmap_and_compile_know_the_operator():
 
 @pytest.mark.parametrize("family", ["maf", "nsf"])
 def test_the_sweep_and_the_passes_are_the_walk(family):
-    flow = zoo.randomized(models.RECIPES[family]((40,), transforms=2, hidden=(24, 50)), scale=0.6).double().to(CUDA).eval()
+    flow = (
+        zoo.randomized(models.RECIPES[family]((40,), transforms=2, hidden=(24, 50)), scale=0.6).double().to(CUDA).eval()
+    )
     z = torch.randn(70, 40, dtype=torch.float64, device=CUDA)
     with torch.no_grad():
         got = flow.decode(z)
@@ -128,9 +131,7 @@ def test_the_sweep_and_the_passes_are_the_walk(family):
 
 def trained(name, settings=QUICK, **paths):
     torch.manual_seed(0)
-    density = models.build(
-        {"model": name, "event_shape": [2], "columns": [{"step": 0.1}, {}], "options": FLOWS[name]}
-    )
+    density = models.build({"model": name, "event_shape": [2], "columns": [{"step": 0.1}, {}], "options": FLOWS[name]})
     data, held_out = rows(400), rows(100, 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a step that cannot be recorded warns
@@ -204,10 +205,16 @@ def test_training_that_never_recovers_ends_with_a_sentence():
         list(train(Cell(), Data(torch.full((640, 2), 1e30)), None, replace(QUICK, epochs=1000)))
 
 
+class Waiting(Cell):
+    def log_prob(self, x, context=None):
+        return super().log_prob(x) * (1 if x[0, 0].item() < 1e30 else 2)
+
+
 def test_a_model_that_waits_for_the_device_trains_unrecorded_and_says_so():
     with pytest.warns(UserWarning, match="cannot be recorded"):
-        records = list(train(Faulty({3}).to(CUDA), rows(400), rows(50, 1), QUICK))
+        records = list(train(Waiting(), rows(400), rows(50, 1), QUICK))
     assert records[-1].epoch == 6
+    assert records[-1].best < records[0].best
 
 
 def test_orders_drawn_anew_are_never_frozen():
