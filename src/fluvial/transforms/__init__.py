@@ -8,6 +8,7 @@ from fluvial.transforms.coupling import Coupling, MaskedCoupling, alternating_ma
 from fluvial.transforms.dequantize import Dequantize, VariationalDequantize
 from fluvial.transforms.elementwise import Elementwise, Logit, Softplus, Standardize
 from fluvial.transforms.image import Checkerboard, FactorOut, Flatten, OrderedSqueeze, Squeeze
+from fluvial.transforms.jacobi import Jacobi, Solution
 from fluvial.transforms.linear import LULinear, Permute, Reverse, Whiten
 from fluvial.transforms.normalization import (
     ActNorm,
@@ -36,6 +37,7 @@ __all__ = [
     "Flatten",
     "FullMatrix",
     "ImageBatchNorm",
+    "Jacobi",
     "LULinear",
     "LUMatrix",
     "Logit",
@@ -47,6 +49,7 @@ __all__ = [
     "Reverse",
     "Reversible",
     "Softplus",
+    "Solution",
     "Spine",
     "Squeeze",
     "Standardize",
