@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +20,7 @@ from fluvial.data.image_schema import ImageSchema
 from fluvial.data.images import Images, read_images
 from fluvial.models import bits_per_dimension, continuous, sample_at_temperature
 from fluvial.tasks.batches import decode, draw, encode
+from fluvial.tasks.latent import Attribute, Way, arc, attribute, edit, interpolate
 from fluvial.training.objectives import by_chunk, chunk_rows, part, score
 from fluvial.training.run import RunFolder, Saved, open_run
 
@@ -156,6 +157,37 @@ class ImageModel:
             raise UsageError(f"context: give {', '.join(self.schema.context)}; the run has kept none to draw from")
         return torch.from_numpy(kept[np.random.default_rng(seed).integers(len(kept), size=n)].astype(np.float32))
 
+    def interpolate(
+        self, first: object, second: object, n: int = 8, labels: object = None, path: Way = arc, seed: int = 0
+    ) -> np.ndarray:
+        """n images on the way from one to another through the noise, both included, uint8 (n, H, W) or (n, H, W, 3).
+
+        Args:
+            first, second, labels: as of :meth:`score`, one image each; images on the way take the nearer one's labels.
+            path: ``tasks.latent.arc``, which keeps noise as large as noise is, or ``tasks.latent.straight``.
+            seed: of the noise that makes pixels continuous.
+        """
+        ends = [self._one(image, labels) for image in (first, second)]
+        context = None if ends[0][1] is None else torch.cat([c for _, c in ends if c is not None])
+        return self._pictures(interpolate(self.density, torch.cat([x for x, _ in ends]), n, context, path, seed))
+
+    def attribute(self, positives: object, negatives: object, labels: object = None, seed: int = 0) -> Attribute:
+        """The direction in the noise that images with an attribute lie in, as seen from images without it.
+
+        Args:
+            positives, negatives, labels: as of :meth:`score`; some dozens of either kind, and of nothing else.
+        """
+        (x, given), (other, without) = (self._entries(images, labels) for images in (positives, negatives))
+        return attribute(self.density, x, other, (given, without), seed)
+
+    def edit(
+        self, image: object, attribute: Attribute, strengths: Sequence[float], labels: object = None, seed: int = 0
+    ) -> np.ndarray:
+        """One image moved along an attribute, for each strength: 0 gives it back, 1 adds the examples' difference."""
+        x, context = self._one(image, labels)
+        moved = edit(self.density, x, attribute.direction, torch.tensor(strengths, dtype=x.dtype), context, seed)
+        return self._pictures(moved)
+
     def read(self, data: object, labels: object = None) -> Images:
         """Images brought to this model's size and channels, with labels as :meth:`score` takes them."""
         channels, height, width = self.schema.shape
@@ -184,6 +216,17 @@ class ImageModel:
     def write(self, run: RunFolder) -> None:
         """Write the files of a run folder that is open."""
         run.finish(self.density, {**self.record, "schema": self.schema.to_json()}, self.metrics, self.rows)
+
+    def _entries(self, data: object, labels: object) -> tuple[Tensor, Tensor | None]:
+        """Images as the model reads them, and their labels."""
+        images = self.read(data, labels)
+        return torch.from_numpy(self.schema.encode(images.read()).astype(np.float32)), self.labels(images, labels)
+
+    def _one(self, data: object, labels: object) -> tuple[Tensor, Tensor | None]:
+        x, context = self._entries(data, labels)
+        if len(x) != 1:
+            raise UsageError(f"expected one image, got {len(x)}")
+        return x, context
 
     @property
     def _noisy(self) -> Flow | None:
