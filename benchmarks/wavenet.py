@@ -25,8 +25,8 @@ from benchmarks.wavenet_digits import judge
 from benchmarks.wavenet_speed import memory, speed
 from fluvial.data.audio import Sound, read_sound
 from fluvial.data.coding import MuLaw
-from fluvial.tasks.entrance import load_any
-from fluvial.tasks.fit_sound import fit_sound, sound_line
+from fluvial.tasks.entrance import fit, load_any
+from fluvial.tasks.fit_sound import sound_line
 from fluvial.tasks.prepare import split
 from fluvial.tasks.references import histogram, linear_prediction, markov
 from fluvial.tasks.sound import SoundModel
@@ -76,7 +76,7 @@ def train() -> SoundModel:
     folder = run_folder()
     folder.parent.mkdir(parents=True, exist_ok=True)
     clock = _Clock(folder.with_suffix(".seconds"))
-    model = fit_sound(
+    model = fit(
         learn, context=["digit", "speaker"], out=folder, resume=True, options=OPTIONS, settings=SETTINGS, progress=clock
     )
     seconds = clock.seconds()
