@@ -55,7 +55,9 @@ def _sound_report(model: SoundModel, folder: Path) -> Path:
 
 
 def _image_report(model: ImageModel, folder: Path) -> Path:
-    raise UsageError("there is no report on models of images")
+    from fluvial.interfaces.report_image import write_image_report
+
+    return write_image_report(model, folder)
 
 
 COMMANDS: dict[type[AnyModel], Commands] = {
@@ -84,7 +86,7 @@ COMMANDS: dict[type[AnyModel], Commands] = {
         commands_image.score,
         commands_image.sample,
         _image_report,
-        frozenset({"labels", "temperature"}),
+        frozenset({"labels", "temperature", "background"}),
     ),
 }
 
