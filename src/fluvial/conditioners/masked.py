@@ -15,7 +15,7 @@ from fluvial.conditioners.degrees import Plan, make_plan
 from fluvial.conditioners.mlp import activation_named, layer_sizes, run_hidden
 from fluvial.conditioners.stepping import MaskedStepper
 from fluvial.kernels import blocks
-from fluvial.kernels.sweep import Map
+from fluvial.kernels.maps import Map
 
 
 class MaskedLinear(nn.Linear):

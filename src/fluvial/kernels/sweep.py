@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -15,34 +14,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fluvial.kernels import native
+from fluvial.kernels.maps import Map
 
 ACTIVATIONS: dict[Callable[[Tensor], Tensor], int] = {torch.relu: 0, torch.tanh: 1, F.elu: 2, F.silu: 3}
 """What the compiled kernels call the activations that they know."""
 MAPS = ("shift", "exp", "tanh", "sigmoid", "gate", "spline", "bernoulli", "categorical")
+"""Kinds of maps that can be swept, in the order of ``Map`` of csrc/jobs.h."""
 ENCODINGS = ("numbers", "signs", "one-hot")
-_STAIRCASES = ("bernoulli", "categorical")
 _MOST_LAYERS = 64
-
-
-@dataclass(frozen=True)
-class Map:
-    """A one-dimensional map that the kernels know.
-
-    Args:
-        kind: one of ``MAPS``; exp, tanh and sigmoid are the scale rules of an affine map.
-        a: bound of the tanh scale or of the spline; bias of the gate.
-        b: floor of the gate.
-        bins: K of the spline.
-    """
-
-    kind: str
-    a: float = 1.0
-    b: float = 0.0
-    bins: int = 0
-
-    @property
-    def staircase(self) -> bool:
-        return self.kind in _STAIRCASES
 
 
 class Layout(NamedTuple):
@@ -103,6 +82,8 @@ def knows(univariate: Map | None, activation: Callable[[Tensor], Tensor], layers
     """True where the compiled sweep applies: the CPU, float32 or float64, no compiler or torch.func at work."""
     return (
         univariate is not None
+        and univariate.kind in MAPS
+        and univariate.temperature == 1
         and native.active()
         and like.device.type == "cpu"
         and like.dtype in (torch.float32, torch.float64)

@@ -5,7 +5,7 @@ from fluvial.models.image import glow
 from fluvial.models.made import made, made_mog
 from fluvial.models.orders import OrderMixture
 from fluvial.models.pixelcnn import pixelcnn
-from fluvial.models.pixels import bits_per_dimension, sample_at_temperature
+from fluvial.models.pixels import bits_per_dimension, continuous, sample_at_temperature
 from fluvial.models.registry import (
     CLOSED_FORM,
     DEFAULT,
@@ -37,6 +37,7 @@ __all__ = [
     "OrderMixture",
     "bits_per_dimension",
     "build",
+    "continuous",
     "flowpp",
     "gaussian",
     "glow",

@@ -1,6 +1,6 @@
 """Transforms: the steps between data and noise."""
 
-from fluvial.transforms.autoregressive import Autoregressive
+from fluvial.transforms.autoregressive import Autoregressive, Spine, spine
 from fluvial.transforms.channels import MATRICES, Conv1x1, FullMatrix, LUMatrix, Matrix, QRMatrix, random_rotation
 from fluvial.transforms.codes import CodeMap, Codes
 from fluvial.transforms.columns import ColumnMap, Columns
@@ -50,6 +50,7 @@ __all__ = [
     "Reversible",
     "Softplus",
     "Solution",
+    "Spine",
     "Squeeze",
     "Standardize",
     "VariationalDequantize",
@@ -59,4 +60,5 @@ __all__ = [
     "needs_statistics",
     "random_rotation",
     "refresh_statistics",
+    "spine",
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from fluvial.conditioners.conditioner import Conditioner
-from fluvial.core.transform import Transform, by_rows, sum_event
+from fluvial.conditioners.conditioner import Conditioner, Draw
+from fluvial.core.density import Density, Flow
+from fluvial.core.transform import Chain, Transform, by_rows, sum_event
 from fluvial.transforms.jacobi import Jacobi
 from fluvial.univariate.compiled import compiled
 from fluvial.univariate.discrete import Staircase, Tempered
@@ -89,6 +91,10 @@ class Autoregressive(Transform):
             columns = iter(z)
             first = next(columns)
             columns, like = _behind(first, columns), first.unsqueeze(1)
+        draw = self.conditioner.drawer(like, context, compiled(self.univariate))
+        if draw is not None:
+            yield from _drawn(draw, columns, known)
+            return
         step, x = self.conditioner.stepper(like, context), None
         places = None if order is None else order.tolist()
         for i, column in enumerate(columns):
@@ -109,6 +115,42 @@ class Autoregressive(Transform):
         return Autoregressive(self.conditioner, Tempered(self.univariate, temperature))
 
 
+class Spine(NamedTuple):
+    """A flow of one autoregressive step, taken apart."""
+
+    head: Chain
+    """What comes before the step; nothing in it is autoregressive."""
+    step: Autoregressive
+    base: Density
+    embed: nn.Module | None
+    """Applied once to the context, at the door."""
+
+
+def spine(density: Density) -> Spine | None:
+    """The parts of a flow that ends in one autoregressive step, however flows nest; None for any other density.
+
+    >>> from fluvial.models import made, maf
+    >>> spine(made((3,))) is None, spine(maf((3,), transforms=2)) is None
+    (False, True)
+    """
+    embed = density.embed if isinstance(density, Flow) else None
+    steps: list[Transform] = []
+    while isinstance(density, Flow):
+        steps += density.transform if isinstance(density.transform, Chain) else [density.transform]
+        density = density.base
+    *head, step = steps or [Chain()]
+    if not isinstance(step, Autoregressive) or any(isinstance(t, Autoregressive) for t in head):
+        return None
+    return Spine(Chain(*head), step, density, embed)
+
+
 def _behind(first: Tensor, rest: Iterator[Tensor]) -> Iterator[Tensor]:
     yield first
     yield from rest
+
+
+def _drawn(draw: Draw, columns: Iterator[Tensor], known: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+    for i, column in enumerate(columns):
+        given = None if known is None or i >= known.shape[1] else known[:, i : i + 1]
+        x, log_det = draw(column.unsqueeze(1), given)
+        yield x[:, 0], log_det[:, 0]
