@@ -13,7 +13,7 @@ import fluvial
 from fluvial.core.errors import RunError
 from fluvial.data.columns import Column
 from fluvial.interfaces.summary_sound import sound_details, sound_summary
-from fluvial.kernels import native
+from fluvial.kernels import gpu, native
 from fluvial.tasks.model import Model
 from fluvial.tasks.sound import SoundModel
 from fluvial.training import Settings
@@ -43,6 +43,7 @@ def installation() -> str:
             f"fluvial {fluvial.__version__}, torch {torch.__version__}, Python {platform.python_version()}",
             f"device: {device}, {torch.get_num_threads()} threads",
             f"kernels: {native.status()}",
+            *([f"kernels on the GPU: {gpu.status()}"] if device == "cuda" else []),
         ]
     )
 
