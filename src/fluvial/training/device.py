@@ -39,8 +39,10 @@ class DeviceUpdate(Update):
         self.rate = torch.tensor(settings.learning_rate, device=device)
         super().__init__(density, settings, decay, device)
         self.statistics: list[tuple[Tensor, Tensor]] = []
+        self.kept, self.now = list[Tensor](), list(density.parameters())
         if self.averaged is not None:
             self.averaged.to(device)
+            self.kept = list(self.averaged.module.parameters())
             kept, now = self.averaged.module.state_dict(), density.state_dict()
             self.statistics = [(kept[name], now[name]) for name, _ in density.named_buffers() if name in now]
         self.bad = torch.zeros((), device=device)
@@ -111,10 +113,9 @@ class DeviceUpdate(Update):
             return
         n = self.averaged.n_averaged
         weight = (1 - ((1 + n) / (10 + n)).clamp(max=self.settings.ema)) * good
-        averaged, current = list(self.averaged.module.parameters()), list(self.density.parameters())
-        change = torch._foreach_sub(current, averaged)  # pyright: ignore
+        change = torch._foreach_sub(self.now, self.kept)  # pyright: ignore
         torch._foreach_mul_(change, weight)  # pyright: ignore
-        torch._foreach_add_(averaged, change)  # pyright: ignore
+        torch._foreach_add_(self.kept, change)  # pyright: ignore
         for kept, now in self.statistics:
             kept.copy_(now)
         n.add_(good)
