@@ -15,7 +15,7 @@ from fluvial.interfaces.cli import main
 TINY = [x for o in ("levels=1", "steps=1", "width=4") for x in ("--set", o)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def place(tmp_path_factory):
     """A folder with pictures and a run fitted to them, given the names of their folders; reports are not written."""
     folder, rng = tmp_path_factory.mktemp("place"), np.random.default_rng(0)
