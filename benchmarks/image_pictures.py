@@ -1,8 +1,14 @@
 """The pictures of docs/images.md: ``python -m benchmarks.image_pictures --mnist RUN --frey RUN``, either or both.
 
 RUN is a run folder of ``fluvial fit``, of MNIST's training images given their labels (named by ``--labels labels``)
-and of Frey faces (``images`` of freyfaces.npz). Writes PNG files to ``--out`` and what was measured beside them to
-``image-pictures.json`` in ``--records``: bits per dimension, how often a classifier of real digits reads the digit
+and of Frey faces (``images`` of freyfaces.npz), such as
+
+    fluvial fit mnist/train-images-idx3-ubyte.gz --labels labels --model glow --set bits=3 --set steps=16 \\
+        --set width=128 --set batch_size=256 --budget 150s --device cuda --out RUN
+    fluvial fit freyfaces/freyfaces.npz --model glow --set bits=5 --set steps=16 --set width=64 --budget 90s --out RUN
+
+Writes PNG files to ``--out`` and what was measured beside them to ``image-pictures.json`` and ``.md`` in ``--records``:
+bits per dimension, how often a classifier of real digits reads the digit
 that was asked for, and what likelihood, typicality and two yardsticks say of foreign images.
 """
 
@@ -20,6 +26,7 @@ import numpy as np
 from PIL import Image
 
 import fluvial
+from benchmarks import image_words
 from benchmarks.datasets import data_folder
 from fluvial.data.image_files import grid, write_png
 from fluvial.tasks.foreign import foreignness
@@ -31,17 +38,14 @@ SEED = 0
 FOREIGN = 300  # images of each kind
 EXAMPLES = 300  # of either side of an attribute
 STRENGTH = 1.0
+PAIRS = ((0, 900), (300, 1500))  # frames between which is interpolated
 JUDGED = 20  # samples of each digit that the classifier reads
 
 
 def idx(name: str) -> np.ndarray:
     """One of MNIST's own files."""
-    data = gzip.decompress((data_folder() / "mnist" / f"{name}-ubyte.gz").read_bytes())
-    return (
-        np.frombuffer(data, np.uint8, offset=16).reshape(-1, 28, 28)
-        if "images" in name
-        else np.frombuffer(data, np.uint8, offset=8)
-    )
+    data = np.frombuffer(gzip.decompress((data_folder() / "mnist" / f"{name}-ubyte.gz").read_bytes()), np.uint8)
+    return data[16:].reshape(-1, 28, 28) if "images" in name else data[8:]
 
 
 def faces() -> np.ndarray:
@@ -135,14 +139,13 @@ def told(model: ImageModel, images: np.ndarray, labels: dict[str, Any] | None = 
     log_prob = model.log_prob_pixels(x, context)
     view = foreignness(model, x, log_prob, context)
     known = np.sort(model.rows["held_out.log_prob"])
+    low = (1 + np.searchsorted(known, log_prob, "right")) / (1 + len(known))
     return {
         "images": len(x),
         "bits_per_dimension": float(np.median(-log_prob / (model.schema.numbers * np.log(2)))),
         "likelier_than_held_out": float((np.searchsorted(known, log_prob) / len(known)).mean()),
         "deviation": float(np.median(view.deviation)),
-        "foreign_by_low_likelihood": float(
-            ((1 + np.searchsorted(known, log_prob, "right")) / (1 + len(known)) < 0.05).mean()
-        ),
+        "foreign_by_low_likelihood": float((low < 0.05).mean()),
         "foreign_by_typicality": float((view.p_value < 0.05).mean()),
         "foreign_by_compressor": float((view.compressor.p_value < 0.05).mean()),
     }
@@ -214,6 +217,7 @@ def main() -> None:
         if run is not None:
             record[name] = draw(fluvial.load(run), arguments.out)
             path.write_text(json.dumps(record, indent=1) + "\n")
+            path.with_suffix(".md").write_text(image_words.page(record))
     print(json.dumps(record, indent=1))
 
 

@@ -1,4 +1,4 @@
-"""The Triton kernels against the torch source: on CUDA, or without it in Triton's interpreter, where that is installed."""
+"""The Triton kernels against the torch source: on CUDA, or else in Triton's interpreter, where that is installed."""
 
 import os
 

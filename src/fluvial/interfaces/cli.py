@@ -1,4 +1,7 @@
-"""The command line: fit, score, sample, report, info. Results go to stdout or a file, all else to stderr."""
+"""The command line: fit, score, sample, report, info, and of images interpolate and edit.
+
+Results go to stdout or a file, all else to stderr.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 import fluvial
+from fluvial.interfaces import cli_images
 from fluvial.interfaces.words import Draw, command, listed_names, parse_assignments, parse_seconds, parse_size
 
 
@@ -135,6 +139,7 @@ def score(
     drop_missing: Annotated[bool, Parameter(negative=())] = False,
     context: str | None = None,
     labels: str | None = None,
+    background: Path | None = None,
 ) -> None:
     """Log-density of each row of a table, in nats and units of the data; of sound and images, bits per number too.
 
@@ -155,12 +160,14 @@ def score(
         Of sound and images: labels of all the files, such as digit=7,speaker=theo. None: told as at the fit.
     labels
         Of images: where their labels are, as for the fit.
+    background
+        Of images: run folder of a background model, whose bits are a yardstick beside a compressor's.
     """
     from fluvial.interfaces.commands import scored
     from fluvial.interfaces.commands_table import write_columns
     from fluvial.tasks.entrance import load_any
 
-    flags = {"drop-missing": drop_missing, "labels": labels}
+    flags = {"drop-missing": drop_missing, "labels": labels, "background": background}
     columns, notes = scored(load_any(run), _source(data), _given(context), flags)
     for note in notes:
         _say(note)
@@ -212,6 +219,10 @@ def sample(
     sampled(load_any(run), Draw(run, number, _given(context), out, chosen), flags)
     if seed is None:
         _say(f"drawn with --seed {chosen}")
+
+
+app.command(cli_images.interpolate)
+app.command(cli_images.edit)
 
 
 @app.command

@@ -86,7 +86,7 @@ COMMANDS: dict[type[AnyModel], Commands] = {
         commands_image.score,
         commands_image.sample,
         _image_report,
-        frozenset({"labels", "temperature"}),
+        frozenset({"labels", "temperature", "background"}),
     ),
 }
 

@@ -126,7 +126,7 @@ def _spline_vjp_cuda(
 
 def _whole_rows(theta: Tensor) -> Tensor:
     """Each row contiguous, however far apart they are."""
-    return theta if theta.is_contiguous() or theta.shape[0] and theta[0].is_contiguous() else theta.contiguous()
+    return theta if theta.is_contiguous() or (theta.shape[0] and theta[0].is_contiguous()) else theta.contiguous()
 
 
 def _evaluate(x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool) -> Pair:

@@ -4,7 +4,6 @@ The arithmetic is that of spline_torch.py, whose derivation the gradients follow
 over its bins, so neighbouring lanes read neighbouring numbers of theta (B, 3K - 1 or 3K, events).
 """
 
-# ruff: noqa: ANN
 # pyright: basic, reportMissingImports=false, reportAttributeAccessIssue=false, reportIndexIssue=false
 from __future__ import annotations
 
@@ -102,7 +101,9 @@ def _raw_slopes(raw, stride, live, index, bins: tl.constexpr, circular: tl.const
 
 
 @triton.jit
-def _locate(value, theta, stride, live, bound: tl.constexpr, axis: tl.constexpr, bins: tl.constexpr, circular: tl.constexpr):
+def _locate(
+    value, theta, stride, live, bound: tl.constexpr, axis: tl.constexpr, bins: tl.constexpr, circular: tl.constexpr
+):
     """The bin of each value: its number, corner, size and the slopes at its ends; and both axes' sums."""
     heights = theta + bins * stride
     most_w = _largest(theta, stride, live, bins)
@@ -179,9 +180,7 @@ def _forward(
     x = tl.load(x_ptr + at, mask=live, other=0.0)
     clamped = _clamped(x, bound)
     axis: tl.constexpr = 1 if inverse else 0
-    _, x0, w, y0, h, d0, d1, _, _, _, _, _, _, _, _ = _locate(
-        clamped, theta, events, live, bound, axis, bins, circular
-    )
+    _, x0, w, y0, h, d0, d1, _, _, _, _, _, _, _, _ = _locate(clamped, theta, events, live, bound, axis, bins, circular)
     if inverse:
         y = _solve(clamped, x0, w, y0, h, d0, d1)
         _, log_slope = _evaluate(y, x0, w, y0, h, d0, d1)
@@ -260,7 +259,7 @@ def _backward(
     g_out = tl.load(g_y_ptr + at, mask=live, other=0.0)
     g_l = tl.where(inside, tl.load(g_slope_ptr + at, mask=live, other=0.0), 0.0)
     axis: tl.constexpr = 1 if inverse else 0
-    index, x0, w, y0, h, d0, d1, most_w, total_w, left_w, mass_w, most_h, total_h, left_h, mass_h = _locate(
+    index, x0, w, _, h, d0, d1, most_w, total_w, left_w, mass_w, most_h, total_h, left_h, mass_h = _locate(
         _clamped(given, bound), theta, events, live, bound, axis, bins, circular
     )
     if inverse:  # log_det = -l(x(z, theta), theta): its part in x first, then x itself through z = f(x, theta)
@@ -305,7 +304,15 @@ def run(x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool) -> tup
 
 
 def vjp(
-    x: Tensor, theta: Tensor, y: Tensor, log_det: Tensor, g_y: Tensor, g_l: Tensor, bins: int, bound: float, inverse: bool
+    x: Tensor,
+    theta: Tensor,
+    y: Tensor,
+    log_det: Tensor,
+    g_y: Tensor,
+    g_l: Tensor,
+    bins: int,
+    bound: float,
+    inverse: bool,
 ) -> tuple[Tensor, Tensor]:
     """Gradients at x and theta, given the results y and log_det and the gradients there; all contiguous."""
     g_x, g_theta = torch.empty_like(x), torch.empty(theta.shape, dtype=x.dtype, device=x.device)

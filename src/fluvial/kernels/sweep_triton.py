@@ -1,4 +1,3 @@
-# ruff: noqa: ANN
 # pyright: basic, reportMissingImports=false, reportAttributeAccessIssue=false, reportIndexIssue=false
 """An autoregressive inverse as one persistent Triton kernel: all D steps in one launch, for CUDA.
 

@@ -18,8 +18,10 @@ from fluvial.training.objectives import score
 from fluvial.training.progress import Record
 from fluvial.training.rows import Rows
 from fluvial.training.settings import Settings
+from fluvial.training.streaming import Streamed
 
 _PULSE = 2.0  # seconds between records inside an epoch
+_ROOM = 0.5  # of the device's free memory, at most, for rows
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,10 @@ class Data:
         context = None if self.context is None else self.context[index].to(device, non_blocking=True)
         return self.x[index].to(device, non_blocking=True), context
 
-    def to(self, device: torch.device) -> Data:
-        """The same rows on ``device``, or where they are if they would fill more than half of its memory."""
-        if device.type == "cuda" and self.x.nbytes > 0.5 * torch.cuda.mem_get_info(device)[0]:
-            return self
+    def to(self, device: torch.device) -> Rows:
+        """The same rows on ``device``, or sent there batch by batch if they would fill half of its memory."""
+        if device.type == "cuda" and self.x.nbytes > _ROOM * torch.cuda.mem_get_info(device)[0]:
+            return Streamed(self, device)
         return Data(self.x.to(device), None if self.context is None else self.context.to(device))
 
 
@@ -94,7 +96,7 @@ def train(
 
     However it ends, the density holds the weights that scored best on ``held_out`` (on the training rows
     where there is none). Small models train on one thread, whatever torch is set to. With ``epochs`` a resumed
-    run continues bit for bit, on the same machine and threads: the order of rows and all noise are functions
+    run continues bit for bit, on the same machine and threads (or GPU): the order of rows and all noise are functions
     of the seed, the epoch and the step alone. The caller's random state is left alone.
 
     Args:

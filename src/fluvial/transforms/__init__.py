@@ -7,7 +7,9 @@ from fluvial.transforms.columns import ColumnMap, Columns
 from fluvial.transforms.coupling import Coupling, MaskedCoupling, alternating_mask, checkerboard_mask
 from fluvial.transforms.dequantize import Dequantize, VariationalDequantize
 from fluvial.transforms.elementwise import Elementwise, Logit, Softplus, Standardize
+from fluvial.transforms.groups import Groups
 from fluvial.transforms.image import Checkerboard, FactorOut, Flatten, OrderedSqueeze, Squeeze
+from fluvial.transforms.jacobi import Jacobi, Solution
 from fluvial.transforms.linear import LULinear, Permute, Reverse, Whiten
 from fluvial.transforms.normalization import (
     ActNorm,
@@ -35,7 +37,9 @@ __all__ = [
     "FactorOut",
     "Flatten",
     "FullMatrix",
+    "Groups",
     "ImageBatchNorm",
+    "Jacobi",
     "LULinear",
     "LUMatrix",
     "Logit",
@@ -47,6 +51,7 @@ __all__ = [
     "Reverse",
     "Reversible",
     "Softplus",
+    "Solution",
     "Spine",
     "Squeeze",
     "Standardize",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from fluvial.conditioners.conditioner import Conditioner, Draw
 from fluvial.core.density import Density, Flow
 from fluvial.core.transform import Chain, Transform, by_rows, sum_event
+from fluvial.transforms.jacobi import Jacobi
 from fluvial.univariate.compiled import compiled
 from fluvial.univariate.discrete import Staircase, Tempered
 from fluvial.univariate.univariate import Univariate
@@ -22,6 +23,11 @@ class Autoregressive(Transform):
     ``forward`` (scoring) reads every position at once; ``inverse`` (sampling) walks them one by one. IAF is
     ``Inverse`` of this (Papamakarios et al. 2017, arXiv 1705.07057; Kingma et al. 2016, arXiv 1606.04934).
     """
+
+    solver: Jacobi | None = None
+    """Set one, and ``inverse`` finds x by passes over all positions where no gradient is wanted."""
+    passes: int | None = None
+    """How many the solver's last inverse took."""
 
     def __init__(self, conditioner: Conditioner, univariate: Univariate) -> None:
         super().__init__()
@@ -52,6 +58,10 @@ class Autoregressive(Transform):
         return sum_event(self.univariate.log_prob(x, self._theta(x, context)))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if self.solver is not None and self.bijective and not torch.is_grad_enabled():
+            found = self.solver.solve(lambda x: self.univariate.inverse(z, self._theta(x, context)), z)
+            self.passes = found.passes
+            return found.x, found.log_det
         found = self.conditioner.invert(z, context, compiled(self.univariate), self._walked)
         return self._walked(z, context) if found is None else found
 
