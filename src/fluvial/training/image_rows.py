@@ -17,6 +17,7 @@ from fluvial.training.objectives import chunk_rows, evaluate
 
 _BATCH = 64
 _INITIAL = 256
+_MEASURED = 1 << 21  # pixels
 _FREE = 0.5  # of a device's memory that images may fill
 
 
@@ -52,6 +53,11 @@ class ImageRows:
     def batch_size(self) -> int:
         """64, or a twentieth of all."""
         return max(2, min(_BATCH, len(self) // 20))
+
+    @property
+    def measured(self) -> int:
+        """So many images that a layer of a hundred channels fills about a GiB; each counts its every pixel."""
+        return min(len(self), max(256, _MEASURED // math.prod(self.schema.shape[1:])))
 
     def count(self, index: Tensor | None = None) -> int:
         """Images."""
