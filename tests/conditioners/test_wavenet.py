@@ -83,6 +83,7 @@ def test_nothing_spelt_out_is_the_same_as_the_start(kind: str, given: str):
     ],
 )
 def test_it_reads_the_receptive_field_and_nothing_else(options: dict, reads: int):
+    torch.manual_seed(0)  # some weights close every path through the last ReLUs at some step
     net = randomized(WaveNet(2, **{**SMALL, **options})).double()
     assert net.receptive_field == reads
     steps = reads + 6

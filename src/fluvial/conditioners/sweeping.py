@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fluvial.conditioners.conditioner import Invert, Pair
-from fluvial.kernels import sweep
+from fluvial.kernels import gpu, native, sweep
 
 if TYPE_CHECKING:
     from fluvial.conditioners.masked import MaskedMLP
@@ -37,6 +37,8 @@ def invert(
 ) -> Pair | None:
     """See ``Conditioner.invert``."""
     weight = net.last.weight
+    if z.device.type == "cuda":
+        return _on_cuda(net, z, context, univariate)
     if z.dim() != 2 or univariate is None or not sweep.knows(univariate, net.activation, len(net.layers), weight):
         return None
     needs_gradient = torch.is_grad_enabled() and any(
@@ -55,6 +57,24 @@ def invert(
     if torch.compiler.is_compiling():
         return sweep.traced(_prepare(net, context), univariate, z)
     return sweep.invert(_prepare(net, context), univariate, z)[:2]
+
+
+def _on_cuda(net: MaskedMLP, z: Tensor, context: Tensor | None, univariate: sweep.Map | None) -> Pair | None:
+    """The inverse as one kernel, where no gradient is wanted and the kernel knows map and network."""
+    applies = (
+        univariate is not None
+        and z.dim() == 2
+        and z.dtype == net.last.weight.dtype
+        and z.dtype in (torch.float32, torch.float64)
+        and net.activation in sweep.ACTIVATIONS
+        and native.eager()
+        and not torch.is_grad_enabled()
+        and gpu.active()
+    )
+    if not applies or univariate is None:
+        return None
+    prepared = _prepare(net, context)
+    return gpu.sweep().invert(prepared, univariate, z) if gpu.sweep().knows(univariate, prepared) else None
 
 
 def _prepare(net: MaskedMLP, context: Tensor | None, masked: bool = False) -> sweep.Net:
@@ -93,7 +113,7 @@ def _prepare(net: MaskedMLP, context: Tensor | None, masked: bool = False) -> sw
 
 
 def _take(tensor: Tensor, index: Tensor | None, dim: int) -> Tensor:
-    return tensor if index is None else tensor.index_select(dim, index)
+    return tensor if index is None else tensor.index_select(dim, index.to(tensor.device))
 
 
 class _Sweep(torch.autograd.Function):

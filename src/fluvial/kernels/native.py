@@ -47,6 +47,11 @@ def active() -> bool:
 active._dynamo_marked_constant = True  # pyright: ignore
 
 
+def suspended() -> bool:
+    """True inside :func:`torch_only`."""
+    return _suspended
+
+
 def eager() -> bool:
     """True where tensors are plain memory: no compiler traces them, no torch.func transformation wraps them."""
     return not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()  # pyright: ignore
