@@ -12,27 +12,20 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from cyclopts import App
 
-from benchmarks import contenders, datasets
-from benchmarks.fidelity import RECORDS, summary, write_record
+from benchmarks import bits, bits_large, datasets
 from fluvial import models
 from fluvial.core import Density
-from fluvial.training import Data, Record, Settings, score, train
+from fluvial.training import Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "discrete.md"
 WEIGHTS = Path(tempfile.gettempdir()) / "fluvial-benchmarks" / "made"
-MEMBERS = 8
-"""Networks in a mixture at most."""
-
 ANCHORS = {
     "adult": 25.77,
     "connect4": 35.34,
@@ -71,9 +64,9 @@ def anchors() -> None:
     rows = {}
     for name in datasets.BINARY:
         data = datasets.binary(name)
-        rows[name] = nats(-independent(data.train, data.test)) | {"expected": ANCHORS[name]}
+        rows[name] = bits.nats(-bits.independent(data.train, data.test)) | {"expected": ANCHORS[name]}
         print(f"{name:12} {rows[name]['mean']:8.3f}   known: {ANCHORS[name]:.2f}", flush=True)
-    write_record("made-anchors", {"rows": rows})
+    bits.write("anchors", {"rows": rows})
 
 
 @app.command
@@ -90,6 +83,7 @@ def tune(
     watch: int = 4,
     fresh: bool = False,
     drawn: bool = False,
+    grouped: bool = False,
     seed: int = 0,
     learning_rate: float = 1e-3,
     weight_decay: float = 0.1,
@@ -104,12 +98,16 @@ def tune(
 
     Args:
         shuffled: read the columns in a random order, by ``seed``.
+        grouped: read one-hot columns together (``bits.GROUPS``).
         watch: orders that judge an epoch of training on fresh ones; ``orders`` judge the result.
     """
     rows = datasets.binary(data)
+    groups = bits.GROUPS[data] if grouped else ()
     features = rows.train.shape[1]
-    order = tuple(torch.randperm(features, generator=torch.Generator().manual_seed(seed)).tolist()) if shuffled else ()
+    positions = len(groups) or features
+    order = tuple(torch.randperm(positions, generator=torch.Generator().manual_seed(seed)).tolist()) if shuffled else ()
     options: dict[str, Any] = {
+        **({"groups": groups} if groups else {}),
         "hidden": hidden,
         "activation": activation,
         "residual": residual,
@@ -166,55 +164,34 @@ def pixels(
 
 
 def _try(data: str, model: str, density: Density, options: dict[str, Any], settings: Settings, weights: Path) -> None:
-    """Train, score the validation rows with the density that ``options`` describe, keep the weights, note it all."""
-    rows = _rows(data)
-    curve: list[Record] = []
-    for record in train(density, _data(rows.train), _data(rows.valid), settings, every=60.0):
-        if record.ended:
-            curve.append(record)
-            print(f"  epoch {record.epoch} held out {record.held_out:.3f}, {record.elapsed:.0f} s", flush=True)
-    started = time.perf_counter()
-    final = build(model, rows.train.shape[1], options, density.state_dict())
-    run = {
-        "model": model,
-        "options": {**options, "order": "shuffled by seed"} if options.get("order") else options,
-        "settings": asdict(settings),
-        "commit": contenders.commit(),
-        "parameters": sum(p.numel() for p in density.parameters()),
-        "seconds": round(curve[-1].elapsed, 1),
-        "epochs": curve[-1].epoch,
-        "best_epoch": curve[-1].best_epoch,
-        "valid": round(-float(_scores(final, rows.valid).mean()), 4),
-        "seconds_to_score": round(time.perf_counter() - started, 1),
-    }
-    record = _record(data)
+    """Train one setting, keep its weights, note what it scores on validation rows."""
+    run, _ = bits.attempt(data, model, density, options, settings)
+    record = bits.read(data)
     record["tried"].append(run)
-    _keep(weights, data, len(record["tried"]) - 1, density)
-    write_record(f"made-{data}", record)
-    figures = f"valid {run['valid']:.3f}, {run['seconds']:.0f} s, best of {run['epochs']} epochs {run['best_epoch']}"
-    print(f"{data} {len(record['tried']) - 1}: {figures}", flush=True)
+    bits.keep(weights, data, len(record["tried"]) - 1, density)
+    bits.write(data, record)
 
 
 @app.command(name="score")
 def score_test(data: str, *, weights: Path = WEIGHTS) -> None:
     """Score the test rows by the best network, the best of one order, and the best mixture, all by validation rows."""
-    rows, record = _rows(data), _record(data)
-    tried = [_load(weights, data, i, run) for i, run in enumerate(record["tried"])]
-    valid = np.array([_scores(density, rows.valid) for density in tried])
-    members = greedy(valid)
+    rows, record = bits.rows(data), bits.read(data)
+    tried = [bits.load(weights, data, i, run) for i, run in enumerate(record["tried"])]
+    valid = np.array([bits.scores(density, rows.valid) for density in tried])
+    members = bits.greedy(valid)
     best = int(valid.mean(1).argmax())
     plain = [i for i, run in enumerate(record["tried"]) if run["options"].get("orders", 1) == 1]
     one = max(plain, key=lambda i: valid[i].mean())
-    test = {i: _scores(tried[i], rows.test) for i in {best, one, *members}}
+    test = {i: bits.scores(tried[i], rows.test) for i in {best, one, *members}}
     mixture = np.array([test[i] for i in members])
-    record["best"] = {"tried": best, "test": nats(-test[best])}
-    record["one_order"] = {"tried": one, "test": nats(-test[one])}
+    record["best"] = {"tried": best, "test": bits.nats(-test[best])}
+    record["one_order"] = {"tried": one, "test": bits.nats(-test[one])}
     record["mixture"] = {
         "tried": members,
-        "valid": round(-float(_mean(valid[members]).mean()), 4),
-        "test": nats(-_mean(mixture)),
+        "valid": round(-float(bits.mean(valid[members]).mean()), 4),
+        "test": bits.nats(-bits.mean(mixture)),
     }
-    write_record(f"made-{data}", record)
+    bits.write(data, record)
     print(f"{data}: best {record['best']['test']['mean']:.3f}, mixture {record['mixture']['test']['mean']:.3f}")
 
 
@@ -227,119 +204,36 @@ score on validation rows, which alone choose: `best` is the best single network,
 order, `mixture` an equally weighted mixture of up to eight of those tried, members added one by one as long as the
 validation score improves. All are exact models, and the test rows were scored by these only. The published figures are
 of Germain et al. 2015 (MADE, NADE) and of Rooshenas and Lowd 2014 (ID-SPN). The anchor, independent columns with
-add-one counts, shows that the files are the published ones. Seconds are wall clock of one thread on a busy machine.
+add-one counts, shows that the files are the published ones. Seconds are wall clock of one thread on a busy machine;
+`large` ones were trained on one GPU beside other work, with settings chosen beforehand.
 """
 
 
 @app.command
 def page() -> None:
     """Write the documentation's page from the records."""
-    anchor = json.loads((RECORDS / "made-anchors.json").read_text())["rows"]
+    anchor = json.loads((bits.RECORDS / "made-anchors.json").read_text())["rows"]
     lines = [
         "| data | columns, rows | anchor | published | best | s.e. | one order | mixture | of | tried | weights | s |",
         "|---" * 12 + "|",
     ]
-    records = {name: _record(name) for name in (*datasets.BINARY, "mnist-pixelcnn")}
+    large = (f"mnist-{name}-large" for name in bits_large.PLANS)
+    records = {name: bits.read(name) for name in (*datasets.BINARY, "mnist-pixelcnn", *large)}
     records = {name: record for name, record in records.items() if "best" in record}
     for name, record in records.items():
-        best, mixture, data = record["best"], record["mixture"], name.partition("-")[0]
-        run = record["tried"][best["tried"]]
-        rows, columns = _rows(name).train.shape
+        best, data, mixture = record["best"], name.partition("-")[0], record.get("mixture")
+        run, (rows, columns) = record["tried"][best["tried"]], bits.rows(name).train.shape
+        one = f"{record['one_order']['test']['mean']:.3f}" if "one_order" in record else ""
+        mixed = f"{mixture['test']['mean']:.3f} | {len(set(mixture['tried']))}" if mixture else " | "
         lines.append(
             f"| {name} | {columns}, {rows:,} | {anchor[data]['mean']:.2f} | {PUBLISHED[data]} "
-            f"| {best['test']['mean']:.3f} | {best['test']['standard_error']:.3f} "
-            f"| {record['one_order']['test']['mean']:.3f} | {mixture['test']['mean']:.3f} "
-            f"| {len(set(mixture['tried']))} | {len(record['tried'])} | {run['parameters']:,} | {run['seconds']:.0f} |"
+            f"| {best['test']['mean']:.3f} | {best['test']['standard_error']:.3f} | {one} | {mixed} "
+            f"| {len(record['tried'])} | {run['parameters']:,} | {run['seconds']:.0f} |"
         )
     lines += ["", "The best single networks:", "", "| data | options that differ from the defaults |", "|---|---|"]
-    lines += [f"| {name} | {described(r['tried'][r['best']['tried']])} |" for name, r in records.items()]
+    lines += [f"| {name} | {bits.described(r['tried'][r['best']['tried']])} |" for name, r in records.items()]
     PAGE.write_text(INTRODUCTION + "\n" + "\n".join(lines) + "\n")
     print(f"wrote {PAGE.name}")
-
-
-def described(run: dict[str, Any]) -> str:
-    """Options of the recipe and settings of the training that are not the defaults."""
-    defaults = {**models.resolve(run.get("model", "made"), {}), **asdict(Settings())}
-    given = {**run["options"], **run["settings"]}
-    return ", ".join(f"{key} {value}" for key, value in given.items() if _plain(value) != _plain(defaults[key]))
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value  # pyright: ignore
-
-
-def independent(train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Log-probability of each test row, (N,), by add-one counts of each column."""
-    p = (train.sum(0, dtype=np.float64) + 1) / (len(train) + 2)
-    return np.where(test == 1, np.log(p), np.log1p(-p)).sum(1)
-
-
-def nats(losses: np.ndarray) -> dict[str, float]:
-    """Mean, its standard error, median and trimmed mean of negative log-likelihoods."""
-    return {key: value for key, value in summary(losses).items() if key != "worst"}
-
-
-def greedy(scores: np.ndarray, most: int = MEMBERS) -> list[int]:
-    """Members of an equally weighted mixture, the one that helps most added as long as one helps.
-
-    Args:
-        scores: (models, rows), log-densities of validation rows; a model may be taken more than once.
-    """
-    members: list[int] = []
-    best = -np.inf
-    while len(members) < most:
-        values = [_mean(scores[[*members, i]]).mean() for i in range(len(scores))]
-        if max(values) <= best:
-            break
-        best = max(values)
-        members.append(int(np.argmax(values)))
-    return members
-
-
-def build(model: str, features: int, options: dict[str, Any], state: dict[str, torch.Tensor]) -> Density:
-    """The density with these weights."""
-    density = models.RECIPES[model]((features,), **options)
-    density.load_state_dict(state)
-    return density.eval()
-
-
-def _mean(scores: np.ndarray) -> np.ndarray:
-    """Log of the mean density, over models (models, rows)."""
-    return np.logaddexp.reduce(scores, 0) - np.log(len(scores))
-
-
-def _scores(density: Density, x: np.ndarray) -> np.ndarray:
-    return score(density, _data(x).x).double().numpy()
-
-
-def _rows(data: str) -> datasets.Dataset:
-    """The rows of a record, which is named after its data and perhaps after the model."""
-    return datasets.binary(data.partition("-")[0])
-
-
-def _data(x: np.ndarray) -> Data:
-    return Data(torch.from_numpy(x).float())
-
-
-def _record(data: str) -> dict[str, Any]:
-    path = RECORDS / f"made-{data}.json"
-    if not path.exists():
-        return {"data": data, "tried": []}
-    return {key: value for key, value in json.loads(path.read_text()).items() if key not in ("versions", "threads")}
-
-
-def _keep(weights: Path, data: str, index: int, density: Density) -> None:
-    weights.mkdir(parents=True, exist_ok=True)
-    safetensors.torch.save_file(density.state_dict(), weights / f"{data}-{index}.safetensors")
-
-
-def _load(weights: Path, data: str, index: int, run: dict[str, Any]) -> Density:
-    state = safetensors.torch.load_file(weights / f"{data}-{index}.safetensors")
-    options = dict(run["options"])
-    features = _rows(data).train.shape[1]
-    if options.get("order"):
-        options["order"] = torch.randperm(features, generator=torch.Generator().manual_seed(options["seed"])).tolist()
-    return build(run.get("model", "made"), features, options, state)
 
 
 if __name__ == "__main__":

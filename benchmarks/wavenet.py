@@ -1,8 +1,16 @@
-"""WaveNet on spoken digits: ``python -m benchmarks.wavenet train|digits|speed|memory|page``.
+"""WaveNet on spoken digits.
+
+    python -m benchmarks.wavenet references                  # simple predictors of the same samples
+    python -m benchmarks.wavenet train                       # twenty minutes of one core; score the test recordings
+    python -m benchmarks.wavenet digits                      # generate, and let a classifier say what it hears
+    python -m benchmarks.wavenet train --size large --budget 330 --device cuda --checkpoints DIR --records DIR
+    python -m benchmarks.wavenet digits --size large --device cuda --checkpoints DIR --records DIR
+    python -m benchmarks.wavenet speed|memory|page
 
 FSDD, 8 kHz, 256 mu-law codes, given digit and speaker. Test: index 0-4 of each digit and speaker, the data set's own
 convention. A random tenth of the other recordings (``fluvial.fit``'s own split, seed 0) chooses weights and settings;
-the test recordings are scored once. ``train`` can be interrupted and goes on where it was.
+the test recordings are scored once. ``train`` can be interrupted and goes on where it was; ``--budget`` is its seconds
+over all its lives.
 """
 
 from __future__ import annotations
@@ -10,10 +18,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +32,8 @@ from benchmarks.wavenet_digits import judge
 from benchmarks.wavenet_speed import memory, speed
 from fluvial.data.audio import Sound, read_sound
 from fluvial.data.coding import MuLaw
-from fluvial.tasks.entrance import load_any
-from fluvial.tasks.fit_sound import fit_sound, sound_line
+from fluvial.tasks.entrance import fit, load_any
+from fluvial.tasks.fit_sound import sound_line
 from fluvial.tasks.prepare import split
 from fluvial.tasks.references import histogram, linear_prediction, markov
 from fluvial.tasks.sound import SoundModel
@@ -35,9 +42,61 @@ from fluvial.training import Record, Settings
 PAGE = Path(__file__).parents[1] / "docs" / "sound.md"
 RECORDS = Path(__file__).parent / "records"
 COMMIT = commit()  # of the code that is running, whatever lies in the folder when it ends
-OPTIONS = {"stacks": 2, "layers": 9, "channels": 48, "gates": 48, "skips": 64}
-SETTINGS = Settings(epochs=3, learning_rate=8e-3, amp=True, ema=0.995, device="cpu")
 TEST = 5  # recordings of index below this are test
+
+
+@dataclass(frozen=True)
+class Size:
+    """A network and how it is trained."""
+
+    options: dict[str, int]
+    settings: Settings
+    every: int = 1
+    """Take one recording in so many: 1, but to see that a command works."""
+
+
+SIZES = {
+    "small": Size(
+        {"stacks": 2, "layers": 9, "channels": 48, "gates": 48, "skips": 64},
+        Settings(epochs=3, learning_rate=8e-3, amp=True, ema=0.995, device="cpu"),
+    ),
+    "large": Size(
+        {"stacks": 2, "layers": 11, "channels": 112, "gates": 112, "skips": 256},
+        Settings(epochs=40, batch_size=6, learning_rate=4e-3, weight_decay=0.03, amp=True, ema=0.998),
+    ),
+    "tiny": Size(
+        {"stacks": 1, "layers": 4, "channels": 8, "gates": 8, "skips": 8},
+        Settings(epochs=1, batch_size=6, learning_rate=4e-3, amp=True),
+        every=11,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which size is trained, where, and where its run and its records lie."""
+
+    size: str = "small"
+    device: str | None = None
+    budget: float | None = None
+    checkpoints: Path = Path(tempfile.gettempdir()) / "fluvial-benchmarks"
+    records: Path = RECORDS
+
+    @property
+    def run(self) -> Path:
+        return self.checkpoints / (f"wavenet{self.suffix}")
+
+    @property
+    def suffix(self) -> str:
+        return "" if self.size == "small" else f"-{self.size}"
+
+    @property
+    def settings(self) -> Settings:
+        given = {k: v for k, v in (("device", self.device), ("budget", self.budget)) if v is not None}
+        return replace(SIZES[self.size].settings, **given)
+
+    def write(self, name: str, record: dict) -> None:
+        _write(f"{name}{self.suffix}", record, self.records)
 
 
 def digits() -> tuple[Sound, Sound]:
@@ -45,11 +104,6 @@ def digits() -> tuple[Sound, Sound]:
     sound = read_sound(data_folder() / "fsdd" / "fsdd_5speakers.npz")
     index = sound.labels["index"].astype(int)
     return sound.take(np.flatnonzero(index >= TEST)), sound.take(np.flatnonzero(index < TEST))
-
-
-def run_folder() -> Path:
-    """Where the trained model lies; ``FLUVIAL_RUNS`` overrules the user's temporary folder."""
-    return Path(os.environ.get("FLUVIAL_RUNS", Path(tempfile.gettempdir()) / "fluvial-benchmarks")) / "wavenet"
 
 
 class _Clock:
@@ -70,51 +124,67 @@ class _Clock:
         return self.before + time.process_time() - self.began
 
 
-def train() -> SoundModel:
-    """Fit, or go on with the fit, then score the test recordings beside the references."""
-    learn, test = digits()
-    folder = run_folder()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    clock = _Clock(folder.with_suffix(".seconds"))
-    model = fit_sound(
-        learn, context=["digit", "speaker"], out=folder, resume=True, options=OPTIONS, settings=SETTINGS, progress=clock
+def train(place: Place) -> None:
+    """Fit, or go on with the fit, then score the test recordings."""
+    (learn, test), size, settings = digits(), SIZES[place.size], place.settings
+    learn, test = (sound.take(np.arange(len(sound))[:: size.every]) for sound in (learn, test))
+    place.checkpoints.mkdir(parents=True, exist_ok=True)
+    clock = _Clock(place.run.with_suffix(".seconds"))
+    model = fit(
+        learn,
+        context=["digit", "speaker"],
+        out=place.run,
+        resume=True,
+        options=size.options,
+        settings=settings,
+        progress=clock,
     )
     seconds = clock.seconds()
     scores = model.score(test)
-    bits = -scores.log_prob.sum() / (math.log(2) * scores.samples.sum())
-    coding, (kept, aside) = MuLaw(), split(len(learn), 0.1, 0)
-    fitted, valid = learn.take(kept), learn.take(aside)
-    codes = [[coding.encode(w).astype(np.int64) for w in s.recordings] for s in (fitted, test)]
-    predictor = linear_prediction(fitted.recordings[::2], valid.recordings, coding)
     by_speaker = {
         str(name): float(-scores.log_prob[at].sum() / (math.log(2) * scores.samples[at].sum()))
         for name in np.unique(test.labels["speaker"])
         for at in [test.labels["speaker"] == name]
     }
     record = {
-        "bits_per_sample": {
-            "wavenet": float(bits),
-            "order-0 histogram": histogram(np.concatenate(codes[0]), np.concatenate(codes[1]), 256),
-            "order-1 Markov chain": markov(codes[0], codes[1], 256),
-            "adaptive linear prediction": predictor.bits(test.recordings),
-        },
-        "linear_prediction_order": len(predictor.weights),
+        "bits_per_sample": float(-scores.log_prob.sum() / (math.log(2) * scores.samples.sum())),
         "validation": model.record["scores"]["held_out"],
         "by_speaker": by_speaker,
         "test": {"recordings": len(test), "samples": int(test.lengths.sum())},
         "train": model.record["sizes"],
         "core_seconds": seconds,
         "wall_seconds": model.record["training"]["seconds"],
+        "best_epoch": model.record["training"]["best_epoch"],
+        "device": torch.cuda.get_device_name() if settings.torch_device().type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
-        "options": OPTIONS,
-        "settings": asdict(SETTINGS),
+        "options": size.options,
+        "settings": asdict(settings),
         "curve": [(m["epoch"], m["train"], m["held_out"]) for m in model.metrics if m["ended"]],
+        "commit": COMMIT,
+        "versions": versions(),
+    }
+    place.write("fsdd", record)
+
+
+def references(place: Place) -> None:
+    """Bits per sample of the test recordings by predictors of samples, and by a lossless codec."""
+    learn, test = digits()
+    coding, (kept, aside) = MuLaw(), split(len(learn), 0.1, 0)
+    fitted, valid = learn.take(kept), learn.take(aside)
+    codes = [[coding.encode(w).astype(np.int64) for w in s.recordings] for s in (fitted, test)]
+    predictor = linear_prediction(fitted.recordings[::2], valid.recordings, coding)
+    record = {
+        "bits_per_sample": {
+            "order-0 histogram": histogram(np.concatenate(codes[0]), np.concatenate(codes[1]), 256),
+            "order-1 Markov chain": markov(codes[0], codes[1], 256),
+            "adaptive linear prediction": predictor.bits(test.recordings),
+        },
+        "linear_prediction_order": len(predictor.weights),
         "flac": _lossless(test),
         "commit": COMMIT,
         "versions": versions(),
     }
-    _write("fsdd", record)
-    return model
+    place.write("references", record)
 
 
 def _lossless(test: Sound) -> dict[str, float]:
@@ -136,33 +206,54 @@ def _lossless(test: Sound) -> dict[str, float]:
     return found
 
 
-def judge_digits() -> None:
-    """Digits drawn by the trained model, written to ``RUNS/wavenet-digits``, and what a classifier hears in them."""
-    model = load_any(run_folder())
+def judge_digits(place: Place) -> None:
+    """Digits drawn by the trained model, written beside its run, and what a classifier hears in them."""
+    model = load_any(place.run)
     if not isinstance(model, SoundModel):
         raise TypeError("run train first")
-    out, shown = run_folder().with_name("wavenet-digits"), PAGE.parent / "sounds" / "digits.wav"
-    _write("digits", {**judge(model, *digits(), out, shown), "commit": COMMIT, "versions": versions()})
+    model.density.to(place.settings.torch_device())
+    out = place.run.with_name(f"{place.run.name}-digits")
+    place.write("digits", {**judge(model, *digits(), out), "commit": COMMIT, "versions": versions()})
 
 
-def measure_speed() -> None:
-    _write("speed", {**speed(), "threads": 1, "commit": COMMIT, "versions": versions()})
+def measure_speed(place: Place) -> None:
+    place.write("speed", {**speed(), "threads": 1, "commit": COMMIT, "versions": versions()})
 
 
-def measure_memory(minutes: float) -> None:
-    _write("memory", {**memory(minutes), "commit": COMMIT, "versions": versions()})
+def measure_memory(place: Place, minutes: float) -> None:
+    place.write("memory", {**memory(minutes), "commit": COMMIT, "versions": versions()})
 
 
-def page() -> None:
+def page(place: Place) -> None:
     """Write docs/sound.md from the records."""
-    fsdd, found, fast, kept = (_read(name) for name in ("fsdd", "digits", "speed", "memory"))
-    bits, options, sizes = fsdd["bits_per_sample"], fsdd["options"], fsdd["train"]
+    names = ("references", "fsdd", "digits", "speed", "memory")
+    simple, fsdd, found, fast, kept = (_read(name) for name in names)
+    large, large_found = _read("fsdd-large"), _read("digits-large")
+    bits = {**simple["bits_per_sample"], "wavenet": fsdd["bits_per_sample"]}
+    if large:
+        bits["wavenet, large"] = large["bits_per_sample"]
     rows = [f"| {name} | {value:.3f} |" for name, value in sorted(bits.items(), key=lambda item: item[1])]
-    rows.append(f"| FLAC of the codes, lossless | {fsdd['flac']['mu-law codes']:.3f} |")
+    rows.append(f"| FLAC of the codes, lossless | {simple['flac']['mu-law codes']:.3f} |")
     (alone, sixteen), step = (fast["generation"][f"batch {n}"] for n in (1, 16)), fast["training"]
-    heard = {t: share["the digit asked for"] for t, share in found["temperatures"].items()}
-    real, colder = found["accuracy on real test digits"], [t for t in heard if t != "1.0"]
-    speakers = ", ".join(f"{name} {value:.3f}" for name, value in fsdd["by_speaker"].items())
+    ratios = [
+        f"| {label} / parallel pass | "
+        + " | ".join(f"{b[f'{key} / parallel pass']:.1f}" for b in (alone, sixteen))
+        + " |"
+        for label, key in (
+            ("generation in one call", "one call"),
+            ("a stream", "queues"),
+            ("a stream without the compiled kernels", "torch queues"),
+        )
+    ]
+    sizes, flac = fsdd["train"], simple["flac"]["8-bit linear samples"]
+    minutes = f"{fsdd['core_seconds'] / 60:.0f} minutes of one core"
+    described = [_network("WaveNet", fsdd, minutes)]
+    if large:
+        seconds = f"{large['wall_seconds']:.0f} s of a GPU that did other work too"
+        described.append(_network("The large one", large, seconds))
+    heard = [_heard("The small net", fsdd, found)]
+    if large_found:
+        heard.append(_heard("The large net", large, large_found))
     text = f"""# Sound
 
 Written by `python -m benchmarks.wavenet page`, from `benchmarks/records/wavenet-*.json`.
@@ -178,35 +269,33 @@ Every sample counts once, given all the samples before it that the model reads, 
 |---|---|
 {chr(10).join(rows)}
 
-WaveNet: {options["stacks"]} stacks of {options["layers"]} layers, {options["channels"]} residual and gate channels,
-{options["skips"]} skip channels, {sizes["parameters"]:,} parameters, receptive field {sizes["receptive_field"]:,}
-samples ({sizes["receptive_field"] / 8:.0f} ms), given digit and speaker; {fsdd["settings"]["epochs"]} passes with
-products in bfloat16, {fsdd["core_seconds"] / 60:.0f} minutes of one core, seed {fsdd["settings"]["seed"]}. By speaker:
-{speakers}. The linear prediction (order {fsdd["linear_prediction_order"]}, chosen on the validation recordings) gives a
+{(chr(10) * 2).join(described)}
+
+The linear prediction (order {simple["linear_prediction_order"]}, chosen on the validation recordings) gives a
 distribution over the same codes, a logistic whose scale follows its recent errors. (FLAC of 8-bit linear samples takes
-{fsdd["flac"]["8-bit linear samples"]:.2f} bits, but of another signal, in which all that is quiet is zero.)
+{flac:.2f} bits, but of another signal, in which all that is quiet is zero.)
 
 ## Are generated digits the digit asked for?
 
-{found["generated"]} recordings, {found["generated"] // 50} of each digit by each speaker, as long as that speaker's
-median. A classifier ({found["classifier"]}), trained on the real training recordings, names the digit asked for in
-**{100 * heard["1.0"]:.0f} %** of what the fitted density draws ([ten of them](sounds/digits.wav)); of the real test
-recordings it names {100 * real:.0f} % rightly, and chance is 10 %. At a temperature of
-{", of ".join(f"{t}, {100 * heard[t]:.0f} %" for t in colder)}: those are other densities. The model reads
-{sizes["receptive_field"] / 8:.0f} ms back, less than a word: it knows how a digit sounds, but not how far it has come.
+As many recordings of each digit by each speaker, as long as that speaker's median ([ten of them](sounds/digits.wav)). A
+classifier ({found["classifier"]}), trained on the real training recordings, names
+{100 * found["accuracy on real test digits"]:.0f} % of the real test recordings rightly; chance is 10 %. Temperatures
+other than 1 are other densities.
+
+{(chr(10) * 2).join(heard)}
 
 ## Speed
 
 {fast["sizes"]["stacks"]} stacks of {fast["sizes"]["layers"]} layers, {fast["sizes"]["channels"]} channels, one thread,
-plain PyTorch; ratios within one run.
+kernels: {fast["kernels"]}; ratios within one run. A stream asks for its samples one by one; `sample` of a density asks
+for all in one call.
 
 | 8,000 samples | batch 1 | batch 16 |
 |---|---|---|
-| with queues, seconds | {alone["queues"]:.2f} | {sixteen["queues"]:.2f} |
 | one parallel pass over them, seconds | {alone["one parallel pass"]:.3f} | {sixteen["one parallel pass"]:.2f} |
-| queues / parallel pass | {alone["queues / parallel pass"]:.1f} | {sixteen["queues / parallel pass"]:.1f} |
-| whole prefix again at each sample / queues | {alone["whole prefix / queues"]:.0f} | |
-| receptive field again at each sample / queues | {alone["receptive field / queues"]:.0f} | |
+{chr(10).join(ratios)}
+| whole prefix again at each sample / a stream | {alone["whole prefix / queues"]:.0f} | |
+| receptive field again at each sample / a stream | {alone["receptive field / queues"]:.0f} | |
 
 A training step of {step["samples"]:,} samples takes {step["step / products"]:.2f} times its matrix products alone,
 {step["step / convolutions"]:.2f} times the same convolutions by torch's `conv1d` alone, and in bfloat16
@@ -217,27 +306,64 @@ A training step of {step["samples"]:,} samples takes {step["step / products"]:.2
     PAGE.write_text(text)
 
 
+def _network(name: str, record: dict, time_taken: str) -> str:
+    """One trained network in a sentence."""
+    options, sizes, settings = record["options"], record["train"], record["settings"]
+    speakers = ", ".join(f"{speaker} {value:.3f}" for speaker, value in record["by_speaker"].items())
+    passes = len(record["curve"]) - 1
+    return (
+        f"{name}: {options['stacks']} stacks of {options['layers']} layers, {options['channels']} residual and gate "
+        f"channels, {options['skips']} skip channels, {sizes['parameters']:,} parameters, receptive field "
+        f"{sizes['receptive_field']:,} samples ({sizes['receptive_field'] / 8:.0f} ms), given digit and speaker; "
+        f"{passes} passes with products in bfloat16, {time_taken}, seed {settings['seed']}. By speaker: {speakers}."
+    )
+
+
+def _heard(name: str, record: dict, found: dict) -> str:
+    """What the classifier heard in one network's digits."""
+    shares = {t: 100 * share["the digit asked for"] for t, share in found["temperatures"].items()}
+    colder = ", ".join(f"{share:.0f} % at {t}" for t, share in shares.items() if t != "1.0")
+    return (
+        f"{name} reads {record['train']['receptive_field'] / 8:.0f} ms back: of {found['generated']} recordings "
+        f"**{shares['1.0']:.0f} %** are heard as the digit asked for; {colder}."
+    )
+
+
 def _read(name: str) -> dict:
-    return json.loads((RECORDS / f"wavenet-{name}.json").read_text())
-
-
-def _write(name: str, record: dict) -> None:
+    """A record; empty where there is none."""
     path = RECORDS / f"wavenet-{name}.json"
-    path.write_text(json.dumps(record, indent=1) + "\n")
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _write(name: str, record: dict, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"wavenet-{name}.json").write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record, indent=1))
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    parser = argparse.ArgumentParser(description=__doc__)
-    commands = {"train": train, "digits": judge_digits, "speed": measure_speed, "page": page}
+    commands = {
+        "references": references,
+        "train": train,
+        "digits": judge_digits,
+        "speed": measure_speed,
+        "page": page,
+    }
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=(*commands, "memory"))
+    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--device", default=None)
+    parser.add_argument("--budget", type=float, default=None, help="seconds of training at most")
+    parser.add_argument("--checkpoints", type=Path, default=Place.checkpoints)
+    parser.add_argument("--records", type=Path, default=RECORDS)
     parser.add_argument("--minutes", type=float, default=60.0, help="of the stream whose memory is measured")
     given = parser.parse_args()
+    torch.set_num_threads(1)
+    place = Place(given.size, given.device, given.budget, given.checkpoints, given.records)
     if given.what == "memory":
-        measure_memory(given.minutes)
+        measure_memory(place, given.minutes)
     else:
-        commands[given.what]()
+        commands[given.what](place)
 
 
 if __name__ == "__main__":

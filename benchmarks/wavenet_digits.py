@@ -7,19 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from fluvial.data.audio import Sound, write_sound
+from fluvial.data.audio import Sound
 from fluvial.data.coding import MuLaw
 from fluvial.tasks.diagnose_sound import spectrogram
 from fluvial.tasks.sound import SoundModel
 
-TAKES = 4  # recordings of each digit by each speaker
+TAKES = 10  # recordings of each digit by each speaker
 TEMPERATURES = (1.0, 0.9, 0.8)
 """1 is the fitted density; the others are sharper ones."""
 FRAMES, BANDS = 20, 24
 SHOWN = "theo"  # whose digits are written beside the documentation
 
 
-def judge(model: SoundModel, learn: Sound, test: Sound, out: Path, shown: Path) -> dict[str, object]:
+def judge(model: SoundModel, learn: Sound, test: Sound, out: Path) -> dict[str, object]:
     """Draw digits, write them, and classify them; the classifier learns from the real training recordings alone."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -39,7 +39,7 @@ def judge(model: SoundModel, learn: Sound, test: Sound, out: Path, shown: Path) 
             "by digit": {d: float(np.mean(said[asked == d] == d)) for d in np.unique(asked).tolist()},
         }
         if temperature == 1.0:
-            _show([wave for _, speaker, wave in drawn if speaker == SHOWN][::TAKES], rate, shown)
+            _show([wave for _, speaker, wave in drawn if speaker == SHOWN][::TAKES], rate, out / "shown.wav")
     return {
         "classifier": f"RBF support vector machine on {FRAMES} x {BANDS} log-powers",
         "accuracy on real test digits": float(np.mean(classifier.predict(heard[1]) == test.labels["digit"])),
@@ -50,9 +50,8 @@ def judge(model: SoundModel, learn: Sound, test: Sound, out: Path, shown: Path) 
 
 def _show(waves: list[np.ndarray], rate: int, path: Path) -> None:
     """All in one file, with pauses."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     pause = np.zeros(rate // 5, dtype=np.float32)
-    write_sound(path, np.concatenate([part for wave in waves for part in (wave, pause)]), rate)
+    _write(path, np.concatenate([part for wave in waves for part in (wave, pause)]), rate)
 
 
 def draw(model: SoundModel, learn: Sound, out: Path, temperature: float) -> list[tuple[str, str, np.ndarray]]:
@@ -60,16 +59,21 @@ def draw(model: SoundModel, learn: Sound, out: Path, temperature: float) -> list
     lengths = learn.lengths
     pairs = [(d, s) for d in model.schema.context["digit"] for s in model.schema.context["speaker"]]
     medians = [int(np.median(lengths[(learn.labels["digit"] == d) & (learn.labels["speaker"] == s)])) for d, s in pairs]
-    context = {"digit": [d for d, _ in pairs], "speaker": [s for _, s in pairs]}
+    each = [(*pair, n, take) for pair, n in zip(pairs, medians) for take in range(TAKES)]
+    context = {"digit": [d for d, *_ in each], "speaker": [s for _, s, *_ in each]}
+    waves = model.sample(len(each), max(medians) / model.rate, context=context, temperature=temperature, seed=0)
     out.mkdir(parents=True, exist_ok=True)
-    drawn: list[tuple[str, str, np.ndarray]] = []
-    for take in range(TAKES):
-        seconds = max(medians) / model.rate
-        waves = model.sample(len(pairs), seconds, context=context, temperature=temperature, seed=take)
-        for (digit, speaker), wave, n in zip(pairs, waves, medians):
-            drawn.append((digit, speaker, wave[:n]))
-            write_sound(out / f"{digit}_{speaker}_{take}.wav", wave[:n], model.rate)
-    return sorted(drawn, key=lambda item: item[:2])
+    drawn = [(digit, speaker, wave[:n]) for (digit, speaker, n, _), wave in zip(each, waves)]
+    for (digit, speaker, _, take), (_, _, wave) in zip(each, drawn):
+        _write(out / f"{digit}_{speaker}_{take}.wav", wave, model.rate)
+    return drawn
+
+
+def _write(path: Path, wave: np.ndarray, rate: int) -> None:
+    """A WAV file, by what machines without the sound extra have too."""
+    from scipy.io import wavfile
+
+    wavfile.write(path, rate, np.clip(np.rint(wave * 32768), -32768, 32767).astype(np.int16))
 
 
 def features(wave: np.ndarray, rate: int) -> np.ndarray:

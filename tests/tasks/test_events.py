@@ -11,8 +11,8 @@ from zoo import randomized
 from fluvial.conditioners import ContextEncoder, ContextMap
 from fluvial.core import DataError, Flow, UsageError
 from fluvial.models import made, made_mog, maf, nsf, wavenet
+from fluvial.tasks.entrance import fit
 from fluvial.tasks.events import Between, probability
-from fluvial.tasks.fit import fit
 from fluvial.training import Settings
 from fluvial.transforms import CodeMap, Codes, Standardize
 
@@ -48,6 +48,17 @@ def test_further_positions_are_simulated_within_the_stated_error():
         misses += abs(found.value - enumerated(density, lambda x: x.sum(1) >= 3, given)) > 2 * found.error
     assert misses <= 4  # 5 % each: more has probability 0.003
     assert found == probability(density, lambda x: x.sum(1) >= 3, given, draws=2000, seed=19)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_mode_of_the_density_is_left_alone(training):
+    density = made((3,), dropout=0.9).train(training)
+    for steps in (1, 2):
+        probability(density, lambda x: x[:, 0] == 1, steps=steps, draws=10)
+        assert density.training == training
+    with pytest.raises(UsageError, match="got 4"):
+        probability(density, lambda x: x[:, 0] == 1, steps=4)
+    assert density.training == training
 
 
 def test_an_event_that_never_came_keeps_an_error():
@@ -97,6 +108,8 @@ def test_context_and_codes_at_the_door():
     rows = torch.tensor([[1.0, v] for v in (5, 6, 7)], dtype=torch.float64)
     p = density.log_prob(rows, one.expand(3, 1)).exp()
     assert found.value == pytest.approx(float(p[1:].sum() / p.sum()), abs=1e-12)
+    with pytest.raises(UsageError, match=r"context: expected shape \(1, 1\), got \(2, 1\)"):
+        probability(density, lambda x: x[:, 1] >= 6, torch.tensor([1.0]), context=one.expand(2, 1))
     with pytest.raises(UsageError, match="expects one"):
         probability(density, lambda x: x[:, 1] >= 6, torch.tensor([1.0]))
     with pytest.raises(UsageError, match=r"\[3.0\] to be impossible"):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fluvial.core import Chain, Density, Flow, Logistic, Normal, StudentT, Transform, Uniform, UsageError
+from fluvial.core import Density, Logistic, Normal, StudentT, Transform, Uniform, UsageError
 from fluvial.tasks.calibration import FACTORISED
 from fluvial.training.objectives import chunk_rows
-from fluvial.transforms import Autoregressive
+from fluvial.transforms import Autoregressive, spine
 from fluvial.univariate import Staircase
 
 Event = Callable[[Tensor], Tensor]
@@ -83,23 +83,39 @@ def probability(
     >>> str(probability(made((3,)), lambda x: x[:, 1] == 1, torch.tensor([0.0]), steps=1))
     '0.5, exactly'
     """
+    training = density.training
     density.eval()
-    spine = _Spine.of(density)
-    known = torch.zeros(0, *spine.rest) if given is None else given
-    length = spine.length(len(known), steps)
+    try:
+        return _probability(_Spine.of(density), event, given, context, steps, draws, seed)
+    finally:
+        density.train(training)
+
+
+def _probability(
+    whole: _Spine,
+    event: Event,
+    given: Tensor | None,
+    context: Tensor | None,
+    steps: int | None,
+    draws: int,
+    seed: int,
+) -> Probability:
+    known = torch.zeros(0, *whole.rest) if given is None else given
+    length = whole.length(len(known), steps)
     if draws < 1:
         raise UsageError(f"draws: expected at least 1, got {draws}")
-    context = spine.embedded(density, context)
-    prefix = spine.enter(known)
-    if length == len(known) + 1 and not spine.rest:
-        exact = _next(spine, event, known, prefix, context)
+    context = whole.embedded(context)
+    prefix = whole.enter(known)
+    if length == len(known) + 1 and not whole.rest:
+        exact = _next(whole, event, known, prefix, context)
         if exact is not None:
             return Probability(exact)
     hits = 0
-    with torch.random.fork_rng([]):
+    device = whole.base.like.device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        for n in _chunks(draws, chunk_rows((length, *spine.rest))):
-            hits += int(event(_continued(spine, known, prefix, context, length, n)).sum())
+        for n in _chunks(draws, chunk_rows((length, *whole.rest))):
+            hits += int(event(_continued(whole, known, prefix, context, length, n)).sum())
     p = (hits + 1) / (draws + 2) if hits in (0, draws) else hits / draws
     return Probability(hits / draws, math.sqrt(p * (1 - p) / draws), draws)
 
@@ -108,6 +124,7 @@ def probability(
 class _Spine:
     """An autoregressive density taken apart: raw values, the head of each column, one step, independent noise."""
 
+    density: Density
     head: Transform
     step: Autoregressive
     base: Normal | Logistic | StudentT | Uniform
@@ -117,25 +134,22 @@ class _Spine:
 
     @classmethod
     def of(cls, density: Density) -> _Spine:
-        head, flow = Chain(), density
-        embed = density.embed if isinstance(density, Flow) else None
-        if isinstance(flow, Flow) and isinstance(flow.base, Flow):
-            head, flow = flow.transform, flow.base
-        step = flow.transform if isinstance(flow, Flow) else None
-        if isinstance(step, Chain) and len(step) == 1:
-            (step,) = step
-        if not isinstance(flow, Flow) or not isinstance(step, Autoregressive) or not isinstance(flow.base, FACTORISED):
+        found = spine(density)
+        if found is None or not isinstance(found.base, FACTORISED):
             raise UsageError(
                 "the probability of an event needs a model that predicts one position after the other, in one step: "
                 "made, made_mog, wavenet, or maf with transforms=1"
             )
+        head, step, base = found.head, found.step, found.base
         order = step.conditioner.order
         if order is not None and not torch.equal(order, torch.arange(len(order), device=order.device)):
             raise UsageError("the probability of an event needs a model that reads its positions in natural order")
         if not head.bijective:
             raise UsageError("the probability of an event is not defined for rounded columns, whose density is a bound")
         total, *rest = density.event_shape
-        return cls(head, step, flow.base, embed, total, tuple(n for n in rest if n is not None))
+        if head.output_shape(density.event_shape) != density.event_shape:
+            raise UsageError("the probability of an event needs a model that predicts one column after the other")
+        return cls(density, head, step, base, found.embed, total, tuple(n for n in rest if n is not None))
 
     def length(self, known: int, steps: int | None) -> int:
         """Positions that the event reads."""
@@ -148,11 +162,12 @@ class _Spine:
             raise UsageError(f"steps: {there}, got {ahead}")
         return known + ahead
 
-    def embedded(self, density: Density, context: Tensor | None) -> Tensor | None:
-        if (context is None) != (density.context_shape is None):
-            raise UsageError(
-                "context: this model expects one" if context is None else "context: this model was fitted without one"
-            )
+    def embedded(self, context: Tensor | None) -> Tensor | None:
+        try:
+            self.density.check_context(1, context)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        context = context if context is None else context.to(self.base.like.device)
         return context if context is None or self.embed is None else self.embed(context)
 
     def enter(self, values: Tensor) -> Tensor:
@@ -171,44 +186,44 @@ class _Spine:
         return self.head.inverse(full)[0][:, : x.shape[1]]
 
 
-def _next(spine: _Spine, event: Event, known: Tensor, prefix: Tensor, context: Tensor | None) -> float | None:
+def _next(whole: _Spine, event: Event, known: Tensor, prefix: Tensor, context: Tensor | None) -> float | None:
     """The exact probability of an event about the next position; None where there is no closed form."""
-    at, univariate = len(known), spine.step.univariate
-    filler = prefix.new_zeros(1, (spine.total or at + 1) - at)
-    theta = spine.step.conditioner(torch.cat((prefix, filler), 1), context)[:, :, at]
+    at, univariate = len(known), whole.step.univariate
+    filler = prefix.new_zeros(1, (whole.total or at + 1) - at)
+    theta = whole.step.conditioner(torch.cat((prefix, filler), 1), context)[:, :, at]
     if isinstance(univariate, Staircase):
         values = torch.arange(univariate.values, device=theta.device, dtype=theta.dtype)
         rows = torch.cat((prefix.expand(len(values), -1), values[:, None]), 1)
         p = univariate.log_prob(values, theta.expand(len(values), -1)).double().exp()
-        return float(p[event(_raw(spine, known, rows))].sum())
+        return float(p[event(_raw(whole, known, rows))].sum())
     if not isinstance(event, Between):
         return None
-    below = [_cdf(spine, known, theta, bound) for bound in (event.low, event.high)]
+    below = [_cdf(whole, known, theta, bound) for bound in (event.low, event.high)]
     return below[1] - below[0]
 
 
-def _cdf(spine: _Spine, known: Tensor, theta: Tensor, bound: float) -> float:
+def _cdf(whole: _Spine, known: Tensor, theta: Tensor, bound: float) -> float:
     """P(next position <= bound)."""
     if math.isinf(bound):
         return float(bound > 0)
     raw = torch.cat((known, known.new_tensor([bound], dtype=torch.float64)))
-    x = spine.enter(raw)[:, -1]
-    z = spine.step.univariate.forward(x, theta)[0]
-    return float(spine.base.cdf(z.double()))
+    x = whole.enter(raw)[:, -1]
+    z = whole.step.univariate.forward(x, theta)[0]
+    return float(whole.base.cdf(z.double()))
 
 
-def _continued(spine: _Spine, known: Tensor, prefix: Tensor, context: Tensor | None, length: int, n: int) -> Tensor:
+def _continued(whole: _Spine, known: Tensor, prefix: Tensor, context: Tensor | None, length: int, n: int) -> Tensor:
     """n rows of ``length`` positions that begin with the known ones."""
-    base = spine.base if spine.total is not None else spine.base.of_length(length)
+    base = whole.base if whole.total is not None else whole.base.of_length(length)
     given = None if context is None else context.expand(n, *context.shape[1:])
-    walk = spine.step.walk(base.sample(n), given, prefix.expand(n, *prefix.shape[1:]) if len(known) else None)
+    walk = whole.step.walk(base.sample(n), given, prefix.expand(n, *prefix.shape[1:]) if len(known) else None)
     x = torch.stack([value for value, _ in (next(walk) for _ in range(length))], 1)
-    return _raw(spine, known, x)
+    return _raw(whole, known, x)
 
 
-def _raw(spine: _Spine, known: Tensor, x: Tensor) -> Tensor:
+def _raw(whole: _Spine, known: Tensor, x: Tensor) -> Tensor:
     """Rows in units of the data, what is known as it was given."""
-    raw = spine.leave(x)
+    raw = whole.leave(x)
     return torch.cat((known.to(raw.device, raw.dtype).expand(len(raw), *known.shape), raw[:, len(known) :]), 1)
 
 

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from fluvial.conditioners import WaveNet
-from fluvial.core import Chain, Density, Flow
+from fluvial.core import Flow
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.data.audio import Sound, read_sound, write_sound
 from fluvial.data.recordings import SoundSchema
 from fluvial.training import Continuation, Windows
 from fluvial.training.run import RunFolder, Saved, open_run
-from fluvial.transforms import Autoregressive
+from fluvial.transforms import Autoregressive, spine
 
 _WINDOW = 2048  # samples scored at once, or as many as the model reads back if that is more
 
@@ -76,13 +76,9 @@ class SoundModel:
     @property
     def transform(self) -> Autoregressive:
         """The transform between codes and uniform noise."""
-        flow: Density = self.density
-        while isinstance(flow, Flow):
-            if isinstance(flow.transform, Autoregressive):
-                return flow.transform
-            if not isinstance(flow.transform, Chain) or len(flow.transform):
-                break
-            flow = flow.base
+        found = spine(self.density)
+        if found is not None and not len(found.head):
+            return found.step
         raise RunError("this is no model of sound: it is not one autoregressive transform of codes")
 
     @property

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from fluvial.conditioners import WaveNet
-from fluvial.core import Chain, Density, Flow
+from fluvial.core import Density, Flow
 from fluvial.training.objectives import evaluate
-from fluvial.transforms import Autoregressive
+from fluvial.transforms import spine
 from fluvial.univariate.discrete import Staircase
 
 _STEP = 1 << 12  # samples in one training step: many small steps learn faster than few large ones
@@ -75,6 +75,11 @@ class Windows:
 
     initial = 2
     """Windows to initialise from: the models here have nothing to initialise."""
+
+    @property
+    def measured(self) -> int:
+        """All: the models here have no BatchNorm."""
+        return len(self)
 
     def count(self, index: Tensor | None = None) -> int:
         """Samples that these windows score."""
@@ -141,18 +146,16 @@ class Continuation(Density):
     """
 
     event_shape = (2, None)
+    static = False
 
     def __init__(self, flow: Flow) -> None:
         super().__init__()
-        outer, embed = flow, flow.embed
-        while isinstance(flow.transform, Chain) and not len(flow.transform) and isinstance(flow.base, Flow):
-            flow = flow.base
-        transform = flow.transform
-        if not isinstance(transform, Autoregressive) or not isinstance(transform.conditioner, WaveNet):
+        found = spine(flow)
+        if found is None or len(found.head) or not isinstance(found.step.conditioner, WaveNet):
             raise ValueError("windows need a flow of one Autoregressive transform with a WaveNet")
-        self.flow, self.embed, self.context_shape = outer, embed, outer.context_shape
+        self.flow, self.embed, self.context_shape = flow, flow.embed, flow.context_shape
         # in a tuple: their parameters are registered with ``flow`` already
-        self._inner = (transform.conditioner, transform.univariate, flow.base)
+        self._inner = (found.step.conditioner, found.step.univariate, found.base)
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return self.parts(x, context).sum(1)

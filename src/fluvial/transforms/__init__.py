@@ -1,13 +1,15 @@
 """Transforms: the steps between data and noise."""
 
-from fluvial.transforms.autoregressive import Autoregressive
+from fluvial.transforms.autoregressive import Autoregressive, Spine, spine
 from fluvial.transforms.channels import MATRICES, Conv1x1, FullMatrix, LUMatrix, Matrix, QRMatrix, random_rotation
 from fluvial.transforms.codes import CodeMap, Codes
 from fluvial.transforms.columns import ColumnMap, Columns
 from fluvial.transforms.coupling import Coupling, MaskedCoupling, alternating_mask, checkerboard_mask
 from fluvial.transforms.dequantize import Dequantize, VariationalDequantize
 from fluvial.transforms.elementwise import Elementwise, Logit, Softplus, Standardize
+from fluvial.transforms.groups import Groups
 from fluvial.transforms.image import Checkerboard, FactorOut, Flatten, OrderedSqueeze, Squeeze
+from fluvial.transforms.jacobi import Jacobi, Solution
 from fluvial.transforms.linear import LULinear, Permute, Reverse, Whiten
 from fluvial.transforms.normalization import (
     ActNorm,
@@ -36,7 +38,9 @@ __all__ = [
     "FactorOut",
     "Flatten",
     "FullMatrix",
+    "Groups",
     "ImageBatchNorm",
+    "Jacobi",
     "LULinear",
     "LUMatrix",
     "Logit",
@@ -49,6 +53,8 @@ __all__ = [
     "Reverse",
     "Reversible",
     "Softplus",
+    "Solution",
+    "Spine",
     "Squeeze",
     "Standardize",
     "VariationalDequantize",
@@ -58,4 +64,5 @@ __all__ = [
     "needs_statistics",
     "random_rotation",
     "refresh_statistics",
+    "spine",
 ]
