@@ -83,7 +83,7 @@ def _published(records: list[dict[str, Any]]) -> str:
         own = "" if test is None else f"{test[unit]:.3f} ± {test[f'{unit}_standard_error']:.3f}"
         bits = "" if test is None else f"{test['bits']:.3f}"
         lines.append(
-            f"| `{record['row']}` | {record['published']} {unit} | {own} | {bits} | {best['valid']['bits']:.3f} "
+            f"| `{record['row']}` | {record['published'] or ''} {unit} | {own} | {bits} | {best['valid']['bits']:.3f} "
             f"| {best['parameters']:,} | {best['device']} | {best['seconds']:.0f} | {best['steps']:,} "
             f"| {best['images_per_second']:.0f} | {len(record['runs'])} |"
         )

@@ -8,7 +8,7 @@
     python -m benchmarks.images page                                                 # docs/images-benchmarks.md
 
 Rows (benchmarks/image_rows.py): maf, maf_mog, realnvp_flat (MNIST in logit space), nice, realnvp_cifar10,
-glow_cifar10 (published sizes); glow_mnist, default_mnist, plain_glow_cifar10, default_cifar10, and these two with _16
+glow_cifar10 (published sizes); large_cifar10 (multiscale, for the budgets of these); glow_mnist, default_mnist, plain_glow_cifar10, default_cifar10, and these two with _16
 behind them for crops (equal compute: on a CPU their budget counts CPU seconds of one thread). Settings are chosen on
 validation images; ``--test`` scores the test images, once, by the weights that training ended with. Several rows may
 share a GPU. FLUVIAL_DATA names the folder of the data; the training files of CIFAR-10 that lie there are used.

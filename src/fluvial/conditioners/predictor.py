@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from fluvial.conditioners.conv import ContextConv, ScaledConv
 from fluvial.conditioners.masked import MaskedMLP
+from fluvial.core.precision import float32_at_least, full_precision
 
 _PATCHES = 20_000  # that the first linear prediction is fitted to
 
@@ -59,8 +60,9 @@ class PixelPredictor(nn.Module):
             h = h + self.context(context)
         for block in self.blocks:
             h = block(h)
-        logits, means, scales = self.last(F.relu(h)).split(self.components, 1)
-        predicted = F.conv2d(x, self.weight + self.error * self.linear.weight, self.bias, padding=1)
+        logits, means, scales = float32_at_least(self.last(F.relu(h))).split(self.components, 1)
+        with full_precision(x):
+            predicted = F.conv2d(x, self.weight + self.error * self.linear.weight, self.bias, padding=1)
         return torch.cat((logits, self.error * means + predicted, torch.log(self.error) + scales), 1).unsqueeze(2)
 
     @torch.no_grad()
