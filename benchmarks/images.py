@@ -5,9 +5,9 @@
     python -m benchmarks.images glow_cifar10 --device cuda --budget 360 --checkpoints DIR --records DIR --test
     python -m benchmarks.images glow_mnist --budget 60 --test                        # equal compute, beside the next
     python -m benchmarks.images default_mnist --budget 60 --test
+    python -m benchmarks.images together maf nice --budget 300 --device cuda --checkpoints DIR --records DIR
     python -m benchmarks.images page                                                 # docs/images-benchmarks.md
 
-    python -m benchmarks.images together maf nice glow_cifar10 --budget 300 --device cuda --checkpoints DIR --records DIR
 
 Rows (benchmarks/image_rows.py): maf, maf_mog, realnvp_flat (MNIST in logit space), nice, realnvp_cifar10,
 glow_cifar10 (published sizes), large_cifar10 (multiscale, for the budgets of these); for equal compute glow_mnist,
