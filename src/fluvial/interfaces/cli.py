@@ -64,7 +64,8 @@ def fit(
         file of images. None: the bundled table of abalones, given their sex.
     model
         gaussian, nice, realnvp, maf, maf_mog, made_mog, iaf, nsf or nsf_coupling; made or pixelcnn for tables of labels
-        or zeros and ones; wavenet for sound; nice, realnvp, glow or flowpp for images. None: what suits the data.
+        or zeros and ones; wavenet for sound; multiscale, nice, realnvp, glow or flowpp for images.
+        None: what suits the data.
     context
         Columns, or labels of recordings, to condition on, separated by commas.
     out
