@@ -70,13 +70,16 @@ def _most_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def measure(seconds: float) -> list[dict[str, Any]]:
-    """Every point, the more of them the more time there is; those left out are said."""
-    begin, found = time.monotonic(), list[dict[str, Any]]()
+def measure(seconds: float, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every point that is not yet ``found``, as many as there is time for; those left out are said."""
+    begin = time.monotonic()
+    known = {(r["axis"], r["value"], r["library"], r["operation"]) for r in found}
     for axis, values in AXES.items():
         for value in values:
             sizes = {**BASE, axis: value}
             for library, operation in SUBJECTS:
+                if (axis, value, library, operation) in known:
+                    continue
                 if time.monotonic() - begin > seconds:
                     print(f"left out for want of time: {library} {operation}, {axis} = {value}")
                     continue
@@ -101,6 +104,7 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
             ax = axes[line][column]
             for library, operation in SUBJECTS:
                 own = [r for r in rows if (r["axis"], r["library"], r["operation"]) == (axis, library, operation)]
+                own.sort(key=lambda r: r["value"])
                 ax.plot(
                     [r["value"] for r in own],
                     [max(r[key], 0.01) for r in own],
@@ -123,15 +127,17 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--budget", type=float, default=900.0, help="seconds after which points are left out")
+    parser.add_argument("--extend", action="store_true", help="keep the points of the record")
     parser.add_argument("--plot", action="store_true", help="draw the record and measure nothing")
     options = parser.parse_args()
     if not options.plot:
+        found = json.loads(RECORD.read_text())["rows"] if options.extend and RECORD.exists() else []
         record = {
             "base": BASE,
             "kernels": native.status(),
             "commit": contenders.commit(),
             "versions": contenders.versions(),
-            "rows": measure(options.budget),
+            "rows": measure(options.budget, found),
         }
         RECORD.write_text(json.dumps(record, indent=1) + "\n")
     plot(json.loads(RECORD.read_text())["rows"], PICTURE)
