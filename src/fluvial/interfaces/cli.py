@@ -58,7 +58,8 @@ def fit(
         abalones, given their sex.
     model
         gaussian, nice, realnvp, maf, maf_mog, made_mog, iaf, nsf or nsf_coupling; made or pixelcnn for tables of labels
-        or zeros and ones; wavenet for sound. None: nsf, made or wavenet, as the data have it.
+        or zeros and ones; wavenet for sound, wavenet_made for piano rolls. None: nsf, made or one of
+        these two, as the data have it.
     context
         Columns, or labels of recordings, to condition on, separated by commas.
     out
@@ -177,12 +178,12 @@ def sample(
     run
         Run folder of a fit.
     number
-        How many rows or recordings. None: 1000 rows, 4 recordings.
+        How many rows, recordings or pieces. None: 1000 rows, 4 recordings or pieces.
     context
         Values to condition on, such as Sex=M,Age=3. None: drawn from the training data.
     out
         File for the rows: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout. Of sound: folder for WAV files.
-        None: samples in the run folder.
+        None: samples in the run folder. Of piano rolls: .npz file. None: samples.npz in the run folder.
     seed
         For the same rows or recordings again. None: a new one, which is told.
     seconds
@@ -194,8 +195,9 @@ def sample(
     """
     import secrets
 
-    from fluvial.interfaces.commands import drawn, recorded, write_columns
+    from fluvial.interfaces.commands import composed, drawn, recorded, write_columns
     from fluvial.tasks.entrance import load_any
+    from fluvial.tasks.music import RollModel
     from fluvial.tasks.sound import SoundModel
 
     fitted, given = load_any(run), _given(context)
@@ -206,6 +208,9 @@ def sample(
             fitted, 4 if number is None else number, folder, given, chosen, seconds, prompt, temperature
         ):
             print(path)
+    elif isinstance(fitted, RollModel):
+        of_others = (given, seconds, prompt, temperature)
+        print(composed(fitted, 4 if number is None else number, out or run / "samples.npz", chosen, of_others))
     else:
         rows = drawn(fitted, 1000 if number is None else number, given, chosen, (seconds, prompt, temperature))
         write_columns(rows, out, fitted.schema.header)

@@ -1,4 +1,4 @@
-"""What the commands do with a table's model and with a model of sound."""
+"""What the commands do with a table's model, with a model of sound, and with one of music."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from fluvial.core.errors import UsageError
+from fluvial.core.errors import RunError, UsageError
+from fluvial.data.rolls import write_rolls
 from fluvial.tasks.model import Model
+from fluvial.tasks.music import RollModel
 from fluvial.tasks.sound import SoundModel
 
 
 def scored(
-    fitted: Model | SoundModel,
+    fitted: Model | SoundModel | RollModel,
     data: str | list[str] | None,
     drop_missing: bool,
     context: Mapping[str, object] | None,
@@ -34,6 +36,14 @@ def scored(
             "bits_per_sample": sound.bits,
         }
         return columns, [f"note: {warning}" for warning in sound.warnings]
+    if isinstance(fitted, RollModel):
+        if drop_missing or context is not None:
+            raise UsageError("--drop-missing and --context are not about piano rolls, which this run is of")
+        found = fitted.score(data)
+        per_step = found.log_prob / found.steps
+        columns = {"piece": np.array(found.names), "steps": found.steps, "log_prob": found.log_prob}
+        mean = f"mean log-likelihood of a moment: {found.per_step:.4f} nats"
+        return {**columns, "log_prob_per_step": per_step}, [mean]
     if context is not None:
         raise UsageError("--context is for scoring sound; of tables, the context is a column")
     if isinstance(data, list):
@@ -81,6 +91,18 @@ def recorded(
     return fitted.write_samples(folder, samples, fitted.draw_context(number, context, seed))
 
 
+def composed(fitted: RollModel, number: int, out: Path, seed: int, of_others: tuple[object, ...]) -> Path:
+    """The archive of piano rolls that ``sample`` writes; ``of_others`` are the flags that music has no use for."""
+    if any(flag is not None for flag in of_others):
+        raise UsageError("--context, --seconds and --prompt are not about piano rolls, which this run is of")
+    pieces = fitted.sample(number, seed=seed)
+    try:
+        write_rolls(out, pieces)
+    except OSError as error:
+        raise RunError(f"{out} could not be written: {error.strerror or error}") from None
+    return out
+
+
 def write_columns(columns: Mapping[str, np.ndarray], out: Path | None, header: bool = True) -> None:
     """Named columns to a file, or as CSV to stdout."""
     if out is not None:
@@ -94,10 +116,12 @@ def write_columns(columns: Mapping[str, np.ndarray], out: Path | None, header: b
     return None
 
 
-def write_report(fitted: Model | SoundModel, folder: Path) -> Path:
-    """The report of either kind; returns the path of the page."""
-    from fluvial.interfaces import report, report_sound
+def write_report(fitted: Model | SoundModel | RollModel, folder: Path) -> Path:
+    """The report of any kind; returns the path of the page."""
+    from fluvial.interfaces import report, report_music, report_sound
 
+    if isinstance(fitted, RollModel):
+        return report_music.write_rolls_report(fitted, folder)
     if isinstance(fitted, SoundModel):
         return report_sound.write_sound_report(fitted, folder)
     return report.write_report(fitted, folder)

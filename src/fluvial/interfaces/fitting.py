@@ -14,14 +14,18 @@ from typing import Any
 from fluvial.core.errors import UsageError
 from fluvial.data.abalone import load_abalone
 from fluvial.data.audio import is_sound
+from fluvial.data.rolls import Rolls, is_rolls, read_rolls
 from fluvial.data.tables import Table, read
 from fluvial.interfaces.words import command
-from fluvial.models import DEFAULT, SOUND, resolve
+from fluvial.models import DEFAULT, MUSIC, SOUND, resolve
 from fluvial.tasks.entrance import fit
 from fluvial.tasks.fit import Progress, default_model, line
+from fluvial.tasks.fit_music import DEFAULT as MUSIC_DEFAULT
+from fluvial.tasks.fit_music import rolls_line
 from fluvial.tasks.fit_sound import DEFAULT as SOUND_DEFAULT
 from fluvial.tasks.fit_sound import LEARNING_RATE, sound_line
 from fluvial.tasks.model import Model
+from fluvial.tasks.music import RollModel
 from fluvial.tasks.sound import SoundModel
 from fluvial.training import Record, Settings
 from fluvial.training.run import RunFolder
@@ -31,9 +35,9 @@ _OWN = ("epochs", "budget", "seed", "device")  # settings that are flags of thei
 
 @dataclass(frozen=True)
 class Source:
-    """What is to be learnt: a table, or files of sound, and the model for it, its default if none was named."""
+    """What is to be learnt: a table, piano rolls, or files of sound; and the model, its default if none was named."""
 
-    data: Table | str | list[str]
+    data: Table | Rolls | str | list[str]
     name: str
     model: str
     context: tuple[str, ...]
@@ -41,7 +45,15 @@ class Source:
 
     @property
     def sound(self) -> bool:
-        return not isinstance(self.data, Table)
+        return not isinstance(self.data, Table | Rolls)
+
+    @property
+    def line(self) -> Callable[[Record], str]:
+        """How a record of the training reads."""
+        if isinstance(self.data, Rolls):
+            notes = self.data.notes
+            return lambda record: rolls_line(record, notes)
+        return sound_line if self.sound else line
 
 
 def opened(data: str | list[str] | None, model: str | None, context: tuple[str, ...]) -> Source:
@@ -50,6 +62,10 @@ def opened(data: str | list[str] | None, model: str | None, context: tuple[str, 
     name = first.name.split(".")[0]
     if data is not None and is_sound(data):
         return Source(data, name, model or SOUND_DEFAULT, context, {})
+    if is_rolls(data):
+        return Source(read_rolls(data), name, model or MUSIC_DEFAULT, context, {})
+    if model in MUSIC:
+        raise UsageError(f"{model} is a model of piano rolls: give a .mat file, or an .npz with rolls and length")
     if model in SOUND:
         what = "give a sound file, a folder of them, or an .npz of recordings"
         raise UsageError(f"{model} is a model of sound: {what}{f', not {data}' if data else ''}")
@@ -75,7 +91,7 @@ def run_fit(
     device: str | None,
     rate: int | None = None,
     labels: str | None = None,
-) -> Model | SoundModel:
+) -> Model | SoundModel | RollModel:
     """Fit the model to its source, and write the run folder ``out``."""
     if resume and force:
         raise UsageError("--resume goes on with a run and --force replaces it: give one of the two")
@@ -84,7 +100,7 @@ def run_fit(
         training.setdefault("learning_rate", LEARNING_RATE)
     settings = Settings(epochs=epochs, budget=budget, seed=seed, device=device, **training)
     resolve(source.model, options)
-    with _progress(sound_line if source.sound else line) as progress:
+    with _progress(source.line) as progress:
         return fit(
             source.data,
             source.model,

@@ -12,15 +12,19 @@ import torch
 import fluvial
 from fluvial.core.errors import RunError
 from fluvial.data.columns import Column
+from fluvial.interfaces.report_music import rolls_details, rolls_summary
 from fluvial.interfaces.summary_sound import sound_details, sound_summary
 from fluvial.kernels import native
 from fluvial.tasks.model import Model
+from fluvial.tasks.music import RollModel
 from fluvial.tasks.sound import SoundModel
 from fluvial.training import Settings
 
 
-def summary(model: Model | SoundModel, folder: Path) -> str:
+def summary(model: Model | SoundModel | RollModel, folder: Path) -> str:
     """What a fit came to: scores beside those of simple models, and where it is kept."""
+    if isinstance(model, RollModel):
+        return rolls_summary(model, folder)
     if isinstance(model, SoundModel):
         return sound_summary(model, folder)
     record, sizes, training = model.record, model.record["sizes"], model.record["training"]
@@ -47,13 +51,15 @@ def installation() -> str:
     )
 
 
-def details(model: Model | SoundModel, folder: Path) -> str:
+def details(model: Model | SoundModel | RollModel, folder: Path) -> str:
     """All that a run folder says about its model.
 
     Raises:
         RunError: the record in the folder lacks something.
     """
     try:
+        if isinstance(model, RollModel):
+            return rolls_details(model, folder)
         return sound_details(model, folder) if isinstance(model, SoundModel) else _details(model, folder)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise RunError(f"the record in {folder} is damaged or not fluvial's: {error!r}") from None

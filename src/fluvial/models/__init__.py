@@ -13,6 +13,7 @@ from fluvial.models.registry import (
     DISCRETE,
     IMAGE_PRESETS,
     IMAGES,
+    MUSIC,
     PRESETS,
     RECIPES,
     SOUND,
@@ -21,7 +22,7 @@ from fluvial.models.registry import (
     recipe_of,
     resolve,
 )
-from fluvial.models.sequence import wavenet
+from fluvial.models.sequence import wavenet, wavenet_made
 from fluvial.models.tabular import gaussian, iaf, maf, maf_mog, nice, nsf, nsf_coupling, realnvp
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "DISCRETE",
     "IMAGES",
     "IMAGE_PRESETS",
+    "MUSIC",
     "PRESETS",
     "RECIPES",
     "SOUND",
@@ -55,4 +57,5 @@ __all__ = [
     "resolve",
     "sample_at_temperature",
     "wavenet",
+    "wavenet_made",
 ]

@@ -32,6 +32,7 @@ RECIPES: dict[str, Recipe] = {
         made_mog,
         pixelcnn,
         sequence.wavenet,
+        sequence.wavenet_made,
     )
 }
 
@@ -45,7 +46,10 @@ DEFAULT_DISCRETE = "made"
 """The same for rows of labels, or of zeros and ones."""
 
 SOUND = frozenset({"wavenet"})
-"""Models of recordings; the others are of rows of a table."""
+"""Models of recordings; those of neither sound nor music are of rows of a table."""
+
+MUSIC = frozenset({"wavenet_made"})
+"""Models of piano rolls."""
 
 CLOSED_FORM = frozenset({"gaussian"})
 """Models that ``initialize`` with the whole training set fits completely."""

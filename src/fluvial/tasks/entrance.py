@@ -1,4 +1,4 @@
-"""``fluvial.fit`` and ``fluvial.load``: the same two words for tables and for sound."""
+"""``fluvial.fit`` and ``fluvial.load``: the same two words for tables, for sound and for music."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fluvial.core.errors import UsageError
+from fluvial.data import rolls
 from fluvial.data.audio import is_sound
 from fluvial.data.infer import Kind
 from fluvial.data.recordings import KIND
-from fluvial.models import SOUND
+from fluvial.models import MUSIC, SOUND
 from fluvial.tasks import fit as tables
+from fluvial.tasks import fit_music, model, music, sound
 from fluvial.tasks import fit_sound as sounds
-from fluvial.tasks import model, sound
 from fluvial.tasks.fit import Progress
 from fluvial.tasks.model import Model
+from fluvial.tasks.music import RollModel
 from fluvial.tasks.sound import SoundModel
 from fluvial.training import Settings
 from fluvial.training.run import load_run
@@ -43,12 +45,13 @@ def fit(
     settings: Settings | None = None,
     progress: bool | Progress = True,
     command: str = "",
-) -> Any:  # noqa: ANN401  (a Model of a table, a SoundModel of recordings)
-    """Learn the density of a table's rows, or of recordings.
+) -> Any:  # noqa: ANN401  (a Model of a table, a SoundModel of recordings, a RollModel of music)
+    """Learn the density of a table's rows, of recordings, or of piano rolls.
 
     Args:
         data: a path (CSV, Parquet, Feather, npy, npz), a pandas, polars or pyarrow frame, or an array (N, D); or
-            sound: a file, a folder, a list of those, or an .npz archive with ``audio``, ``length``, ``sample_rate``.
+            sound: a file, a folder, a list of those, or an .npz archive with ``audio``, ``length``, ``sample_rate``; or
+            piano rolls: a .mat file, or an .npz archive with ``rolls``, ``length`` (see ``tasks.fit_music``).
         model: a name in ``models.RECIPES``; None for the default.
         context: columns, or labels of recordings, to condition on.
         epochs, budget: passes over the data, wall-clock seconds; with neither, as long as it helps.
@@ -64,7 +67,7 @@ def fit(
         command: kept in the record, for those who want to run it again.
 
     Returns:
-        A ``Model``, or of sound a ``SoundModel``.
+        A ``Model``, of sound a ``SoundModel``, or of piano rolls a ``RollModel``.
 
     Raises:
         DataError: the data cannot be used as they are. UsageError: an unknown name or a value that does not
@@ -97,6 +100,27 @@ def fit(
             progress=progress,
             command=command,
         )
+    if rolls.is_rolls(data):
+        if kinds or units or drop_missing or context or rate is not None or labels is not None:
+            raise UsageError("kinds, units, drop_missing, context, rate and labels are not about piano rolls")
+        return fit_music.fit_rolls(
+            data,
+            model,
+            epochs=epochs,
+            budget=budget,
+            seed=seed,
+            out=out,
+            resume=resume,
+            force=force,
+            holdout=holdout,
+            device=device,
+            options=options,
+            settings=settings,
+            progress=progress,
+            command=command,
+        )
+    if model in MUSIC:
+        raise UsageError(f"{model} is a model of piano rolls; give a .mat file or an .npz with rolls and length")
     if model in SOUND:
         raise UsageError(f"{model} is a model of sound; give a sound file, a folder of them or an .npz of recordings")
     if rate is not None or labels is not None:
@@ -123,8 +147,10 @@ def fit(
     )
 
 
-def load(path: str | os.PathLike[str]) -> Any:  # noqa: ANN401  (a Model of a table, a SoundModel of recordings)
-    """The model in a run folder: a ``Model``, or of sound a ``SoundModel``. Its files are data; none of them is run.
+def load(path: str | os.PathLike[str]) -> Any:  # noqa: ANN401  (a Model, a SoundModel, a RollModel)
+    """The model in a run folder: a ``Model``, of sound a ``SoundModel``, of piano rolls a ``RollModel``.
+
+    Its files are data; none of them is run.
 
     Raises:
         RunError: it is missing, unfinished, damaged, foreign or of a newer version, as a sentence.
@@ -132,10 +158,13 @@ def load(path: str | os.PathLike[str]) -> Any:  # noqa: ANN401  (a Model of a ta
     return load_any(path)
 
 
-def load_any(path: str | os.PathLike[str]) -> Model | SoundModel:
-    """As :func:`load`, with its two types."""
+def load_any(path: str | os.PathLike[str]) -> Model | SoundModel | RollModel:
+    """As :func:`load`, with its types."""
     saved = load_run(path)
     schema = saved.config["schema"]
-    if isinstance(schema, dict) and schema.get("kind") == KIND:  # pyright: ignore[reportUnknownMemberType]
+    kind: object = schema.get("kind") if isinstance(schema, dict) else None  # pyright: ignore
+    if kind == KIND:
         return sound.restore(saved, path)
+    if kind == rolls.KIND:
+        return music.restore(saved, path)
     return model.restore(saved, path)
