@@ -75,10 +75,10 @@ def bsds300() -> Dataset:
 
     Grey pixels plus U(0, 1) noise, divided by 256, each patch's mean subtracted, the last pixel dropped.
     Validation patches come from the last 20 of the 200 training images in file-name order. Drawn once, then
-    kept in the user's temporary folder.
+    kept in the folder that ``FLUVIAL_CACHE`` names, by default in the user's temporary one.
     """
-    cache = Path(tempfile.gettempdir()) / "fluvial-benchmarks"
-    cache.mkdir(exist_ok=True)
+    cache = Path(os.environ.get("FLUVIAL_CACHE", Path(tempfile.gettempdir()) / "fluvial-benchmarks"))
+    cache.mkdir(parents=True, exist_ok=True)
     splits = {
         "train": ("train", slice(180)),
         "valid": ("train", slice(180, None)),

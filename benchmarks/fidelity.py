@@ -5,6 +5,7 @@
     python -m benchmarks.fidelity zuko --data miniboone40          # a peer of the same size, trained the same way
     python -m benchmarks.fidelity zuko-readme --data miniboone40   # a peer as its README has it
     python -m benchmarks.fidelity maf --data bsds300 --preset paper --seeds 1 --checkpoints DIR   # resumable
+    python -m benchmarks.fidelity nsf --data bsds300 --device cuda --budget 360 --checkpoints DIR --records DIR
     python -m benchmarks.fidelity table                            # all records side by side
 
 Every model sees standardised columns and is selected on validation rows only; the test rows are scored once, by the
@@ -28,7 +29,7 @@ from cyclopts import App
 from benchmarks import contenders, datasets
 from fluvial import models
 from fluvial.core import Density, Flow
-from fluvial.training import Data, Settings, train
+from fluvial.training import Data, Record, Settings, train
 from fluvial.transforms import ColumnMap, Columns
 
 RECORDS = Path(__file__).parent / "records"
@@ -57,9 +58,13 @@ PRESETS = {
         ema=None,
         patience=30,
         batch_size=100,
-    )
+    ),
+    "nsf-paper": Settings(
+        optimizer="adam", learning_rate=5e-4, weight_decay=0.0, clip=5.0, ema=None, batch_size=512, patience=10**6
+    ),
 }
-"""How the MAF paper trains its flows (arXiv 1705.07057, appendix)."""
+"""How the MAF paper trains its flows (arXiv 1705.07057, appendix), and how the NSF paper does (1906.04032, appendix B):
+a cosine over a known number of steps, here over the epochs or the budget."""
 
 app = App(help="Held-out likelihoods, beside those of peers.")
 
@@ -75,29 +80,37 @@ def row(
     budget: float | None = None,
     checkpoints: Path | None = None,
     extend: bool = False,
+    device: str | None = "cpu",
+    batch_size: int | None = None,
+    records: Path = RECORDS,
 ) -> None:
     """One model on one data set: a fluvial recipe with its defaults, or a peer.
 
     With ``checkpoints``, a folder, the same command continues a run that was interrupted; with ``extend``, it
-    keeps the seeds that are in the record and adds the others.
+    keeps the seeds that are in the record and adds the others. The record goes to the folder ``records``. With
+    ``device`` cuda, rows and model are there for the whole run.
     """
     rows = datasets.load(data)
-    settings = _settings(model, preset, epochs, budget)
+    settings = replace(_settings(model, preset, epochs, budget), device=device)
+    if batch_size is not None:
+        settings = replace(settings, batch_size=batch_size)
     name = f"{model}-{preset}" if preset else model
     record: dict[str, Any] = {"model": name, "data": data, "settings": asdict(settings), "runs": []}
-    path = _path(f"{name}-{data}")
+    path = records / f"fidelity-{name}-{data}.json"
     if extend and path.exists():
         record["runs"] = json.loads(path.read_text())["runs"]
     for seed in range(len(record["runs"]), seeds):
         run = _run(model, rows, preset, replace(settings, seed=seed), checkpoints, f"{name}-{data}")
         record["runs"].append(run)
-        write(f"{name}-{data}", record)
+        write_record(f"fidelity-{name}-{data}", record, records)
     print(f"{name} on {data}: {_mean(record):.3f}, spread over {seeds} seeds {_spread(record):.3f}")
 
 
 def _settings(model: str, preset: str | None, epochs: int | None, budget: float | None) -> Settings:
     """fluvial's defaults, for its own models and for the peers of the same size; else those that the name says."""
-    settings = README if model.endswith("-readme") else PRESETS[preset] if preset else Settings()
+    settings = README if model.endswith("-readme") else Settings()
+    if preset:
+        settings = PRESETS.get(f"{model}-{preset}", PRESETS[preset])
     return replace(settings, epochs=epochs, budget=budget)
 
 
@@ -130,6 +143,9 @@ def _run(
         "best_epoch": last.best_epoch,
         "steps": last.step,
         "skipped_steps": last.skipped,
+        "device": torch.cuda.get_device_name() if _device(density).type == "cuda" else "cpu",
+        "rows_per_second": round(last.rows_per_second),
+        "curve": [(r.epoch, round(-(r.held_out or math.nan), 3), round(r.elapsed, 1)) for r in _thinned(curve)],
     }
     print(f"  seed {settings.seed}: {result['test']}", flush=True)
     return result
@@ -256,8 +272,20 @@ def fitted_gaussian(x: np.ndarray) -> Density:
 def log_prob(density: torch.nn.Module, x: np.ndarray, batch: int = 10_000) -> np.ndarray:
     """Log-density of each row, (N,), in nats."""
     density.eval()
+    device = _device(density)
     with torch.no_grad():
-        return torch.cat([density(part.double()) for part in torch.from_numpy(x).split(batch)]).double().numpy()
+        parts = [density(part.to(device).double()).cpu() for part in torch.from_numpy(x).split(batch)]
+    return torch.cat(parts).double().numpy()
+
+
+def _device(density: torch.nn.Module) -> torch.device:
+    return next(density.parameters()).device
+
+
+def _thinned(curve: list[Record], most: int = 200) -> list[Record]:
+    """Every so many epochs, and the last one."""
+    every = -(-len(curve) // most)
+    return [r for i, r in enumerate(curve) if i % every == 0 or r is curve[-1]]
 
 
 def summary(scores: np.ndarray) -> dict[str, float]:
@@ -278,14 +306,14 @@ def write(name: str, content: dict[str, Any]) -> None:
     write_record(f"fidelity-{name}", content)
 
 
-def write_record(name: str, content: dict[str, Any]) -> None:
+def write_record(name: str, content: dict[str, Any], folder: Path = RECORDS) -> None:
     """One record, with what it was measured on."""
     versions = {"python": platform.python_version(), "numpy": np.__version__, **contenders.versions()}
     content = {"versions": versions, "threads": torch.get_num_threads(), **content}
-    RECORDS.mkdir(exist_ok=True)
-    path = RECORDS / f"{name}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
     path.write_text(json.dumps(content, indent=1) + "\n")
-    print(f"wrote benchmarks/records/{path.name}")
+    print(f"wrote {folder.name}/{path.name}")
 
 
 def _path(name: str) -> Path:

@@ -19,7 +19,8 @@ import torch
 from benchmarks.contenders import commit, versions
 from benchmarks.datasets import data_folder
 from fluvial.data.rolls import read_rolls
-from fluvial.tasks.fit_music import fit_rolls, independent
+from fluvial.tasks.entrance import fit
+from fluvial.tasks.fit_music import independent
 from fluvial.training import Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "music.md"
@@ -48,7 +49,7 @@ def run(name: str, budget: float, device: str | None, checkpoints: Path, records
     for i, (options, training) in enumerate(TRIED):
         small = {"channels": 4, "gates": 4, "skips": 4, "hidden": [8], "layers": 3} if tiny else {}
         settings = Settings(budget=budget, batch_size=4, learning_rate=3e-3, ema=0.995, device=device, **training)
-        model = fit_rolls(
+        model = fit(
             path, out=checkpoints / f"music-{name}-{i}", resume=True, options=options | small, settings=settings
         )
         scores, sizes = model.record["scores"], model.record["sizes"]

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from benchmarks.timing import clock, interleave
 from fluvial.conditioners import WaveNet
 from fluvial.core import Flow
+from fluvial.kernels import native
 from fluvial.models import wavenet
 from fluvial.training import Continuation
 from fluvial.transforms import Autoregressive
@@ -39,24 +40,37 @@ def model() -> tuple[Flow, Autoregressive, WaveNet]:
 
 
 def speed() -> dict[str, object]:
-    return {"sizes": SIZES, "generation": generation(), "training": training()}
+    return {"sizes": SIZES, "kernels": native.status(), "generation": generation(), "training": training()}
 
 
 def generation() -> dict[str, object]:
-    """Seconds of one core for 8,000 samples: with queues, in one parallel pass, by reading the prefix again."""
+    """Seconds of one core for 8,000 samples: with queues, in one parallel pass, by reading the prefix again.
+
+    The queues of the compiled kernel are asked for all samples in one call, and, as a stream is, for one after the
+    other; those in torch come beside.
+    """
     _, transform, net = model()
     result: dict[str, object] = {}
     for batch in (1, 16):
         with torch.no_grad():
             x = torch.randint(0, 256, (batch, STEPS)).float()
+            z = torch.rand(batch, TIMED, dtype=torch.float64)
             walk = transform.walk(_noise(batch))
+            with native.torch_only():
+                slow = transform.walk(_noise(batch))
+                next(slow)  # it goes on as it began
             calls: dict[str, Callable[[], object]] = {
+                "one call": lambda z=z: transform.inverse(z),
                 "queues": lambda w=walk: [next(w) for _ in range(TIMED)],
+                "torch queues": lambda w=slow: [next(w) for _ in range(TIMED)],
                 "pass": lambda x=x: net(x),
             }
             timings = interleave(calls, "pass", rounds=5, budget=90.0)
             queues, whole = timings["queues"].best * STEPS / TIMED, timings["pass"].best
             found = {"queues": queues, "one parallel pass": whole, "queues / parallel pass": queues / whole}
+            for name in ("one call", "torch queues"):
+                seconds = timings[name].best * STEPS / TIMED
+                found |= {name: seconds, f"{name} / parallel pass": seconds / whole}
             if batch == 1:
                 again = _integral([clock(lambda n=n, x=x: net(x[:, :n]), 1) for n in LENGTHS])
                 field = clock(lambda x=x: net(x, None, 1), 20) * STEPS
@@ -119,6 +133,7 @@ def memory(minutes: float) -> dict[str, object]:
         "most resident kB after 1 s": marks[0],
         "at the end": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
         "core_seconds": time.process_time() - began,
+        "kernels": native.status(),
     }
 
 

@@ -67,7 +67,7 @@ extern "C" {
 
 #define EXPORT __attribute__((visibility("default")))
 
-EXPORT int fluvial_kernels_version() { return 2; }  // VERSION of kernels/native.py
+EXPORT int fluvial_kernels_version() { return 3; }  // VERSION of kernels/native.py
 
 EXPORT const char* fluvial_kernels_name() { return active->name; }
 
@@ -106,6 +106,13 @@ EXPORT void fluvial_sweep(const SweepJob* job, int dtype, int threads) {
 EXPORT void fluvial_sweep_vjp(const SweepJob* job, int dtype, int threads) {
   const auto kernel = active->sweep_vjp[dtype];
   parallel(job->rows, share(job->rows, threads), threads, [&](int64_t a, int64_t b) { kernel(*job, a, b); });
+}
+
+EXPORT void fluvial_wave(const WaveJob* job, int dtype, int threads) {
+  const auto kernel = active->wave[dtype];
+  // equal shares, since all streams cost the same; a multiple of what the products take at once
+  const int64_t grain = ((job->rows + threads - 1) / threads + 3) / 4 * 4;
+  parallel(job->rows, grain < 64 ? grain : 64, threads, [&](int64_t a, int64_t b) { kernel(*job, a, b); });
 }
 
 }

@@ -44,10 +44,31 @@ struct SweepJob {
   void *g_z, *g_kept;
 };
 
+// WaveNet, `steps` moments of `rows` streams. Channels, gates and skips are padded with zeros to whole cache lines, and a
+// matrix is (in, out), its rows `ld` apart. The state of the streams, from call to call: values, ring, gates and step.
+enum Draw { THETA, DRAW_CATEGORICAL, DRAW_LOGISTICS };
+
+struct WaveJob {
+  int64_t rows, steps, step, numbers, first, inputs, classes;  // numbers of a moment; inputs: first * numbers
+  int64_t layers, kernel, channels, gates, skips, size, padded_channels, padded_gates, padded_skips, padded_out;
+  int64_t context, upsample, context_rows;  // of a series; else the gates hold the context's part already
+  int32_t draw, components;
+  double centre, spread, temperature, floor, levels;
+  const void *inlet, *taps, *bias, *given;  // (.., ldc), (layers, kernel, channels, 2 ldg), (layers, 2 ldg), (layers, context, 2 ldg)
+  const void *mix, *skip, *skip_bias;       // (layers - 1, gates, ldc), (layers, gates, lds), (lds,)
+  const void *hidden, *hidden_bias, *last, *last_bias;
+  const int64_t* dilations;
+  const void* series;          // (rows, context_rows, context)
+  void *values, *ring, *gate;  // (rows, inputs); spans one after the other, (span, rows, ldc); (layers, rows, 2 ldg)
+  const void *previous, *z, *known;  // (rows, numbers) or null; (rows, steps, numbers) doubles; the same or null
+  void *theta, *x, *log_det;   // (rows, size * numbers), one step; (rows, steps, numbers); (rows, steps)
+};
+
 // One instruction set's kernels, each for float and double, on the rows first .. last - 1.
 struct Kernels {
   const char* name;
   void (*spline[2])(const SplineJob&, int64_t first, int64_t last);
   void (*sweep[2])(const SweepJob&, int64_t first, int64_t last);
   void (*sweep_vjp[2])(const SweepJob&, int64_t first, int64_t last);
+  void (*wave[2])(const WaveJob&, int64_t first, int64_t last);
 };

@@ -1,6 +1,11 @@
 // The kernels of one instruction set: this file is compiled once for each, FLUVIAL_KERNELS naming the table.
 #include "sweep_vjp.h"
+#include "wave.h"
 
 extern const Kernels FLUVIAL_KERNELS;
 const Kernels FLUVIAL_KERNELS = {
-    FLUVIAL_NAME, {spline<float>, spline<double>}, {sweep<float>, sweep<double>}, {sweep_vjp<float>, sweep_vjp<double>}};
+    FLUVIAL_NAME,
+    {spline<float>, spline<double>},
+    {sweep<float>, sweep<double>},
+    {sweep_vjp<float>, sweep_vjp<double>},
+    {wave<float>, wave<double>}};

@@ -37,6 +37,8 @@ template <class T, int V> void bernoulli(const double* z, const T* theta, T* x, 
   }
 }
 
+constexpr double LEAST_NOISE = 2.2250738585072014e-308;  // 0 lies on the step of the first class that is not barred
+
 // The class on whose step of the CDF z lies; slope: -log P(x), from the logits.
 template <class T, int V> void categorical(const double* z, const T* theta, int64_t ld, int64_t classes, T* x, T* slope) {
   for (int i = 0; i < TILE<T, V>; i += lanes<double>) {
@@ -48,7 +50,7 @@ template <class T, int V> void categorical(const double* z, const T* theta, int6
     Vec<double> top = logits(0), total{}, below{}, chosen{}, logit = top;
     for (int64_t c = 1; c < classes; ++c) { const Vec<double> l = logits(c); top = l > top ? l : top; }
     for (int64_t c = 0; c < classes; ++c) total += exp_negative<double>(logits(c) - top);
-    const Vec<double> at = load(z + i) * total;
+    const Vec<double> at = larger<double>(load(z + i), all(LEAST_NOISE)) * total;
     for (int64_t c = 0; c + 1 < classes; ++c) {
       below += exp_negative<double>(logits(c) - top);
       const auto beyond = at > below;

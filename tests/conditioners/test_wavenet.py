@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from zoo import randomized
 
 from fluvial.conditioners import Conditioner, WaveNet
-from fluvial.kernels import gated
+from fluvial.kernels import gated, native
 
 SMALL = {"channels": 6, "gates": 5, "skips": 8}
 KINDS = {
@@ -83,6 +83,7 @@ def test_nothing_spelt_out_is_the_same_as_the_start(kind: str, given: str):
     ],
 )
 def test_it_reads_the_receptive_field_and_nothing_else(options: dict, reads: int):
+    torch.manual_seed(0)  # some weights close every path through the last ReLUs at some step
     net = randomized(WaveNet(2, **{**SMALL, **options})).double()
     assert net.receptive_field == reads
     steps = reads + 6
@@ -159,7 +160,7 @@ def test_half_precision_stays_close():
 
 def test_memory_of_a_walk_does_not_grow():
     net = WaveNet(2, stacks=1, layers=3, **SMALL)
-    with torch.no_grad():
+    with torch.no_grad(), native.torch_only():
         queues = net.stepper(torch.zeros(1, 1))
         place = queues.ring.data_ptr()  # pyright: ignore
         for _ in range(50):

@@ -46,10 +46,12 @@ def test_scores_and_samples_are_files_and_lines(run, capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["sample", "RUN", "--seconds", "3"], "not about piano rolls"),
-        (["score", "RUN", "DATA", "--drop-missing"], "not about piano rolls"),
-        (["fit", "DATA", "--context", "key"], "not about piano rolls"),
-        (["fit", "DATA", "--model", "made"], "no model of piano rolls"),
+        (["sample", "RUN", "--seconds", "3"], "--seconds is about sound; this run is of piano rolls"),
+        (["sample", "RUN", "--context", "key=3"], "no labels"),
+        (["score", "RUN", "DATA", "--drop-missing"], "is about tables"),
+        (["fit", "DATA", "--context", "key"], "no labels; leave out key"),
+        (["fit", "DATA", "--model", "made"], "made is a model of tables"),
+        (["fit", "DATA", "--rate", "8000"], "rate is about sound"),
     ],
 )
 def test_flags_of_other_data_get_a_sentence(run, capsys, words, sentence):

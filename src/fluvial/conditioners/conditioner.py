@@ -7,11 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from fluvial.kernels.sweep import Map
+from fluvial.kernels.maps import Map
 
 Step = Callable[[Tensor | None], Tensor]
 Pair = tuple[Tensor, Tensor]
 Invert = Callable[[Tensor, Tensor | None], Pair]
+Draw = Callable[[Tensor, Tensor | None], Pair]
 
 
 class Conditioner(nn.Module):
@@ -53,5 +54,14 @@ class Conditioner(nn.Module):
         Args:
             univariate: how the kernels call the one-dimensional map, if they know it.
             walk: the same inverse by steps, which is right for any derivative.
+        """
+        return None
+
+    def drawer(self, like: Tensor, context: Tensor | None, univariate: Map | None) -> Draw | None:
+        """The stepper and the map's inverse in one, where a compiled kernel knows how; else None.
+
+        A function draw(z, known) of the noise (B, n, \\*rest) of the next n positions, and perhaps of values known
+        there (NaN: not known), to x and its log-det (B, n) position by position. Arguments as in ``stepper`` and
+        ``invert``.
         """
         return None

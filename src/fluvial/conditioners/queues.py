@@ -43,7 +43,7 @@ class Queues:
 
     def __call__(self, previous: Tensor | None) -> Tensor:
         if previous is not None:
-            self.values = torch.cat((self.values[:, :, 1:], previous.reshape(self.batch, -1, 1)), 2)
+            self.values = torch.cat((self.values[:, :, 1:], previous.reshape(*self.values.shape[:2], 1)), 2)
         if self.net.upsample and self.context is not None and self.step % self.net.upsample == 0:
             self.gates = self._gates(self._row(self.context))
         slots = (self.step - self.lag) % self.span + self.start
@@ -62,7 +62,7 @@ class Queues:
                 inputs.append(h)
         self._remember(slots[:, 0], torch.stack(inputs))
         self.step += 1
-        return self.net.leave(torch.cat(read, 1)).view(self.batch, -1, *self.net.rest)
+        return self.net.leave(torch.cat(read, 1)).view(self.batch, self.net.size, *self.net.rest)
 
     def _remember(self, slots: Tensor, inputs: Tensor) -> None:
         """In the place of the oldest; in a new tensor where a gradient may still ask for the old one."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from fluvial.conditioners.conditioner import Invert, Pair
-from fluvial.kernels import sweep
+from fluvial.kernels import gpu, native, sweep
 
 if TYPE_CHECKING:
     from fluvial.conditioners.masked import MaskedMLP
 
 
-class _Order:
+class Order:
     """The order of a network's inputs and units by degree; None stands for the order in which they are."""
 
     def __init__(self, net: MaskedMLP) -> None:
@@ -29,9 +28,6 @@ class _Order:
         self.layout = sweep.Layout(order.int().cpu(), torch.stack(ends), natural)
 
 
-_ORDERS: WeakKeyDictionary[MaskedMLP, _Order] = WeakKeyDictionary()  # a network's own plan never changes
-
-
 def invert(
     net: MaskedMLP,
     z: Tensor,
@@ -41,6 +37,8 @@ def invert(
 ) -> Pair | None:
     """See ``Conditioner.invert``."""
     weight = net.last.weight
+    if z.device.type == "cuda":
+        return _on_cuda(net, z, context, univariate)
     if z.dim() != 2 or univariate is None or not sweep.knows(univariate, net.activation, len(net.layers), weight):
         return None
     needs_gradient = torch.is_grad_enabled() and any(
@@ -51,22 +49,44 @@ def invert(
     if univariate.kind == "spline" and net.size == 3 * univariate.bins:  # a circle
         z = z - 2 * univariate.a * torch.floor((z + univariate.a) / (2 * univariate.a))
     if needs_gradient:
+        if torch.compiler.is_compiling():
+            return None
         if univariate.staircase or net.classes:
             return None
         return _Sweep.apply(net, univariate, walk, z, context, *net.parameters())  # pyright: ignore
+    if torch.compiler.is_compiling():
+        return sweep.traced(_prepare(net, context), univariate, z)
     return sweep.invert(_prepare(net, context), univariate, z)[:2]
+
+
+def _on_cuda(net: MaskedMLP, z: Tensor, context: Tensor | None, univariate: sweep.Map | None) -> Pair | None:
+    """The inverse as one kernel, where no gradient is wanted and the kernel knows map and network."""
+    applies = (
+        univariate is not None
+        and z.dim() == 2
+        and z.dtype == net.last.weight.dtype
+        and z.dtype in (torch.float32, torch.float64)
+        and net.activation in sweep.ACTIVATIONS
+        and native.eager()
+        and not torch.is_grad_enabled()
+        and gpu.active()
+    )
+    if not applies or univariate is None:
+        return None
+    prepared = _prepare(net, context)
+    return gpu.sweep().invert(prepared, univariate, z) if gpu.sweep().knows(univariate, prepared) else None
 
 
 def _prepare(net: MaskedMLP, context: Tensor | None, masked: bool = False) -> sweep.Net:
     """``masked`` weights have right gradients; the sweep itself reads only what the masks keep."""
-    if net not in _ORDERS:
-        _ORDERS[net] = _Order(net)
-    order, inputs = _ORDERS[net], net.features * net.numbers
+    order, inputs = net.sorted, net.features * net.numbers
 
     def weight(layer: Any) -> Tensor:  # noqa: ANN401
         return layer.weight * layer.mask if masked else layer.weight
 
-    weights, biases, below = list[Tensor](), list[Tensor](), order.inputs
+    weights: list[Tensor] = []
+    biases: list[Tensor] = []
+    below = order.inputs
     for i, (layer, units) in enumerate(zip(net.layers, order.units)):
         w = _take(weight(layer), units, 0)
         if i == 0:
@@ -93,7 +113,7 @@ def _prepare(net: MaskedMLP, context: Tensor | None, masked: bool = False) -> sw
 
 
 def _take(tensor: Tensor, index: Tensor | None, dim: int) -> Tensor:
-    return tensor if index is None else tensor.index_select(dim, index)
+    return tensor if index is None else tensor.index_select(dim, index.to(tensor.device))
 
 
 class _Sweep(torch.autograd.Function):

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fluvial.conditioners.conditioner import Conditioner, Step
+from fluvial.conditioners import generating
+from fluvial.conditioners.conditioner import Conditioner, Draw, Invert, Pair, Step
 from fluvial.core.transform import Shape
 from fluvial.kernels import gated
+from fluvial.kernels.maps import Map
 
 
 class WaveNet(Conditioner):
@@ -121,9 +123,17 @@ class WaveNet(Conditioner):
         return theta.view(last, batch, self.size, *self.rest).movedim(0, 2)
 
     def stepper(self, like: Tensor, context: Tensor | None = None) -> Step:
-        from fluvial.conditioners.queues import Queues
+        return generating.stepper(self, like, context)
 
-        return Queues(self, like, context)
+    def drawer(self, like: Tensor, context: Tensor | None, univariate: Map | None) -> Draw | None:
+        return generating.drawer(self, like, context, univariate)
+
+    def invert(self, z: Tensor, context: Tensor | None, univariate: Map | None, walk: Invert) -> Pair | None:
+        draw = self.drawer(z, context, univariate)
+        if draw is None:
+            return None
+        x, log_det = draw(z, None)
+        return x, log_det.sum(1)
 
     def _enter(self, x: Tensor, want: int) -> Tensor:
         """The first convolution at the last ``want`` steps, which read the values one step back: rows (want B, C)."""
@@ -185,7 +195,9 @@ class WaveNet(Conditioner):
 
 
 def _repeated(rest: Tensor, steps: int, batch: int) -> Tensor:
-    return rest.expand(steps, batch, -1).reshape(steps * batch, -1) if rest.shape[0] == 1 else rest.repeat(steps, 1)
+    if rest.shape[0] == 1:
+        rest = rest.expand(batch, -1)
+    return rest.repeat(steps, 1)
 
 
 def _weight(gain: float, *shape: int, fan_in: int) -> nn.Parameter:

@@ -22,6 +22,8 @@ class Density(nn.Module):
     """False: ``log_prob`` is a lower bound in expectation, and every report says so."""
     flat: bool = False
     """True: ``log_prob`` is 0 on the whole unit cube."""
+    static: bool = True
+    """As a transform's."""
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Log-density of each row, (B,), in nats."""

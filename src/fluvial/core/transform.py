@@ -60,6 +60,8 @@ class Transform(nn.Module):
     """False: many x share a cell of z (discrete maps), or ``forward`` draws noise (dequantisation)."""
     exact: bool = True
     """False: log_det is a lower bound in expectation only."""
+    static: bool = True
+    """False: training runs other operations from batch to batch, so a recording of one step is wrong for the next."""
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map data towards noise: z (B, \\*output_shape) and log_det (B,)."""

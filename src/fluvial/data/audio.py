@@ -14,6 +14,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.data.labels import folder_labels
+from fluvial.data.words import noted
 
 SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf"}
@@ -77,7 +79,9 @@ def is_sound(source: object) -> bool:
     if not isinstance(source, str | os.PathLike):
         return False
     path = Path(source)  # pyright: ignore[reportUnknownArgumentType]
-    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+    if path.is_dir():
+        return any(p.suffix.lower() in SUFFIXES for p in path.rglob("*"))
+    if path.suffix.lower() in SUFFIXES:
         return True
     return path.suffix == ".npz" and path.is_file() and set(_KEYS) <= set(_names_in(path))
 
@@ -144,12 +148,12 @@ def _joined(files: Sequence[tuple[Path, tuple[str, ...]]], rate: int | None, pat
     """Read all files; those that are empty are left out and named."""
     read = [(path, folders, *_read(path)) for path, folders in files]
     kept = [r for r in read if len(r[2])]
-    notes = _note("empty, left out", [str(r[0]) for r in read if not len(r[2])])
+    notes = noted("empty, left out", [str(r[0]) for r in read if not len(r[2])])
     if not kept:
         raise DataError(f"{', '.join(str(r[0]) for r in read[:_SHOWN])}: no file has any samples in it")
     rate = rate or Counter(r[3] for r in kept).most_common(1)[0][0]
-    notes += _note("mixed down to one channel", [str(r[0]) for r in kept if r[4] > 1])
-    notes += _note("silent throughout", [str(r[0]) for r in kept if not np.any(r[2])])
+    notes += noted("mixed down to one channel", [str(r[0]) for r in kept if r[4] > 1])
+    notes += noted("silent throughout", [str(r[0]) for r in kept if not np.any(r[2])])
     other = Counter(r[3] for r in kept if r[3] != rate)
     if other:
         rates = ", ".join(f"{n} at {r:,} Hz" for r, n in sorted(other.items()))
@@ -202,12 +206,7 @@ def _labels(files: Sequence[tuple[Path, tuple[str, ...]]], pattern: str | None) 
                 raise DataError(f"{path}: the name {path.stem!r} does not fit the pattern {pattern!r}")
             rows.append(match.groupdict())
         return {name: np.array([r[name] for r in rows]) for name in expression.groupindex}
-    depths = {len(folders) for _, folders in files}
-    if len(depths) != 1 or depths == {0}:
-        return {}
-    (depth,) = depths
-    names = ["label"] if depth == 1 else [f"label{i + 1}" for i in range(depth)]
-    return {name: np.array([folders[i] for _, folders in files]) for i, name in enumerate(names)}
+    return folder_labels([folders for _, folders in files])
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
@@ -252,10 +251,3 @@ def _archive(path: Path) -> Sound:
     labels = {k: v.astype(str) for k, v in arrays.items() if k not in _KEYS and v.shape == lengths.shape}
     names = tuple(f"{path}#{i}" for i in range(len(lengths)))
     return Sound(audio.astype(np.float32), lengths, names, labels, rate)
-
-
-def _note(what: str, files: Sequence[str]) -> tuple[str, ...]:
-    if not files:
-        return ()
-    more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
-    return (f"{what}: {', '.join(files[:_SHOWN])}{more}",)

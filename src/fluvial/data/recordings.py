@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.core.errors import RunError, UsageError
 from fluvial.data.audio import Sound
 from fluvial.data.coding import CODINGS, Coding
+from fluvial.data.labels import encode_labels, label_words
 
 KIND = "sound"
 _RATES = (1, 10_000_000)
@@ -67,42 +68,16 @@ class SoundSchema:
         Raises:
             DataError: a label is missing, or has a value that the model has never seen.
         """
-        if not self.context:
-            if given:
-                raise UsageError(f"context: this model is given nothing, but got {', '.join(given)}")
-            return None
-        columns: dict[str, Any] = {**sound.labels, **(given or {})}
-        return self._numbers(columns, len(sound))
+        columns = {**sound.labels, **(given or {})} if self.context else dict(given or {})
+        return encode_labels(self.context, columns, len(sound))
 
     def encode_context(self, given: Mapping[str, Any], n: int) -> np.ndarray | None:
         """The same for n recordings yet to be drawn: a value for all, or n of them."""
-        if not self.context and given:
-            raise UsageError(f"context: this model is given nothing, but got {', '.join(given)}")
-        return self._numbers(given, n) if self.context else None
-
-    def _numbers(self, columns: Mapping[str, Any], n: int) -> np.ndarray:
-        unknown = [name for name in columns if name not in self.context]
-        if unknown and not set(self.context) <= set(columns):
-            raise DataError(f"context: there is no label {unknown[0]!r}; the model is given {', '.join(self.context)}")
-        rows = np.empty((n, len(self.context)), dtype=np.float32)
-        for i, (name, known) in enumerate(self.context.items()):
-            if name not in columns:
-                raise DataError(f"context: the model is given {', '.join(self.context)}, but {name!r} is missing")
-            values = np.atleast_1d(np.asarray(columns[name])).astype(str)
-            if values.shape not in ((1,), (n,)):
-                raise DataError(f"context: {name} should have one value or {n}, got {len(values)}")
-            new = sorted(set(values.tolist()) - set(known))
-            if new:
-                raise DataError(
-                    f"context: {name} has the value {new[0]!r}, which the model has never seen; "
-                    f"it knows {', '.join(known[:20])}"
-                )
-            rows[:, i] = [known.index(v) for v in values.tolist()] * (n if len(values) == 1 else 1)
-        return rows
+        return encode_labels(self.context, given, n)
 
     def words(self, row: np.ndarray) -> dict[str, str]:
         """A row of numbers as labels again."""
-        return {name: known[int(v)] for (name, known), v in zip(self.context.items(), row)}
+        return label_words(self.context, row)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from fluvial.core.errors import DataError, UsageError
 
-KIND = "rolls"
+KIND = "piano rolls"
 SPLITS = ("train", "valid", "test")
 _CELLS = {"traindata": "train", "validdata": "valid", "testdata": "test"}
 _KEYS = ("rolls", "length")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 _MOST = 6
+_SHOWN = 3  # files named in a note
 
 
 def listed(names: Iterable[object], most: int = _MOST) -> str:
@@ -40,3 +41,15 @@ def counted(n: int, noun: str) -> str:
     ('1 row', '4,177 rows')
     """
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def noted(what: str, files: Sequence[str]) -> tuple[str, ...]:
+    """A sentence about files, the first of them by name; none about no files.
+
+    >>> noted("empty", ["a", "b", "c", "d"])
+    ('empty: a, b, c and 1 more',)
+    """
+    if not files:
+        return ()
+    more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+    return (f"{what}: {', '.join(files[:_SHOWN])}{more}",)

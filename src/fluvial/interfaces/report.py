@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import math
 import platform
-import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from importlib import resources
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,40 +14,34 @@ import numpy as np
 import torch
 
 import fluvial
-from fluvial.core import RunError, UsageError
+from fluvial.core import RunError
 from fluvial.data.columns import Column
+from fluvial.interfaces.page import Words, need_extras, number, plus_minus, write_page
 from fluvial.tasks.baseline import COVARIANCE
 from fluvial.tasks.diagnose import Diagnosis, Likelihood, diagnose, numbers
 from fluvial.tasks.model import Model
-from fluvial.tasks.verdict import TOPICS, Check, judge, worst
+from fluvial.tasks.verdict import Check, judge
 from fluvial.training import Data
-from fluvial.training.checkpoint import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MARKS = {"pass": "✓", "warn": "!", "fail": "✕"}
-_VERDICTS = {
-    "overall": {
-        "pass": "Nothing speaks against trusting this model.",
-        "warn": "This model can be trusted, with the reservations below.",
-        "fail": "Do not trust this model yet: something below is wrong.",
-    },
-    "density": {
-        "pass": "Its densities can be trusted.",
-        "warn": "Use its densities with care.",
-        "fail": "Do not rely on its densities.",
-    },
-    "sampling": {
-        "pass": "Its samples look like the data.",
-        "warn": "Look closely before you use its samples.",
-        "fail": "Its samples differ from the data.",
-    },
-    "numerics": {
-        "pass": "Its arithmetic holds.",
-        "warn": "Its arithmetic holds, with exceptions.",
-        "fail": "Its arithmetic fails on some rows.",
-    },
+_TOPICS: dict[str, Words] = {
+    "density": (
+        "Its densities can be trusted.",
+        "Use its densities with care.",
+        "Do not rely on its densities.",
+    ),
+    "sampling": (
+        "Its samples look like the data.",
+        "Look closely before you use its samples.",
+        "Its samples differ from the data.",
+    ),
+    "numerics": (
+        "Its arithmetic holds.",
+        "Its arithmetic holds, with exceptions.",
+        "Its arithmetic fails on some rows.",
+    ),
 }
 _LISTED = 200  # columns in the data table at most
 _SCORES = (
@@ -60,19 +50,6 @@ _SCORES = (
     ("median, nats, data units", "median"),
 )
 _PROBABILITIES = (("bits per column (−log₂ P / D)", "bits_per_dimension"), ("median, nats", "median"))
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure as the page embeds it; ``width`` in CSS pixels."""
-
-    title: str
-    png: bytes
-    width: int
-
-    @property
-    def base64(self) -> str:
-        return base64.b64encode(self.png).decode("ascii")
 
 
 def write_report(model: Model, folder: Path) -> Path:
@@ -100,19 +77,9 @@ def write_report(model: Model, folder: Path) -> Path:
     checks = judge(diagnosis, names, skipped)
     if not truly:
         checks += (Check("density", "warn", "No rows were held out, so nothing here is a test.", "hold out some"),)
-    figures = _figures(model, diagnosis)
-    facts = _facts(model, diagnosis, train, truly)
-    try:
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder / 'figures'} could not be made: {error.strerror or error}") from None
-    pictures = {name: picture(figure) for name, figure in figures.items()}
-    for name, drawn in pictures.items():
-        write_atomically(folder / "figures" / f"{name}.png", drawn.png)
-    write_atomically(folder / "report.json", _json(model, diagnosis, checks).encode())
-    page = folder / "report.html"
-    write_atomically(page, _render(diagnosis, checks, pictures, facts).encode())
-    return page
+    content = {"columns": list(names), "diagnosis": numbers(diagnosis), "record": model.record}
+    facts = {"d": diagnosis, **_facts(model, diagnosis, train, truly)}
+    return write_page(folder, "report.html.j2", _figures(model, diagnosis), checks, _TOPICS, content, facts)
 
 
 def _figures(model: Model, d: Diagnosis) -> dict[str, Figure]:
@@ -139,15 +106,6 @@ def _figures(model: Model, d: Diagnosis) -> dict[str, Figure]:
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def picture(figure: Figure) -> Picture:
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # names in scripts that the font lacks
-        figure.savefig(buffer, format="png")
-    width = int(figure.get_figwidth() * figure.dpi)
-    return Picture(figure.get_suptitle().replace(r"\$", "$"), buffer.getvalue(), min(width, 1000))
-
-
 def _facts(model: Model, d: Diagnosis, train: Data, held_out: bool) -> dict[str, Any]:
     """What the page says besides the diagnosis."""
     record, sizes = model.record, model.record.get("sizes") or {}
@@ -170,7 +128,7 @@ def _facts(model: Model, d: Diagnosis, train: Data, held_out: bool) -> dict[str,
         "notes": record.get("warnings") or [],
         "scores": _scores(model, d),
         "covariance": d.x.shape[1] <= COVARIANCE,
-        "gain": _plus_minus(*d.gain),
+        "gain": plus_minus(*d.gain),
         "detectable": f"{100 * 1.63 * math.sqrt(2 / len(d.x)):.0f} %",
         "command": record.get("command") or "",
         "seed": record.get("seed"),
@@ -182,8 +140,8 @@ def _facts(model: Model, d: Diagnosis, train: Data, held_out: bool) -> dict[str,
 def _scores(model: Model, d: Diagnosis) -> list[tuple[str, list[str]]]:
     """The table of likelihoods, from the whole held-out set where the fit recorded it."""
     kept = [_kept(model.record, key, likelihood) for key, likelihood in _likelihoods(d)]
-    mean = [_plus_minus(s["log_likelihood"], s["standard_error"]) for s in kept]
-    rest = [(label, [_number(s[key]) for s in kept]) for label, key in (_PROBABILITIES if d.discrete else _SCORES)]
+    mean = [plus_minus(s["log_likelihood"], s["standard_error"]) for s in kept]
+    rest = [(label, [number(s[key]) for s in kept]) for label, key in (_PROBABILITIES if d.discrete else _SCORES)]
     unit = "" if d.discrete else "data units, "
     return [(f"{unit}nats ± standard error", mean), *rest, ("rows", [f"{s['rows']:,}" for s in kept])]
 
@@ -227,85 +185,11 @@ def _support(column: Column) -> str:
         return ", ".join(map(str, column.categories[:12])) + (" …" if len(column.categories) > 12 else "")
     parts: list[str] = []
     if column.lower is not None or column.upper is not None:
-        low, high = (_number(v) if v is not None else "∞" for v in (column.lower, column.upper))
+        low, high = (number(v) if v is not None else "∞" for v in (column.lower, column.upper))
         parts.append(f"{'−' if column.lower is None else ''}{low} to {high}")
     if column.step is not None:
-        parts.append(f"steps of {_number(column.step)}")
+        parts.append(f"steps of {number(column.step)}")
     return ", ".join(parts)
-
-
-def _json(model: Model, d: Diagnosis, checks: tuple[Check, ...]) -> str:
-    content = {
-        "verdict": {topic: worst(checks, topic) for topic in TOPICS},
-        "checks": [asdict(c) for c in checks],
-        "columns": list(model.schema.names),
-        "diagnosis": numbers(d),
-        "record": model.record,
-    }
-    return json.dumps(content, indent=2, default=str) + "\n"
-
-
-def _render(d: Diagnosis, checks: tuple[Check, ...], pictures: Mapping[str, Picture], facts: Mapping[str, Any]) -> str:
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    environment.filters["number"] = _number  # pyright: ignore[reportArgumentType]
-    environment.filters["tight"] = _tight  # pyright: ignore[reportArgumentType]
-    source, style = (read_template(name) for name in ("report.html.j2", "report.css"))
-    overall = worst(checks)
-    cards = [
-        (topic, worst(checks, topic), _VERDICTS[topic][worst(checks, topic)], [c for c in checks if c.topic == topic])
-        for topic in TOPICS
-    ]
-    return environment.from_string(source).render(
-        d=d,
-        style=Markup(style),
-        cards=cards,
-        marks=_MARKS,
-        overall=overall,
-        verdicts={"overall": _VERDICTS["overall"][overall]},
-        pictures=pictures,
-        **facts,
-    )
-
-
-def read_template(name: str) -> str:
-    """A file that lies beside this one."""
-    return resources.files("fluvial.interfaces").joinpath(name).read_text(encoding="utf-8")
-
-
-def _number(value: float | None) -> str:
-    """A number to read: four digits at most, no exponent where none is needed.
-
-    >>> _number(13.28222), _number(0.0000042), _number(float("-inf")), _number(12.0), _number(None)
-    ('13.28', '4.2e-06', 'not finite', '12', '')
-    """
-    if value is None:
-        return ""
-    if not math.isfinite(value):
-        return "not finite"
-    if value == int(value) and abs(value) < 1e6:
-        return f"{int(value):,}".replace("-", "−")
-    text = f"{value:,.2f}" if 1 <= abs(value) < 1e5 else f"{value:.3g}" if abs(value) >= 1e-3 else f"{value:.2g}"
-    return text.replace("-", "−") if "e" not in text else text
-
-
-def _tight(sentence: str) -> str:
-    """Percent signs stay on the line of their numbers."""
-    return sentence.replace(" %", "\N{NO-BREAK SPACE}%")
-
-
-def _plus_minus(value: float | None, error: float | None) -> str:
-    """A value as far as its error lets it be known.
-
-    >>> _plus_minus(13.28222, 0.2186), _plus_minus(-1234.5, 38.2)
-    ('13.28 ± 0.22', '−1,234 ± 38')
-    """
-    if value is None or error is None or not (math.isfinite(value) and math.isfinite(error)):
-        return "not finite"
-    digits = 0 if error == 0 else max(0, 1 - math.floor(math.log10(error)))
-    return f"{value:,.{digits}f} ± {error:.{digits}f}".replace("-", "−")
 
 
 def _title(record: Mapping[str, Any]) -> str:
@@ -335,14 +219,3 @@ def _at(record: Mapping[str, Any], outer: str, inner: str) -> Any:  # noqa: ANN4
 
 def _versions() -> dict[str, str]:
     return {"fluvial": fluvial.__version__, "torch": str(torch.__version__), "python": platform.python_version()}
-
-
-def need_extras() -> None:
-    try:
-        import jinja2  # noqa: F401  # pyright: ignore
-        import matplotlib  # noqa: F401  # pyright: ignore
-        import sklearn  # noqa: F401  # pyright: ignore
-    except ImportError as error:
-        raise UsageError(
-            f'the report needs {error.name}, which is not installed: pip install "fluvial[report]"'
-        ) from None

@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false
-"""Text and report on a model of piano rolls."""
+"""The report on a model of piano rolls."""
 
 from __future__ import annotations
 
@@ -12,21 +12,18 @@ import numpy as np
 
 from fluvial.core import RunError
 from fluvial.interfaces.figures import BASE, DATA, _figure, _finish  # pyright: ignore[reportPrivateUsage]
-from fluvial.interfaces.report import need_extras, picture, read_template
+from fluvial.interfaces.page import Words, need_extras, write_page
 from fluvial.tasks.music import RollModel
-from fluvial.tasks.verdict import Check, worst
-from fluvial.training.checkpoint import write_atomically
+from fluvial.tasks.verdict import Check
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DRAWN = 64  # pieces that the statistics are of
 _SHOWN = 4
-_MARKS = {"pass": "✓", "warn": "!", "fail": "✕"}
-_OVERALL = {
-    "pass": "Nothing speaks against trusting this model.",
-    "warn": "This model can be trusted, with the reservations below.",
-    "fail": "Do not trust this model yet: something below is wrong.",
+_TOPICS: dict[str, Words] = {
+    "density": ("Its probabilities can be trusted.", "Use its probabilities with care.", "Do not rely on it yet."),
+    "sampling": ("Its pieces have the right texture.", "Look at its pieces before you use them.", ""),
 }
 _NEAR = 0.15  # relative difference of a statistic of drawn and held-out pieces that is small
 
@@ -48,41 +45,6 @@ class Texture:
         return cls(float(np.concatenate(pieces).sum(1).mean()), held, float(np.mean([p.any(0).sum() for p in pieces])))
 
 
-def rolls_summary(model: RollModel, folder: Path) -> str:
-    """What a fit came to: nats per moment beside those of independent notes, and where it is kept."""
-    record, sizes, training = model.record, model.record["sizes"], model.record["training"]
-    lines = [
-        f"{record['model']['model']}: {sizes['train']:,} pieces to train on ({sizes['train_steps']:,} moments of "
-        f"{model.notes} notes), {sizes['held_out']:,} held out, {sizes['parameters']:,} parameters, "
-        f"{training['epochs']} epochs in {training['seconds']:.0f} s (best: {training['best_epoch']})",
-        f"each moment is predicted from the {model.reads} before it, each note from those below it too",
-    ]
-    scores = record["scores"]
-    if scores["held_out"] is None:
-        lines.append("nothing was held out to judge it by")
-    else:
-        found = scores["held_out"]
-        lines += [
-            "log-likelihood of a moment of held-out pieces, nats, exactly:",
-            f"  {'model':20}{found['per_step']:8.3f} ± {found['standard_error']:.3f}",
-            f"  {'independent notes':20}{scores['independent']:8.3f}",
-        ]
-    return "\n".join([*lines, f"run: {folder}"])
-
-
-def rolls_details(model: RollModel, folder: Path) -> str:
-    """All that a run folder says about its model."""
-    record = model.record
-    lines = [
-        rolls_summary(model, folder),
-        f"options: {json.dumps(record['model']['options'])}",
-        f"seed: {record['seed']}",
-        *([f"command: {record['command']}"] if record["command"] else []),
-        "versions: " + ", ".join(f"{k} {v}" for k, v in record["versions"].items()),
-    ]
-    return "\n".join(lines)
-
-
 def write_rolls_report(model: RollModel, folder: Path) -> Path:
     """Write ``report.html``, ``report.json`` and ``figures/``; returns the path of the page.
 
@@ -96,28 +58,13 @@ def write_rolls_report(model: RollModel, folder: Path) -> Path:
     real = np.split(model.rows["held_out.values"], cuts)
     drawn = list(model.sample(_DRAWN, seed=int(model.record.get("seed") or 0)))
     textures = {"held out": Texture.of(real), "drawn": Texture.of(drawn)}
-    checks = judge_rolls(model, textures)
     figures = {"rolls": rolls_figure(real[:_SHOWN], drawn[:_SHOWN])}
     curve = training_curve(model)
     if curve is not None:
         figures["training"] = curve
-    pictures = {name: picture(figure) for name, figure in figures.items()}
-    try:
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder / 'figures'} could not be made: {error.strerror or error}") from None
-    for name, each in pictures.items():
-        write_atomically(folder / "figures" / f"{name}.png", each.png)
-    content = {
-        "verdict": worst(checks),
-        "checks": [asdict(c) for c in checks],
-        "textures": {name: asdict(texture) for name, texture in textures.items()},
-        "record": model.record,
-    }
-    write_atomically(folder / "report.json", (json.dumps(content, indent=2, default=str) + "\n").encode())
-    page = folder / "report.html"
-    write_atomically(page, _render(model, checks, textures, pictures).encode())
-    return page
+    numbers = {"textures": {name: asdict(texture) for name, texture in textures.items()}, "record": model.record}
+    facts, checks = _facts(model, textures), judge_rolls(model, textures)
+    return write_page(folder, "report_music.html.j2", figures, checks, _TOPICS, numbers, facts)
 
 
 def judge_rolls(model: RollModel, textures: dict[str, Texture]) -> tuple[Check, ...]:
@@ -183,31 +130,18 @@ def training_curve(model: RollModel) -> Figure | None:
     return figure
 
 
-def _render(model: RollModel, checks: tuple[Check, ...], textures: dict[str, Texture], pictures: dict[str, Any]) -> str:
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
+def _facts(model: RollModel, textures: dict[str, Texture]) -> dict[str, Any]:
     record, scores = model.record, model.record.get("scores") or {}
-    overall = worst(checks)
-    return (
-        Environment(autoescape=True, undefined=StrictUndefined)
-        .from_string(read_template("report_music.html.j2"))
-        .render(
-            style=Markup(read_template("report.css")),
-            title=f"fluvial {record['model']['model']}",
-            parameters=f"{sum(p.numel() for p in model.density.parameters()):,}",
-            model=model,
-            checks=checks,
-            marks=_MARKS,
-            overall=overall,
-            verdict=_OVERALL[overall],
-            textures=textures,
-            pictures=pictures,
-            sizes=record.get("sizes") or {},
-            held_out=scores.get("held_out"),
-            independent=scores.get("independent"),
-            command=record.get("command") or "",
-            versions=record.get("versions") or {},
-            record=json.dumps(record, indent=2, ensure_ascii=False, default=str),
-        )
-    )
+    return {
+        "title": f"fluvial {record['model']['model']}",
+        "parameters": f"{sum(p.numel() for p in model.density.parameters()):,}",
+        "model": model,
+        "textures": textures,
+        "sizes": record.get("sizes") or {},
+        "held_out": scores.get("held_out"),
+        "independent": scores.get("independent"),
+        "command": record.get("command") or "",
+        "seed": record.get("seed"),
+        "versions": record.get("versions") or {},
+        "record": json.dumps(record, indent=2, ensure_ascii=False, default=str),
+    }

@@ -5,31 +5,21 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fluvial.core import RunError
 from fluvial.data.audio import write_sound
-from fluvial.interfaces.report import Picture, need_extras, picture, read_template
+from fluvial.interfaces.page import Words, need_extras, write_page
 from fluvial.tasks.diagnose_sound import SoundDiagnosis, diagnose_sound, separation
 from fluvial.tasks.sound import SoundModel
-from fluvial.tasks.verdict import Check, worst
-from fluvial.training.checkpoint import write_atomically
+from fluvial.tasks.verdict import Check
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MARKS = {"pass": "✓", "warn": "!", "fail": "✕"}
-_OVERALL = {
-    "pass": "Nothing speaks against trusting this model.",
-    "warn": "This model can be trusted, with the reservations below.",
-    "fail": "Do not trust this model yet: something below is wrong.",
-}
-_TOPICS = {
+_TOPICS: dict[str, Words] = {
     "density": ("Its probabilities can be trusted.", "Use its probabilities with care.", "Do not rely on it yet."),
     "sampling": ("Its recordings have the right spectrum.", "Listen before you use its recordings.", ""),
 }
@@ -48,18 +38,21 @@ def write_sound_report(model: SoundModel, folder: Path) -> Path:
     """
     need_extras()
     d = diagnose_sound(model, int(model.record.get("seed") or 0))
-    checks = judge_sound(model, d)
-    pictures = {name: picture(figure) for name, figure in _figures(model, d).items()}
-    try:
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder / 'figures'} could not be made: {error.strerror or error}") from None
-    for name, each in pictures.items():
-        write_atomically(folder / "figures" / f"{name}.png", each.png)
-    write_atomically(folder / "report.json", _json(model, d, checks).encode())
-    page = folder / "report.html"
-    write_atomically(page, _render(model, d, checks, pictures).encode())
-    return page
+    real = d.real.recordings
+    players = [(label, _wav(real[i], d.real.rate), _wav(d.drawn[i], d.real.rate)) for i, label in enumerate(d.labels)]
+    numbers = {
+        "receptive_field": {"samples": model.receptive_field, "ms": 1000 * model.receptive_field / model.rate},
+        "bits_per_recording": d.bits.tolist(),
+        "pit": d.pit.tolist(),
+        "pit_band": d.band.tolist(),
+        "pit_distance": d.distance,
+        "frequencies": d.frequencies.tolist(),
+        "mean_spectra": d.spectra.tolist(),
+        "record": model.record,
+    }
+    facts = {"players": players, **_facts(model)}
+    figures, checks = _figures(model, d), judge_sound(model, d)
+    return write_page(folder, "report_sound.html.j2", figures, checks, _TOPICS, numbers, facts)
 
 
 def judge_sound(model: SoundModel, d: SoundDiagnosis) -> tuple[Check, ...]:
@@ -98,36 +91,6 @@ def _figures(model: SoundModel, d: SoundDiagnosis) -> dict[str, Figure]:
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def _render(model: SoundModel, d: SoundDiagnosis, checks: tuple[Check, ...], pictures: Mapping[str, Picture]) -> str:
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    levels = ("pass", "warn", "fail")
-    cards = [
-        (
-            topic,
-            worst(checks, topic),
-            words[levels.index(worst(checks, topic))],
-            [c for c in checks if c.topic == topic],
-        )
-        for topic, words in _TOPICS.items()
-    ]
-    overall = worst(checks)
-    real = d.real.recordings
-    players = [(label, _wav(real[i], d.real.rate), _wav(d.drawn[i], d.real.rate)) for i, label in enumerate(d.labels)]
-    return environment.from_string(read_template("report_sound.html.j2")).render(
-        style=Markup(read_template("report.css")),
-        cards=cards,
-        marks=_MARKS,
-        overall=overall,
-        verdict=_OVERALL[overall],
-        pictures=pictures,
-        players=players,
-        **_facts(model),
-    )
-
-
 def _facts(model: SoundModel) -> dict[str, Any]:
     record, sizes, reads = model.record, model.record.get("sizes") or {}, model.receptive_field
     scores = record.get("scores") or {}
@@ -162,22 +125,6 @@ def _facts(model: SoundModel) -> dict[str, Any]:
         "versions": record.get("versions") or {},
         "record": json.dumps(record, indent=2, ensure_ascii=False, default=str),
     }
-
-
-def _json(model: SoundModel, d: SoundDiagnosis, checks: tuple[Check, ...]) -> str:
-    content = {
-        "verdict": {topic: worst(checks, topic) for topic in _TOPICS},
-        "checks": [asdict(c) for c in checks],
-        "receptive_field": {"samples": model.receptive_field, "ms": 1000 * model.receptive_field / model.rate},
-        "bits_per_recording": d.bits.tolist(),
-        "pit": d.pit.tolist(),
-        "pit_band": d.band.tolist(),
-        "pit_distance": d.distance,
-        "frequencies": d.frequencies.tolist(),
-        "mean_spectra": d.spectra.tolist(),
-        "record": model.record,
-    }
-    return json.dumps(content, indent=2, default=str) + "\n"
 
 
 def _wav(wave: np.ndarray, rate: int) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-VERSION = 2
+VERSION = 3
 """Of the C interface; a library with another one is not used."""
 _suspended = False
 _FILE = Path(__file__).with_name("_kernels.so")
@@ -45,6 +45,11 @@ def active() -> bool:
 
 # what torch.compiler.assume_constant_result does, but that one imports the whole compiler: a second
 active._dynamo_marked_constant = True  # pyright: ignore
+
+
+def suspended() -> bool:
+    """True inside :func:`torch_only`."""
+    return _suspended
 
 
 def eager() -> bool:
@@ -125,7 +130,7 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
     library.fluvial_kernels_name.restype = ctypes.c_char_p
     library.fluvial_kernels_team.argtypes = [ctypes.c_void_p]
     library.fluvial_kernels_team.restype = None
-    for run in (library.fluvial_spline, library.fluvial_sweep, library.fluvial_sweep_vjp):
+    for run in (library.fluvial_spline, library.fluvial_sweep, library.fluvial_sweep_vjp, library.fluvial_wave):
         run.argtypes, run.restype = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int], None
     # the entry of torch's own OpenMP runtime, which torch loads for the whole process; else the library's own threads
     with suppress(AttributeError, TypeError, OSError):

@@ -1,7 +1,8 @@
 """The rational-quadratic spline: one dispatch between the compiled kernel and the torch source (spline_torch.py).
 
-On the CPU the compiled kernel runs behind two operators, ``fluvial::spline`` and ``fluvial::spline_vjp``, known to
-torch.compile, torch.export, torch.func and autograd; second derivatives go through the torch source.
+On the CPU the compiled kernel, on CUDA the Triton one run behind two operators, ``fluvial::spline`` and
+``fluvial::spline_vjp``, known to torch.compile, torch.export, torch.func and autograd; second derivatives go through
+the torch source.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fluvial.kernels import native, spline_torch
+from fluvial.kernels import gpu, native, spline_torch
 
 Pair = tuple[Tensor, Tensor]
 
@@ -34,11 +35,18 @@ def _dispatch(x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool) 
     if x.dtype != theta.dtype:
         dtype = torch.promote_types(x.dtype, theta.dtype)
         x, theta = x.to(dtype), theta.to(dtype)
-    if native.active() and theta.device.type == "cpu" and theta.shape == (x.shape[0], theta.shape[1], *x.shape[1:]):
+    if _fuses(theta, bins) and theta.shape == (x.shape[0], theta.shape[1], *x.shape[1:]):
         eager = torch.is_grad_enabled() and not torch.compiler.is_compiling()
         run = _Fused.apply if eager else torch.ops.fluvial.spline
         return run(x, theta, bins, bound, inverse)  # pyright: ignore
     return (spline_torch.inverse if inverse else spline_torch.forward)(x, theta, bins, bound)
+
+
+def _fuses(theta: Tensor, bins: int) -> bool:
+    """Whether there is a kernel for tensors like this one."""
+    if theta.device.type == "cuda":
+        return gpu.active() and bins <= gpu.MOST_BINS and theta.dtype in (torch.float32, torch.float64)
+    return theta.device.type == "cpu" and native.active()
 
 
 def _call(
@@ -50,8 +58,7 @@ def _call(
     result = out if grads is None else (torch.empty_like(x), torch.empty(theta.shape, dtype=x.dtype))
     if x.numel() == 0:
         return result
-    if not theta.is_contiguous() and not theta[0].is_contiguous():
-        theta = theta.contiguous()
+    theta = _whole_rows(theta)
     g_y, g_slope = (None, None) if grads is None else grads
     g_x, g_theta = (None, None) if grads is None else result
     job = native.SplineJob(
@@ -92,6 +99,34 @@ def _spline_vjp(
         return _vjp_torch(x, theta, g_y, g_l, bins, bound, inverse)
     out, grads = (y.contiguous(), log_det.contiguous()), (g_y.contiguous(), g_l.contiguous())
     return _call(x.contiguous(), theta, bins, bound, inverse, out, grads)
+
+
+def _spline_cuda(x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool) -> Pair:
+    if not _fuses(theta, bins):
+        return _evaluate(x, theta, bins, bound, inverse)
+    return gpu.spline().run(x.contiguous(), _whole_rows(theta), bins, bound, inverse)
+
+
+def _spline_vjp_cuda(
+    x: Tensor,
+    theta: Tensor,
+    y: Tensor,
+    log_det: Tensor,
+    g_y: Tensor,
+    g_l: Tensor,
+    bins: int,
+    bound: float,
+    inverse: bool,
+) -> Pair:
+    if not _fuses(theta, bins):
+        return _vjp_torch(x, theta, g_y, g_l, bins, bound, inverse)
+    rows = [t.contiguous() for t in (y, log_det, g_y, g_l)]
+    return gpu.spline().vjp(x.contiguous(), _whole_rows(theta), *rows, bins, bound, inverse)
+
+
+def _whole_rows(theta: Tensor) -> Tensor:
+    """Each row contiguous, however far apart they are."""
+    return theta if theta.is_contiguous() or (theta.shape[0] and theta[0].is_contiguous()) else theta.contiguous()
 
 
 def _evaluate(x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool) -> Pair:
@@ -178,19 +213,21 @@ class _FusedVjp(torch.autograd.Function):
 
 
 _DEFINITIONS = {
-    "spline": ("Tensor x, Tensor theta", _spline, _fake, _backward, _remember),
+    "spline": ("Tensor x, Tensor theta", _spline, _spline_cuda, _fake, _backward, _remember),
     "spline_vjp": (
         "Tensor x, Tensor theta, Tensor y, Tensor log_det, Tensor g_y, Tensor g_l",
         _spline_vjp,
+        _spline_vjp_cuda,
         _fake_vjp,
         _backward_vjp,
         _remember_vjp,
     ),
 }
-for _name, (_tensors, _run, _shapes, _pull, _keep) in _DEFINITIONS.items():
+for _name, (_tensors, _run, _run_cuda, _shapes, _pull, _keep) in _DEFINITIONS.items():
     _full = f"fluvial::{_name}"
     torch.library.define(_full, f"({_tensors}, int bins, float bound, bool inverse) -> (Tensor, Tensor)")
     torch.library.impl(_full, "cpu", _run)
+    torch.library.impl(_full, "cuda", _run_cuda)
     torch.library.register_fake(_full, _shapes)
     torch.library.register_autograd(_full, _pull, setup_context=_keep)  # of exported programs
     torch.library.register_vmap(_full, partial(_over_models, getattr(torch.ops.fluvial, _name)))

@@ -24,7 +24,8 @@ MIN_SIZE = 1e-3
 """Smallest width and height of a bin, as a share of the interval."""
 MIN_SLOPE = 1e-3
 """Smallest slope at a knot."""
-_UNIT_RAW = math.log(math.expm1(1 - MIN_SLOPE))  # softplus(_UNIT_RAW) + MIN_SLOPE = 1
+UNIT_RAW = math.log(math.expm1(1 - MIN_SLOPE))
+"""softplus(UNIT_RAW) + MIN_SLOPE = 1."""
 
 
 def forward(x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor]:
@@ -97,7 +98,7 @@ def _slopes(raw: Tensor, index: Tensor, bins: int) -> tuple[Tensor, Tensor]:
     circular = raw.shape[1] == bins
     left, right = (index, (index + 1) % bins) if circular else ((index - 1).clamp(min=0), index.clamp(max=bins - 2))
     picked = raw.gather(1, torch.cat((left, right), 1))
-    slopes = F.softplus(picked + _UNIT_RAW) + MIN_SLOPE
+    slopes = F.softplus(picked + UNIT_RAW) + MIN_SLOPE
     d0, d1 = slopes.unbind(1)
     if circular:
         return d0, d1
@@ -239,7 +240,7 @@ def _slopes_vjp(raw: Tensor, index: Tensor, g_d0: Tensor, g_d1: Tensor, bins: in
         left, right = (index - 1).clamp(min=0), index.clamp(max=bins - 2)
         g_d0, g_d1 = torch.where(at == 0, 0.0, g_d0), torch.where(at == bins - 1, 0.0, g_d1)
     g_raw = torch.zeros_like(raw).scatter_add_(1, left, g_d0.unsqueeze(1)).scatter_add_(1, right, g_d1.unsqueeze(1))
-    return g_raw.mul_(torch.sigmoid(raw + _UNIT_RAW))
+    return g_raw.mul_(torch.sigmoid(raw + UNIT_RAW))
 
 
 def _local_vjp(x: Tensor, b: _Bin, g_y: Tensor, g_l: Tensor) -> tuple[Tensor, ...]:

@@ -5,11 +5,14 @@ from fluvial.models.image import glow
 from fluvial.models.made import made, made_mog
 from fluvial.models.orders import OrderMixture
 from fluvial.models.pixelcnn import pixelcnn
-from fluvial.models.pixels import bits_per_dimension, sample_at_temperature
+from fluvial.models.pixels import bits_per_dimension, continuous, sample_at_temperature
 from fluvial.models.registry import (
     CLOSED_FORM,
     DEFAULT,
     DEFAULT_DISCRETE,
+    DEFAULT_IMAGE,
+    DEFAULT_MUSIC,
+    DEFAULT_SOUND,
     DISCRETE,
     IMAGE_PRESETS,
     IMAGES,
@@ -18,6 +21,7 @@ from fluvial.models.registry import (
     RECIPES,
     SOUND,
     build,
+    default_image,
     preset,
     recipe_of,
     resolve,
@@ -29,6 +33,9 @@ __all__ = [
     "CLOSED_FORM",
     "DEFAULT",
     "DEFAULT_DISCRETE",
+    "DEFAULT_IMAGE",
+    "DEFAULT_MUSIC",
+    "DEFAULT_SOUND",
     "DISCRETE",
     "IMAGES",
     "IMAGE_PRESETS",
@@ -39,6 +46,8 @@ __all__ = [
     "OrderMixture",
     "bits_per_dimension",
     "build",
+    "continuous",
+    "default_image",
     "flowpp",
     "gaussian",
     "glow",

@@ -34,6 +34,8 @@ class OrderMixture(Density):
         seed: of the M orders. They are not saved, since they follow from it.
     """
 
+    static = False
+
     def __init__(
         self,
         net: MaskedMLP,

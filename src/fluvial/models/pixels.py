@@ -7,8 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from fluvial.core import Flow, Logistic, Normal
+from fluvial.core import Chain, Density, Flow, Logistic, Normal
 from fluvial.core.transform import Shape
+from fluvial.transforms import Dequantize
 
 
 def bits_per_dimension(log_prob: Tensor, event_shape: Shape) -> Tensor:
@@ -37,3 +38,23 @@ def sample_at_temperature(density: Flow, n: int, temperature: float, context: Te
     if not isinstance(density.noise, (Normal, Logistic)):
         raise ValueError(f"temperature needs noise centred at 0, but the base is {type(density.noise).__name__}")
     return density.decode(temperature * density.noise.sample(n), context)
+
+
+def continuous(density: Density) -> Flow | None:
+    """The density of pixels with noise, x + u: what stands behind the ``Dequantize`` that ``density`` begins with.
+
+    Its parameters are those of ``density``, no copies. With it the noise is chosen by the caller: u = 1/2 for the
+    middle of each pixel's step, or noise that depends on the image alone. None for a density that begins otherwise.
+    """
+    if not isinstance(density, Flow) or not isinstance(density.transform, Chain):
+        return None
+    base, steps = density.base, list(density.transform)
+    if not steps:
+        inner = continuous(base)
+        if inner is None:
+            return None
+        base = inner
+    elif type(steps[0]) is not Dequantize:
+        return None
+    flow = Flow(Chain(*steps[1:]), base, density.event_shape, density.context_shape, density.embed)
+    return flow.train(density.training)

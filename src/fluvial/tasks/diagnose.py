@@ -195,16 +195,21 @@ def round_trip(density: Density, data: Data, scale: np.ndarray, seed: int = 0) -
     flow, rows = batches.behind_noise(density, data, seed)
     back = batches.decode(flow, batches.encode(flow, rows.x, rows.context, seed), rows.context, seed)
     unit = scale if flow is density else 1.0
-    error = np.abs(_array(back) - _array(rows.x)) / unit
-    error = np.where(np.isfinite(error), error, np.inf).max(1)
+    errors = np.abs(_array(back) - _array(rows.x)) / unit
+    return trip_of(errors, TOLERANCE, None if density.transform.bijective else _changed(density, data, seed))
+
+
+def trip_of(errors: np.ndarray, tolerance: float, changed: int | None) -> RoundTrip:
+    """Summarise the errors (N, D) of rows that were sent to their noise and back; not finite ones have failed."""
+    error = np.where(np.isfinite(errors), errors, np.inf).max(1)
     finite = error[np.isfinite(error)] if np.isfinite(error).any() else np.array([math.inf])
     return RoundTrip(
-        rows=len(data),
-        failed=int((error > TOLERANCE).sum()),
+        rows=len(error),
+        failed=int((error > tolerance).sum()),
         largest=float(finite.max()),
         high=float(np.quantile(finite, 0.99)),
         median=float(np.median(finite)),
-        changed=None if density.transform.bijective else _changed(density, data, seed),
+        changed=changed,
         errors=error,
     )
 

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-import fluvial
 from fluvial.core import Flow
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data.rolls import Rolls, read_rolls
-from fluvial.models import MUSIC, build, resolve
-from fluvial.models.registry import recipe_name
-from fluvial.tasks.fit import Lines, Progress, how_it_went, line, overruled, silent, versions
+from fluvial.models import DEFAULT_MUSIC, resolve
+from fluvial.tasks.job import Job, line
 from fluvial.tasks.music import RollModel, restore
 from fluvial.tasks.prepare import split
-from fluvial.training import Continuation, Record, Settings, Windows, train
-from fluvial.training.run import RunFolder, load_run, open_run
+from fluvial.training import Continuation, Record, Windows
 
-DEFAULT = "wavenet_made"
-"""The model of piano rolls that ``fit`` takes when none is named."""
 _KEPT = 4  # held-out pieces that a run keeps
 _SHIFT = 5  # notes up or down that a training window is moved at most; chosen on the validation pieces of JSB Chorales
 
@@ -57,62 +49,40 @@ class Transposed(Windows):
 
 def fit_rolls(
     data: object,
-    model: str | None = None,
+    model: str | None,
+    job: Job,
     *,
-    epochs: int | None = None,
-    budget: float | None = None,
-    seed: int = 0,
-    out: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    force: bool = False,
-    holdout: float = 0.1,
-    device: str | None = None,
+    context: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
-    settings: Settings | None = None,
-    progress: bool | Progress = True,
-    command: str = "",
 ) -> RollModel:
     """Learn the density of pieces: p(notes | length), exactly.
 
     Args: as of :func:`fluvial.fit`, but
         data: a .mat or .npz file (see ``data.rolls.read_rolls``). Where it tells a split, pieces for training are
-            learnt from, those for validation judge and stop the training, and those for testing are left alone.
-        holdout: share of the pieces that are kept aside where the file tells no split.
+            learnt from, those for validation judge and stop the training, and those for testing are left alone; else
+            a share of the pieces is held out.
 
     Raises:
         DataError, UsageError, RunError: as :func:`fluvial.fit`.
     """
-    settings = overruled(settings, epochs, budget, seed, device)
-    settings.torch_device()
-    name, rolls = model or DEFAULT, read_rolls(data)
-    if recipe_name(name) not in MUSIC:
-        raise UsageError(f"{name} is no model of piano rolls; there is {', '.join(sorted(MUSIC))}")
+    job.check_holdout("pieces")
+    name, rolls = model or DEFAULT_MUSIC, read_rolls(data)
+    if context:
+        raise UsageError(f"context: piano rolls have no labels; leave out {', '.join(context)}")
     if "values" in (options or {}):
         raise UsageError("option values: the rolls tell how many notes a moment has; leave it out")
-    learnt, held_out = _split(rolls, holdout, seed)
+    learnt, held_out = _split(rolls, job)
     full = resolve(name, {**(options or {}), "values": rolls.notes})
     config = json.loads(json.dumps({"model": name, "event_shape": [None], "options": full}))
-    show = Lines(lambda record: rolls_line(record, rolls.notes)) if progress is True else progress or silent
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        density = build(config)
+    density = job.build(config)
     if not isinstance(density, Flow):
         raise UsageError(f"{name} is no flow")
     fitted = RollModel(density, rolls.notes, int(np.median(learnt.lengths)), {}, rows=_kept(held_out))
-    opened = open_run(out, force=force, resume=resume) if out is not None else contextlib.nullcontext()
-    with opened as run:
-        if run is not None and run.finished:
-            return restore(load_run(run.path), run.path)
-        began = time.monotonic()
-        judge = None if held_out is None else fitted.windows(held_out)
-        records = _learn(density, config, _transposed(fitted.windows(learnt)), judge, settings, run, resume, show)
-        record = {
-            "version": fluvial.__version__,
-            "model": config,
-            "command": command,
+    judge = None if held_out is None else fitted.windows(held_out)
+
+    def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> RollModel:
+        record |= {
             "warnings": [],
-            "seed": seed,
-            "holdout": holdout,
             "sizes": {
                 "train": len(learnt),
                 "train_steps": len(learnt.values),
@@ -121,58 +91,27 @@ def fit_rolls(
                 "parameters": sum(p.numel() for p in density.parameters()),
                 "reads": fitted.reads,
             },
-            "exact": density.exact,
-            "settings": asdict(settings),
-            "training": how_it_went(records, records[-1].elapsed if records else time.monotonic() - began),
             "scores": _scores(fitted, learnt, held_out),
-            "versions": versions(),
         }
-        fitted = replace(fitted, record=record, metrics=[asdict(r) for r in records])
-        if run is not None:
-            fitted.write(run)
-    return fitted
+        return replace(fitted, record=record, metrics=metrics)
+
+    rows, words = _transposed(fitted.windows(learnt)), rolls_words(rolls.notes)
+    return job.learn(Continuation(density), config, rows, judge, words, restore, conclude)
 
 
-def rolls_line(record: Record, notes: int) -> str:
+def rolls_words(notes: int) -> Callable[[Record], str]:
     """One record in words: nats per moment."""
-    return line(record, 1 / notes, "notes")
+    return lambda record: line(record, 1 / notes, "notes")
 
 
-def _split(rolls: Rolls, holdout: float, seed: int) -> tuple[Rolls, Rolls | None]:
-    if not 0 <= holdout <= 0.5:
-        raise UsageError(f"holdout: expected a share of the pieces between 0 and 0.5, got {holdout}")
+def _split(rolls: Rolls, job: Job) -> tuple[Rolls, Rolls | None]:
     kept, aside = rolls.part("train"), rolls.part("valid")
     if not len(kept):
         free = rolls.part("")
-        kept, aside = (free[part] for part in split(len(free), holdout, seed))
+        kept, aside = (free[part] for part in split(len(free), job.holdout, job.seed))
     if not len(kept) or rolls.lengths[kept].sum() < 2:
         raise DataError("there are no two moments of music to learn from")
     return rolls.take(kept), rolls.take(aside) if len(aside) else None
-
-
-def _learn(
-    density: Flow,
-    config: Mapping[str, Any],
-    windows: Windows,
-    held_out: Windows | None,
-    settings: Settings,
-    run: RunFolder | None,
-    resume: bool,
-    show: Progress,
-) -> list[Record]:
-    """Train to the end; returns the records of whole epochs."""
-    checkpoint = None if run is None else run.checkpoint
-    tag = json.dumps(config, sort_keys=True)
-    records: list[Record] = []
-    training = train(Continuation(density), windows, held_out, settings, checkpoint, resume, tag=tag)
-    with contextlib.closing(training):
-        for record in training:
-            if record.ended:
-                records.append(record)
-                if run is not None:
-                    run.note(record)
-            show(record)
-    return records
 
 
 def _transposed(windows: Windows) -> Transposed:

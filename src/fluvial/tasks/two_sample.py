@@ -50,7 +50,7 @@ class Marginals:
 
 @dataclass(frozen=True)
 class Memorisation:
-    """Distance to the nearest training row, in standard deviations of the columns.
+    """Distance to the nearest training row, in standard deviations of the columns or another unit.
 
     Args:
         closer: share of samples nearer to a training row than the median held-out row is; 0.5 where samples are
@@ -106,11 +106,17 @@ def marginals(samples: np.ndarray, held_out: np.ndarray) -> Marginals:
     return Marginals(np.array([t.statistic for t in tests]), np.array([t.pvalue for t in tests]))
 
 
-def memorisation(samples: np.ndarray, held_out: np.ndarray, train: np.ndarray, seed: int = 0) -> Memorisation:
-    """Are samples (N, D) nearer to training rows (M, D) than held-out rows (N, D) are?"""
+def memorisation(
+    samples: np.ndarray, held_out: np.ndarray, train: np.ndarray, seed: int = 0, unit: float | None = None
+) -> Memorisation:
+    """Are samples (N, D) nearer to training rows (M, D) than held-out rows (N, D) are?
+
+    Args:
+        unit: of all distances; None for each column's standard deviation.
+    """
     from sklearn.neighbors import NearestNeighbors
 
-    scale = spread(train)
+    scale = unit or spread(train)
     near = train[np.random.default_rng(seed).permutation(len(train))[:_NEIGHBOURS]]
     search = NearestNeighbors(n_neighbors=1).fit(near / scale)
     of_samples, of_held_out = (np.sort(search.kneighbors(x / scale)[0][:, 0]) for x in (samples, held_out))

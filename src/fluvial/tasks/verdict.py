@@ -65,14 +65,14 @@ def _density(d: Diagnosis) -> Iterator[Check]:
         tail = held.trimmed_mean - held.mean
         yield Check(
             "density",
-            _grade(tail, 0.5, 5.0),
+            grade(tail, 0.5, 5.0),
             f"The rows in the tails {'weigh on' if tail > 0.5 else 'do not dominate'} the mean log-likelihood: "
             f"without 1 % at either end it is {held.trimmed_mean:.2f} in place of {held.mean:.2f}.",
             "warn above a difference of 0.5 nats, fail above 5",
         )
         yield Check(
             "density",
-            "pass" if per_column < 3 * noise else _grade(per_column, 0.1, 0.5),
+            "pass" if per_column < 3 * noise else grade(per_column, 0.1, 0.5),
             f"Training rows score {per_column:+.2f} nats per column against held-out rows: "
             f"{'overfitted' if per_column > max(0.1, 3 * noise) else 'no overfitting to speak of'}.",
             "warn above 0.1, fail above 0.5, unless within 3 standard errors",
@@ -87,19 +87,19 @@ def _density(d: Diagnosis) -> Iterator[Check]:
         off,
         f"{'Calibrated as far as chance allows' if off == 'pass' else 'Not calibrated'}: the worst "
         f"{'conditional' if c.conditional else 'position of the noise'}, {c.labels[j]}, is "
-        f"{_percent(float(c.statistic[j]))} off uniform.",
+        f"{percent(float(c.statistic[j]))} off uniform.",
         "KS distance: warn above 5 %, fail above 10 %, if significant at 1 % (Bonferroni)",
     )
     off = _significant(d.latent.radius_statistic, d.latent.radius_p_value, 1)
     r, limit = d.latent.correlation, d.latent.limit
     if r is not None and limit is not None and r > limit:
-        off = _gravest(off, _grade(r, 0.1, 0.3))
+        off = _gravest(off, grade(r, 0.1, 0.3))
     pairs = "" if r is None else f" and the largest correlation left is {r:.2f}"
     yield Check(
         "density",
         off,
         f"Seen from the noise, the joint shape {'fits' if off == 'pass' else 'does not fit'}: the radius is "
-        f"{_percent(d.latent.radius_statistic)} off chi-squared{pairs}.",
+        f"{percent(d.latent.radius_statistic)} off chi-squared{pairs}.",
         "radius as above; correlation: warn above 0.1, fail above 0.3, if significant at 5 %",
     )
 
@@ -110,7 +110,7 @@ def _sampling(d: Diagnosis, names: tuple[str, ...]) -> Iterator[Check]:
         yield Check("sampling", "fail", f"{share} samples are not finite.", "none may be")
     yield from _few("sampling", len(d.x))
     best = max(d.classifiers, key=lambda c: c.auc)
-    told: Level = "pass" if best.p_value > 0.01 / len(d.classifiers) else _grade(best.auc, 0.55, 0.65)
+    told: Level = "pass" if best.p_value > 0.01 / len(d.classifiers) else grade(best.auc, 0.55, 0.65)
     yield Check(
         "sampling",
         told,
@@ -124,17 +124,17 @@ def _sampling(d: Diagnosis, names: tuple[str, ...]) -> Iterator[Check]:
         "sampling",
         off,
         f"{'No column differs from the data by more than chance allows' if off == 'pass' else 'Columns differ'}: the "
-        f"worst, {names[m.worst]}, is {_percent(float(m.statistic[m.worst]))} off.",
+        f"worst, {names[m.worst]}, is {percent(float(m.statistic[m.worst]))} off.",
         "two-sample KS distance: warn above 5 %, fail above 10 %, if significant at 1 % (Bonferroni)",
     )
     near = d.memorisation
-    level: Level = "pass" if near.closer < 0.5 + 3 * near.error else _grade(near.closer, 0.6, 0.75)
+    level: Level = "pass" if near.closer < 0.5 + 3 * near.error else grade(near.closer, 0.6, 0.75)
     strays = near.closer < 0.5 - 3 * near.error
     said = "it repeats training rows" if level != "pass" else "it strays from them" if strays else "none are memorised"
     yield Check(
         "sampling",
         level,
-        f"{_percent(near.closer)} of samples are nearer to a training row than the median held-out row is (50 % is "
+        f"{percent(near.closer)} of samples are nearer to a training row than the median held-out row is (50 % is "
         f"expected): {said}.",
         "warn above 60 %, fail above 75 %, unless within 3 standard errors",
     )
@@ -148,7 +148,7 @@ def _numerics(d: Diagnosis, skipped: int) -> Iterator[Check]:
                 share = trip.changed / trip.rows
                 yield Check(
                     "numerics",
-                    _grade(share, 0.01, 0.05),
+                    grade(share, 0.01, 0.05),
                     f"{trip.rows - trip.changed} of {trip.rows} held-out rows come back to their own grid values.",
                     "warn below 99 %, fail below 95 %",
                 )
@@ -158,7 +158,7 @@ def _numerics(d: Diagnosis, skipped: int) -> Iterator[Check]:
 
 def _few(topic: str, rows: int) -> Iterator[Check]:
     if rows < FEW:
-        unseen = _percent(1.63 * (2 / rows) ** 0.5)
+        unseen = percent(1.63 * (2 / rows) ** 0.5)
         said = f"Only {rows} held-out rows judge it: differences below {unseen} of a distribution go unseen."
         yield Check(topic, "warn", said, f"warn below {FEW} rows")
 
@@ -167,7 +167,7 @@ def _trip(what: str, trip: RoundTrip) -> Check:
     end = f"within {trip.largest:.1g} standard deviations" if not trip.failed else f"but {trip.failed} that do not"
     return Check(
         "numerics",
-        _grade(trip.failed / trip.rows, 0.0, 0.001),
+        grade(trip.failed / trip.rows, 0.0, 0.001),
         f"All {trip.rows} {what} come back from their noise, {end}.",
         "a row fails above 0.001 standard deviations; fail above 0.1 % of rows",
     )
@@ -177,13 +177,19 @@ def _gravest(*levels: Level) -> Level:
     return _ORDER[max((_ORDER.index(level) for level in levels), default=0)]
 
 
-def _grade(value: float, warn: float, fail: float) -> Level:
+def grade(value: float, warn: float, fail: float) -> Level:
+    """Fail above ``fail`` or without a value, warn above ``warn``, else pass."""
     return "fail" if not value <= fail else "warn" if value > warn else "pass"
 
 
 def _significant(distance: float, p_value: float, tests: int) -> Level:
-    return "pass" if p_value > 0.01 / tests else _grade(distance, 0.05, 0.1)
+    return "pass" if p_value > 0.01 / tests else grade(distance, 0.05, 0.1)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share as a reader wants it.
+
+    >>> percent(0.0123)
+    '1.2 %'
+    """
     return f"{100 * share:.1f} %"

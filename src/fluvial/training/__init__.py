@@ -1,8 +1,10 @@
 """Training: objectives, the one loop, checkpoints and run folders."""
 
 from fluvial.training.objectives import negative_log_likelihood, reverse_kl, score
+from fluvial.training.progress import Record
+from fluvial.training.rows import Rows
 from fluvial.training.settings import Settings
-from fluvial.training.trainer import Data, Record, Rows, train
+from fluvial.training.trainer import Data, train
 from fluvial.training.windows import Continuation, Windows
 
 __all__ = [

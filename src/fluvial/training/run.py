@@ -20,7 +20,7 @@ from fluvial.core import Density
 from fluvial.core.errors import FluvialError, RunError
 from fluvial.models import build
 from fluvial.training.checkpoint import write_atomically
-from fluvial.training.trainer import Record
+from fluvial.training.progress import Record
 
 FORMAT = 1
 _ROOM = 1 << 30  # bytes that building a model may take beyond its weights

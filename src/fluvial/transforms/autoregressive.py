@@ -8,9 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fluvial.conditioners.conditioner import Conditioner
+from fluvial.conditioners.conditioner import Conditioner, Draw
 from fluvial.core.density import Density, Flow
 from fluvial.core.transform import Chain, Transform, by_rows, sum_event
+from fluvial.transforms.jacobi import Jacobi
 from fluvial.univariate.compiled import compiled
 from fluvial.univariate.discrete import Staircase, Tempered
 from fluvial.univariate.univariate import Univariate
@@ -23,6 +24,11 @@ class Autoregressive(Transform):
     ``Inverse`` of this (Papamakarios et al. 2017, arXiv 1705.07057; Kingma et al. 2016, arXiv 1606.04934).
     """
 
+    solver: Jacobi | None = None
+    """Set one, and ``inverse`` finds x by passes over all positions where no gradient is wanted."""
+    passes: int | None = None
+    """How many the solver's last inverse took."""
+
     def __init__(self, conditioner: Conditioner, univariate: Univariate) -> None:
         super().__init__()
         self.conditioner, self.univariate = conditioner, univariate
@@ -32,21 +38,30 @@ class Autoregressive(Transform):
         return by_rows(self._at_once, x, context)
 
     def _at_once(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        z, log_det = self.univariate.forward(x, self.conditioner(x, context))
+        z, log_det = self.univariate.forward(x, self._theta(x, context))
         return z, sum_event(log_det)
+
+    def _theta(self, x: Tensor, context: Tensor | None) -> Tensor:
+        """In float32 at least: autocast stays inside the network."""
+        theta = self.conditioner(x, context)
+        return theta.float() if theta.dtype in (torch.float16, torch.bfloat16) else theta
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
         order = self.conditioner.order
         if order is not None and not torch.equal(order, torch.arange(order.numel(), device=order.device)):
             return None
-        return self.univariate.forward(x, self.conditioner(x, context))
+        return self.univariate.forward(x, self._theta(x, context))
 
     def log_mass(self, x: Tensor, context: Tensor | None = None) -> Tensor | None:
         if not isinstance(self.univariate, Staircase):
             return None
-        return sum_event(self.univariate.log_prob(x, self.conditioner(x, context)))
+        return sum_event(self.univariate.log_prob(x, self._theta(x, context)))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if self.solver is not None and self.bijective and not torch.is_grad_enabled():
+            found = self.solver.solve(lambda x: self.univariate.inverse(z, self._theta(x, context)), z)
+            self.passes = found.passes
+            return found.x, found.log_det
         found = self.conditioner.invert(z, context, compiled(self.univariate), self._walked)
         return self._walked(z, context) if found is None else found
 
@@ -76,9 +91,14 @@ class Autoregressive(Transform):
             columns = iter(z)
             first = next(columns)
             columns, like = _behind(first, columns), first.unsqueeze(1)
+        draw = self.conditioner.drawer(like, context, compiled(self.univariate))
+        if draw is not None:
+            yield from _drawn(draw, columns, known)
+            return
         step, x = self.conditioner.stepper(like, context), None
+        places = None if order is None else order.tolist()
         for i, column in enumerate(columns):
-            theta, at = step(x), i if order is None else int(order[i])
+            theta, at = step(x), i if places is None else places[i]
             x, log_det = self.univariate.inverse(column, theta)
             if known is not None and at < known.shape[1]:
                 x = torch.where(known[:, at].isnan(), x, known[:, at])
@@ -127,3 +147,10 @@ def spine(density: Density) -> Spine | None:
 def _behind(first: Tensor, rest: Iterator[Tensor]) -> Iterator[Tensor]:
     yield first
     yield from rest
+
+
+def _drawn(draw: Draw, columns: Iterator[Tensor], known: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+    for i, column in enumerate(columns):
+        given = None if known is None or i >= known.shape[1] else known[:, i : i + 1]
+        x, log_det = draw(column.unsqueeze(1), given)
+        yield x[:, 0], log_det[:, 0]

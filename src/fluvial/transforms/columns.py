@@ -91,6 +91,8 @@ class _Numbers:
     gridded: Tensor
     one_sided: Tensor
     two_sided: Tensor
+    bounded: bool
+    """Whether any column has a bound."""
 
     @classmethod
     def of(cls, maps: Sequence[ColumnMap], device: torch.device | None = None) -> _Numbers:
@@ -118,11 +120,14 @@ class _Numbers:
             gridded=row([m.step is not None for m in maps]),
             one_sided=row(one),
             two_sided=row(both),
+            bounded=any(one) or any(both),
         )
 
 
 def _unbound(x: Tensor, n: _Numbers) -> tuple[Tensor, Tensor]:
     """Unbounded values and their elementwise log-det; -inf where x lies outside its bounds, never NaN."""
+    if not n.bounded:
+        return x, torch.zeros_like(x)
     distance = (x - n.origin) * n.sign  # from the bound, for columns that have one
     u = (distance / n.curve).clamp(min=_EDGE)
     log_share = torch.log(-torch.expm1(-u))
@@ -155,6 +160,7 @@ class Columns(Transform):
             raise ValueError("maps: expected one for each column, got none")
         self.maps = tuple(maps)
         self.bijective = self.exact = filled or all(m.step is None for m in maps)
+        self._numbers: dict[torch.device, _Numbers] = {}  # in float64 whatever the model's dtype, so not buffers
         self.register_buffer("like", torch.zeros(()), persistent=False)
         self.like: Tensor
 
@@ -168,7 +174,7 @@ class Columns(Transform):
         return z, log_det.sum(1)
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        n = _Numbers.of(self.maps, x.device)
+        n = self._on(x.device)
         x = x.double()
         if not self.exact:
             x = self.fill(x, torch.rand_like(x))
@@ -176,13 +182,21 @@ class Columns(Transform):
         z = (z - n.location) / n.scale
         return z.to(self.like.dtype), (log_det - n.scale.log()).to(self.like.dtype)
 
+    def _on(self, device: torch.device) -> _Numbers:
+        """The maps' numbers on this device, copied there once: a copy at each call would wait for the device."""
+        if torch.compiler.is_compiling():
+            return _Numbers.of(self.maps, device)
+        if device not in self._numbers:
+            self._numbers[device] = _Numbers.of(self.maps, device)
+        return self._numbers[device]
+
     def fill(self, x: Tensor, share: Tensor) -> Tensor:
         """Grid values moved into their cells by ``share`` (broadcast over rows, in [0, 1)) of a step."""
-        n = _Numbers.of(self.maps, x.device)
+        n = self._on(x.device)
         return torch.where(n.gridded, _snap(x, n) + n.step * share, x)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        n = _Numbers.of(self.maps, z.device)
+        n = self._on(z.device)
         y = z.double() * n.scale + n.location
         scaled = y * n.sign / n.curve
         positive = n.origin - n.sign * n.curve * F.logsigmoid(-scaled)

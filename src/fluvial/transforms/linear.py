@@ -61,7 +61,9 @@ class LULinear(Transform):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         lower, upper, diagonal = self._factors()
-        return F.linear(F.linear(x, upper), lower, self.bias), diagonal.log().sum().expand(x.shape[0])
+        with torch.autocast(x.device.type, enabled=False):  # the values themselves must not be rounded
+            z = F.linear(F.linear(x, upper), lower, self.bias)
+        return z, diagonal.log().sum().expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         lower, upper, diagonal = self._factors()

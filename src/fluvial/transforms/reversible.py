@@ -38,6 +38,7 @@ class Reversible(Chain):
     tolerance = 1e-3
     """Largest error of a rebuilt number, relative to 1 + its size, in float32; a hundred times that under autocast,
     where a network may round a rebuilt input differently, and a thousandth in float64."""
+    static = False  # the backward pass looks at what it rebuilt
 
     def __init__(self, chain: Chain) -> None:
         super().__init__(*chain)

@@ -1,13 +1,14 @@
-"""Which maps the compiled sweep knows, and their numbers."""
+"""Which maps the compiled kernels know, and their numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from fluvial.kernels.sweep import Map
+from fluvial.kernels.maps import Map
 from fluvial.univariate.affine import Affine, ExpScale, Gate, Shift, SigmoidScale, TanhScale
-from fluvial.univariate.discrete import Bernoulli, Categorical
+from fluvial.univariate.discrete import Bernoulli, Categorical, DiscretizedLogistics, Tempered
 from fluvial.univariate.spline import RQSpline
 from fluvial.univariate.univariate import Univariate
 
@@ -22,6 +23,11 @@ def _affine(affine: Affine) -> Map | None:
     return rules[type(scale)](scale) if type(scale) in rules else None
 
 
+def _tempered(tempered: Tempered) -> Map | None:
+    inner = compiled(tempered.univariate)
+    return inner and replace(inner, temperature=tempered.temperature * inner.temperature)
+
+
 # by exact type: a subclass may compute something else
 _MAPS: dict[type, Callable[[Any], Map | None]] = {
     Shift: lambda _: Map("shift"),
@@ -30,10 +36,12 @@ _MAPS: dict[type, Callable[[Any], Map | None]] = {
     RQSpline: lambda spline: Map("spline", spline.bound, bins=spline.bins),
     Bernoulli: lambda _: Map("bernoulli"),
     Categorical: lambda _: Map("categorical"),
+    DiscretizedLogistics: lambda m: Map("logistics", m.levels, m.floor, m.components),
+    Tempered: _tempered,
 }
 
 
 def compiled(univariate: Univariate) -> Map | None:
-    """How the compiled sweep calls ``univariate``; None if it does not know it."""
+    """How the compiled kernels call ``univariate``; None if they do not know it."""
     describe = _MAPS.get(type(univariate))
     return describe(univariate) if describe else None

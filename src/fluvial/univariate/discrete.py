@@ -124,6 +124,7 @@ class Categorical(Staircase):
 
     def _read(self, z: Tensor, theta: Tensor) -> Tensor:
         tops = theta.double().softmax(1).cumsum(1)
+        z = z.clamp(min=torch.finfo(z.dtype).tiny)  # 0 lies on the step of the first class that is not barred
         # over the sum, so that the last class which is not barred ends at 1 exactly
         return (z.unsqueeze(1) > tops[:, :-1] / tops[:, -1:]).sum(1)
 

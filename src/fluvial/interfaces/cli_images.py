@@ -1,0 +1,118 @@
+"""Commands that are about images alone: interpolate and edit. Each writes one strip of images."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from fluvial.interfaces.words import parse_assignments
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_Number = Annotated[int, Parameter(name=["--number", "-n"])]
+_Out = Annotated[Path | None, Parameter(name=["--out", "-o"])]
+
+
+def interpolate(
+    run: Path,
+    first: Path,
+    second: Path,
+    /,
+    *,
+    number: _Number = 8,
+    straight: Annotated[bool, Parameter(negative=())] = False,
+    context: str | None = None,
+    seed: int = 0,
+    out: _Out = None,
+) -> None:
+    """Images on the way from one to another through the noise of a model of images.
+
+    Parameters
+    ----------
+    run
+        Run folder of a fit.
+    first, second
+        Image files.
+    number
+        How many images, the two ends included.
+    straight
+        Along a straight line, whose middle is smoother than images are, and not along a great circle.
+    context
+        Labels of both images, such as digit=7. None: told as at the fit.
+    seed
+        Of the noise that makes pixels continuous.
+    out
+        PNG file. None: interpolation.png in the run folder.
+    """
+    from fluvial.interfaces.commands_image import image_run
+    from fluvial.tasks.latent import arc
+    from fluvial.tasks.latent import straight as line
+
+    model, path = image_run(run), line if straight else arc
+    strip = model.interpolate(first, second, number, _labels(context), path, seed)
+    _write(strip, out or run / "interpolation.png")
+
+
+def edit(
+    run: Path,
+    image: Path,
+    /,
+    *,
+    positives: Path,
+    negatives: Path,
+    strength: float = 1.0,
+    number: _Number = 7,
+    context: str | None = None,
+    seed: int = 0,
+    out: _Out = None,
+) -> None:
+    """An image with less and with more of an attribute that examples show.
+
+    Parameters
+    ----------
+    run
+        Run folder of a fit.
+    image
+        Image file.
+    positives, negatives
+        Folders of images with and without the attribute, some dozens each, alike in everything else.
+    strength
+        Of the last image; 1 adds the mean difference between the examples. The first takes as much away.
+    number
+        How many images; in the middle of an odd number stands the image itself.
+    context
+        Labels of all images, such as digit=7. None: told as at the fit.
+    seed
+        Of the noise that makes pixels continuous.
+    out
+        PNG file. None: edit.png in the run folder.
+    """
+    from fluvial.core.errors import UsageError
+    from fluvial.interfaces.commands_image import image_run
+
+    if number < 2:
+        raise UsageError(f"expected at least 2 images, got {number}")
+    model, labels = image_run(run), _labels(context)
+    found = model.attribute(positives, negatives, labels, seed)
+    told = f"the direction is {found.length:.2f} long; chance alone makes it {found.by_chance:.2f}"
+    print(told + ("" if found.length > 2 * found.by_chance else ": give more examples"), file=sys.stderr)
+    strengths = [strength * (2 * i / (number - 1) - 1) for i in range(number)]
+    _write(model.edit(image, found, strengths, labels, seed), out or run / "edit.png")
+
+
+def _labels(context: str | None) -> dict[str, object] | None:
+    return parse_assignments(context.split(",")) if context else None
+
+
+def _write(strip: np.ndarray, out: Path) -> None:
+    from fluvial.core.errors import DataError
+    from fluvial.data.image_files import grid, write_png
+
+    if out.suffix.lower() != ".png":
+        raise DataError(f"{out}: the strip is written as a .png file")
+    write_png(out, grid(strip, len(strip)))
+    print(out)

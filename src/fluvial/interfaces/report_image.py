@@ -1,0 +1,128 @@
+"""The report on a model of images: one page to look at, and to judge it by."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fluvial.interfaces.page import Words, need_extras, plus_minus, write_page
+from fluvial.tasks.diagnose import numbers
+from fluvial.tasks.diagnose_image import COOL, TOLERANCE, ImageDiagnosis, diagnose_image
+from fluvial.tasks.image import ImageModel
+from fluvial.tasks.verdict_image import judge_image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_TOPICS: dict[str, Words] = {
+    "density": (
+        "Its likelihoods can be trusted.",
+        "Use its likelihoods with care.",
+        "Do not rely on its likelihoods.",
+    ),
+    "sampling": (
+        "Its samples look like the data.",
+        "Look closely before you use its samples.",
+        "Its samples differ from the data.",
+    ),
+    "numerics": (
+        "Its arithmetic holds.",
+        "Its arithmetic holds, with exceptions.",
+        "Its arithmetic fails on some images.",
+    ),
+}
+_BULKY = frozenset({"foreign", "neighbours", "cool", "ways", "scales", "bits", "train_bits"})
+
+
+def write_image_report(model: ImageModel, folder: Path) -> Path:
+    """Write ``report.html``, ``report.json`` and ``figures/``; the page is self-contained.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        RunError: the run kept too few images, or a file cannot be written. UsageError: an extra is not installed.
+    """
+    need_extras()
+    d = diagnose_image(model, int(model.record.get("seed") or 0))
+    checks = judge_image(d, int((model.record.get("training") or {}).get("skipped") or 0))
+    content = {"diagnosis": _numbers(d), "record": model.record}
+    return write_page(folder, "report_image.html.j2", _figures(model, d), checks, _TOPICS, content, _facts(model, d))
+
+
+def _figures(model: ImageModel, d: ImageDiagnosis) -> dict[str, Figure]:
+    from fluvial.interfaces import figures_image as figures
+
+    epochs = [m for m in model.metrics if m["ended"]]
+    unit = model.schema.numbers * math.log(2)
+    yardsticks = {"compressor": d.compressor, "histogram of pixels": d.histogram}
+    drawn = {
+        "samples": figures.samples(model, d),
+        "neighbours": figures.neighbours(model, d),
+        "memorisation": figures.memorisation(d.memorisation),
+        "training": figures.training_curve(epochs, unit, yardsticks),
+        "likelihoods": figures.likelihoods(d),
+        "extremes": figures.extremes(model, d),
+        "interpolations": figures.interpolations(model, d),
+        "noise": figures.noise(d, model.density.noise),
+        "round_trip": figures.round_trip(d),
+    }
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def _facts(model: ImageModel, d: ImageDiagnosis) -> dict[str, Any]:
+    record, schema, sizes = model.record, model.schema, model.record.get("sizes") or {}
+    channels, height, width = schema.shape
+    per_dimension = f"{d.bits.mean():.3f} ± {d.error:.3f}" if np.isfinite(d.bits).all() else "not finite"
+    nats = d.bits * schema.numbers * math.log(2)
+    return {
+        "d": d,
+        "title": f"fluvial {(record.get('model') or {}).get('model') or 'model'}",
+        "parameters": f"{sum(p.numel() for p in model.density.parameters()):,}",
+        "shape": f"{width} x {height}, {'grey' if channels == 1 else 'colour'}, {schema.bits} bits",
+        "numbers": f"{schema.numbers:,}",
+        "given": list(schema.context),
+        "augmentation": schema.augmentation,
+        "exact": model.exact,
+        "bits": per_dimension,
+        "scores": [
+            ("this model ± standard error over images", per_dimension),
+            ("this model, training images", f"{d.train_bits.mean():.3f}"),
+            ("lossless compression of each image (PNG's filters, deflate)", f"{d.compressor:.3f}"),
+            ("pixels one by one, from their histogram", f"{d.histogram:.3f}"),
+            ("pixels as they are", f"{schema.bits:.0f}"),
+        ],
+        "nats": plus_minus(-float(nats.mean()), d.error * schema.numbers * math.log(2)),
+        "foreign": [
+            (f.name, f"{np.median(f.bits):.3f}", f"{100 * f.likelier:.0f} %", f"{f.typicality:.3f}", f"{f.excess:.3f}")
+            for f in d.foreign
+        ],
+        "cool": COOL,
+        "tolerance": f"{TOLERANCE:g}",
+        "train": f"{sizes.get('train') or 0:,}",
+        "held_out": f"{len(d.bits):,}",
+        "notes": record.get("warnings") or [],
+        "command": record.get("command") or "",
+        "seed": record.get("seed"),
+        "versions": record.get("versions") or {},
+        "record": json.dumps(record, indent=2, ensure_ascii=False, default=str),
+    }
+
+
+def _numbers(d: ImageDiagnosis) -> dict[str, Any]:
+    """The diagnosis as plain JSON, without the pictures."""
+    return {
+        **{k: v for k, v in numbers(d).items() if k not in _BULKY},
+        "bits_per_dimension": {"mean": float(d.bits.mean()), "standard_error": d.error, "images": len(d.bits)},
+        "train_bits_per_dimension": float(d.train_bits.mean()),
+        "foreign": [
+            {"name": f.name, "bits": f.bits.tolist(), "likelier": f.likelier, "typicality": f.typicality}
+            | {"excess": f.excess}
+            for f in d.foreign
+        ],
+        "scales": [{"numbers": s.numbers, "distance": s.distance} for s in d.scales],
+    }

@@ -1,0 +1,249 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Generator
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fluvial.core import Density
+from fluvial.core.errors import RunError
+from fluvial.training import checkpoint as files
+from fluvial.training.device import DeviceUpdate
+from fluvial.training.progress import Progress, Record
+from fluvial.training.rows import Rows
+from fluvial.training.schedule import CUT, Schedule
+from fluvial.training.settings import Settings
+from fluvial.training.update import Update
+from fluvial.transforms.normalization import needs_statistics, refresh_statistics
+
+_BAD_STEPS, _ROLLBACKS = 3, 20
+_SMALL = 2e9  # operations of a step below which a second thread costs more than it gives
+
+
+class Loop:
+    """Steps, evaluations and checkpoints of one run; see ``train``."""
+
+    def __init__(
+        self,
+        density: Density,
+        data: Rows,
+        held_out: Rows | None,
+        settings: Settings,
+        path: Path | None,
+        tag: str,
+    ) -> None:
+        self.settings, self.path, self.device = settings, path, settings.torch_device()
+        self.tag, self.digest = tag, "" if path is None else data.digest()
+        self.density = density.to(self.device)
+        self.data = data.to(self.device)
+        self.held_out = None if held_out is None else held_out.to(self.device)
+        self.batch_size = settings.batch_size or data.batch_size
+        self.batches = len(data.batches(torch.arange(len(data)), self.batch_size))
+        self.schedule = Schedule(settings, self.batches)
+        kind = DeviceUpdate if self.device.type == "cuda" else Update
+        self.update = kind(self.density, settings, settings.decay(*data.size), self.device)
+        self.progress = Progress()
+        self.best = _copied(density)
+        self.began = time.monotonic()
+        self.clean = True  # False only while weights and counters are out of step
+
+    @property
+    def threads(self) -> int:
+        """One for small steps, whose threads would mostly wait for each other, and for a busy core to come free."""
+        work = 6 * self.data.count() / self.batches * sum(p.numel() for p in self.update.parameters)
+        return 1 if work < _SMALL else torch.get_num_threads()
+
+    def start(self) -> Record:
+        """Data-dependent initialisation and the score before training."""
+        with self._private_randomness():
+            torch.manual_seed(self.settings.seed)
+            order = _order(len(self.data), self.settings.seed, 0)
+            most = max(self.batch_size, self.data.initial)
+            index = self.data.batches(order, most)[0][:most]
+            self.density.eval()
+            self.density.initialize(*self.data.rows(index, self.device))
+        self.update.begin()
+        return self._end_epoch(self._evaluate())
+
+    def run(self, every: float, pulse: float) -> Generator[Record]:
+        """Train to the end, whoever stops it: a checkpoint each ``every`` seconds, a record each ``pulse``."""
+        try:
+            self._save()
+            saved = time.monotonic()
+            while not self.schedule.finished(self.progress, self._elapsed()):
+                record = self._advance(min(pulse, every))
+                if time.monotonic() - saved >= every:
+                    self._save()
+                    saved = time.monotonic()
+                yield record
+            self._save()
+        except (KeyboardInterrupt, GeneratorExit):
+            if self.clean:
+                self._save()
+            raise
+        finally:
+            self.density.load_state_dict(self.best)
+            self.density.eval()
+
+    def _advance(self, seconds: float) -> Record:
+        """Steps for some seconds, or to the epoch's end if that comes first."""
+        p = self.progress
+        until = time.monotonic() + seconds
+        order = _order(len(self.data), self.settings.seed, p.epoch + 1)
+        parts = self.data.batches(order, self.batch_size)
+        self.density.train()
+        with self._private_randomness():
+            while p.batch < len(parts) and not self.schedule.out_of_time(self._elapsed()):
+                self._step(parts[p.batch])
+                if time.monotonic() >= until and p.batch < len(parts):
+                    self.update.read(p)
+                    return self._record(ended=False)
+        self.update.read(p)
+        held_out = self._evaluate()  # before anything moves, so that an interruption here loses nothing
+        self.clean = False
+        p.epoch, p.batch = p.epoch + 1, 0
+        record = self._end_epoch(held_out)
+        self.clean = True
+        return record
+
+    def _step(self, index: Tensor) -> None:
+        p = self.progress
+        torch.manual_seed(_mixed(self.settings.seed, p.epoch + 1, p.batch))
+        units = self.data.count(index)
+        self.update.compute(*self.data.rows(index, self.device), units)
+        self.clean = False
+        self.update.apply(units, self.schedule.learning_rate(p, self._elapsed()), p)
+        if (p.step + 1) % self.update.every == 0:
+            self.update.read(p)
+            if p.bad_steps >= _BAD_STEPS:
+                self._roll_back()
+        p.step, p.batch = p.step + 1, p.batch + 1
+        self.clean = True
+
+    def _roll_back(self) -> None:
+        """Back to the best weights with half the learning rate and no momentum."""
+        p = self.progress
+        p.bad_steps, p.rollbacks, p.learning_scale = 0, p.rollbacks + 1, 0.5 * p.learning_scale
+        if p.rollbacks > _ROLLBACKS:
+            raise RunError(
+                f"training did not stay finite: {p.skipped} of {p.step} steps were skipped and "
+                f"{_ROLLBACKS} returns to earlier weights did not help; look for extreme values in the data"
+            )
+        self.update.write(p)
+        self.update.restore(self.best)
+
+    def _end_epoch(self, held_out: float | None) -> Record:
+        """Note the score, keep a true copy of the best weights, lower the learning rate on a plateau."""
+        p = self.progress
+        mean = p.loss / p.rows if p.rows else None
+        p.held_out = held_out
+        judge = p.held_out if self.held_out is not None else mean
+        if judge is not None and judge < p.best:
+            p.best, p.best_epoch, self.best = judge, p.epoch, _copied(self.update.judged)
+        elif self.schedule.stalls(p):
+            p.cuts, p.cut_epoch, p.learning_scale = p.cuts + 1, p.epoch, CUT * p.learning_scale
+            self.update.restore(self.best)
+        record = self._record(ended=True)
+        p.records.append(asdict(record))
+        p.loss, p.rows = 0.0, 0
+        self.update.write(p)
+        return record
+
+    def _evaluate(self) -> float | None:
+        judged = self.update.judged
+        if needs_statistics(judged):
+            with self._private_randomness():
+                torch.manual_seed(self.settings.seed)
+                refresh_statistics(judged, *self.data.rows(torch.arange(self.data.measured), self.device))
+        if self.held_out is None:
+            return None
+        value = -self.held_out.score(judged, self.settings.seed)
+        return value if math.isfinite(value) else None
+
+    def _elapsed(self) -> float:
+        return self.progress.elapsed + time.monotonic() - self.began
+
+    def _record(self, ended: bool) -> Record:
+        p, elapsed = self.progress, self._elapsed()
+        share = self.schedule.share(p, elapsed)
+        return Record(
+            epoch=p.epoch if ended else p.epoch + 1,
+            step=p.step,
+            ended=ended,
+            train=p.loss / p.rows if p.rows else None,
+            held_out=p.held_out,
+            best=p.best if math.isfinite(p.best) else None,
+            best_epoch=p.best_epoch,
+            rows_per_second=p.step * self.data.count() / self.batches / max(elapsed, 1e-9),
+            elapsed=elapsed,
+            left=elapsed * (1 - share) / share if share > 0 else None,
+            skipped=p.skipped,
+            learning_rate=self.schedule.learning_rate(p, elapsed),
+        )
+
+    def _private_randomness(self) -> Any:  # noqa: ANN401  (a context manager without a public type)
+        return torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
+
+    def _save(self) -> None:
+        if self.path is None:
+            return
+        self.update.read(self.progress)
+        progress = {**asdict(self.progress), "elapsed": self._elapsed()}
+        files.save(
+            self.path,
+            {
+                "settings": asdict(self.settings),
+                "tag": self.tag,
+                "data": self.digest,
+                "progress": progress,
+                "best": self.best,
+                **self.update.state(),
+            },
+        )
+
+    def load(self) -> None:
+        """Continue where the checkpoint stands."""
+        if self.path is None:
+            return
+        state = files.load(self.path)
+        for name, value in asdict(self.settings).items():
+            if name != "device" and state["settings"].get(name) != value:
+                raise RunError(
+                    f"{self.path} was made with {name}={state['settings'].get(name)!r}, not {value!r}: "
+                    "resume with the same settings, or start again"
+                )
+        if state["tag"] != self.tag:
+            raise RunError(f"{self.path} is of another model or other options: resume with the same, or start again")
+        if state["data"] != self.digest:
+            raise RunError(f"{self.path} was made with other training rows: resume with the same data, or start again")
+        try:
+            self.progress = Progress(**{f.name: state["progress"][f.name] for f in fields(Progress)})
+            self.update.load(state)
+            self.update.write(self.progress)
+            self.best = state["best"]
+        except (RuntimeError, KeyError, TypeError, ValueError):
+            raise RunError(
+                f"{self.path} belongs to another model: resume with the same model, or start again"
+            ) from None
+        self.began = time.monotonic()
+
+
+def _order(rows: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(rows, generator=torch.Generator().manual_seed(_mixed(seed, epoch, -1)))
+
+
+def _mixed(seed: int, epoch: int, batch: int) -> int:
+    """One seed for one batch: neighbouring numbers give unrelated streams."""
+    return int.from_bytes(hashlib.blake2b(f"{seed} {epoch} {batch}".encode(), digest_size=7).digest())
+
+
+def _copied(density: Density) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in density.state_dict().items()}

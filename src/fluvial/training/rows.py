@@ -1,0 +1,63 @@
+"""What the training loop asks of its data."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from fluvial.core import Density
+
+
+class Rows(Protocol):
+    """What the loop asks of its data. A row may stand for many units, such as the samples of a sound.
+
+    Scores are means over units, so they do not depend on how units are put together in rows.
+    """
+
+    def __len__(self) -> int: ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Independent units and the numbers in each, which decide on the weight decay."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Rows a step, where the settings leave it open."""
+        ...
+
+    @property
+    def initial(self) -> int:
+        """Rows that data-dependent initialisation reads."""
+        ...
+
+    @property
+    def measured(self) -> int:
+        """Rows that BatchNorm's statistics for evaluation are taken over."""
+        ...
+
+    def rows(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor | None]:
+        """The rows with these numbers and their context, on ``device``; any noise from torch's generator."""
+        ...
+
+    def count(self, index: Tensor | None = None) -> int:
+        """Units in these rows, or in all."""
+        ...
+
+    def batches(self, order: Tensor, size: int) -> list[Tensor]:
+        """All rows in batches, in an order that is a function of ``order``."""
+        ...
+
+    def score(self, density: Density, seed: int) -> float:
+        """Mean of log p over all units, nats."""
+        ...
+
+    def digest(self) -> str:
+        """A fingerprint, to tell whether a run goes on with the rows that it began with."""
+        ...
+
+    def to(self, device: torch.device) -> Rows:
+        """The same rows, where ``rows`` gets them quickest."""
+        ...

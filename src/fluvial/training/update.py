@@ -1,0 +1,131 @@
+"""What one batch does to a density: gradients, clipping, a step of the optimiser and of the average."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel
+
+from fluvial.core import Density
+from fluvial.training.objectives import negative_log_likelihood
+from fluvial.training.progress import Progress
+from fluvial.training.settings import Settings
+
+
+class Update:
+    """Steps whose loss is looked at before the weights move: a step that is not finite is left out.
+
+    Args:
+        decay: weight decay.
+        device: where the density is.
+    """
+
+    every = 1
+    """Steps from one look at the counters to the next."""
+
+    def __init__(self, density: Density, settings: Settings, decay: float, device: torch.device) -> None:
+        self.density, self.settings, self.device = density, settings, device
+        self.parameters = [p for p in density.parameters() if p.requires_grad]
+        self.optimizer = self._optimizer(decay)
+        self.averaged = AveragedModel(density, multi_avg_fn=_average(settings.ema)) if settings.ema else None
+        self.value = self.size = 0.0
+
+    @property
+    def judged(self) -> Density:
+        """What is evaluated and kept."""
+        return self.density if self.averaged is None else self.averaged.module  # pyright: ignore
+
+    def begin(self) -> None:
+        """The average starts at the initialised density."""
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.density)
+
+    def compute(self, x: Tensor, context: Tensor | None, units: int) -> None:
+        """Loss and gradients of one batch; nothing is changed yet."""
+        self.optimizer.zero_grad()
+        loss = self._loss(x, context, units)
+        loss.backward()
+        norm = clip_grad_norm_(self.parameters, self.settings.clip or math.inf)
+        self.value, self.size = torch.stack((loss.detach(), norm)).tolist()
+
+    def apply(self, units: int, learning_rate: float, p: Progress) -> None:
+        """Move the weights, or count a step that is not finite."""
+        if not (math.isfinite(self.value) and math.isfinite(self.size)):
+            p.skipped, p.bad_steps = p.skipped + 1, p.bad_steps + 1
+            return
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.density)
+        p.loss, p.rows, p.bad_steps = p.loss + self.value * units, p.rows + units, 0
+
+    def read(self, p: Progress) -> None:
+        """Bring loss, rows and counters of ``p`` up to date."""
+
+    def write(self, p: Progress) -> None:
+        """Take over loss, rows and counters of ``p``."""
+
+    def restore(self, weights: dict[str, Tensor]) -> None:
+        """Go back to these weights, with no momentum."""
+        self.density.load_state_dict(weights)
+        for state in self.optimizer.state.values():
+            for value in state.values():  # in place, since a recorded step knows these very tensors
+                value.zero_()
+        if self.averaged is not None:
+            self.averaged.module.load_state_dict(weights)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {
+            "model": self.density.state_dict(),
+            "averaged": None if self.averaged is None else self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.density.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
+
+    def _loss(self, x: Tensor, context: Tensor | None, units: int) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.amp):
+            return negative_log_likelihood(self.density, x, context) * (x.shape[0] / units)
+
+    def _optimizer(self, decay: float) -> torch.optim.Optimizer:
+        groups = parameter_groups(self.parameters, decay)
+        try:
+            return optimizer_kind(self.settings)(groups, self.settings.learning_rate, fused=True)
+        except RuntimeError:  # a device without the fused step
+            return optimizer_kind(self.settings)(groups, self.settings.learning_rate, foreach=True)
+
+
+def optimizer_kind(settings: Settings) -> type[torch.optim.Adam]:
+    """The optimiser that the settings name."""
+    return torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+
+
+def parameter_groups(parameters: list[torch.nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    """Weights decay; biases, shifts and scales, which have one axis, do not."""
+    return [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _average(decay: float) -> Callable[[PARAM_LIST, PARAM_LIST, Tensor | int], None]:
+    """An exponential average whose window grows with the first steps, so that short runs do not lag behind."""
+
+    @torch.no_grad()
+    def update(averaged: PARAM_LIST, current: PARAM_LIST, steps: Tensor | int) -> None:
+        n = float(steps)
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + n) / (10 + n)))  # pyright: ignore
+
+    return update
