@@ -39,6 +39,7 @@ from fluvial.training import Data, Settings, device
 from fluvial.training.loop import Loop
 from fluvial.transforms import Autoregressive
 
+Steps = Callable[[int], None]
 ZOO = Path(__file__).parents[1] / "tests"
 
 
@@ -193,11 +194,11 @@ def train(run: Run) -> None:
     for family in SIZES:
         for precision in ("highest", "high"):
             torch.set_float32_matmul_precision(precision)
-            subjects = {"fluvial": _ours(run, family), "zuko": _theirs(run, family)}
+            subjects = {"fluvial": partial(_ours, run, family), "zuko": partial(_theirs, run, family)}
             if precision == "high":
-                subjects["fluvial-bf16"] = _ours(run, family, amp=True)
+                subjects["fluvial-bf16"] = partial(_ours, run, family, amp=True)
             elif family == "nsf":
-                subjects["fluvial-eager"] = _ours(run, family, recorded=False)
+                subjects["fluvial-eager"] = partial(_ours, run, family, recorded=False)
             _compare(run, "train", family, precision, subjects)
     torch.set_float32_matmul_precision("highest")
 
@@ -214,8 +215,8 @@ def compiled(run: Run) -> None:
 
 def compiled_here(run: Run) -> None:
     for mode in (None, "reduce-overhead"):
-        subjects = {"fluvial": _ours(run, "nsf"), "zuko-compiled": _theirs(run, "nsf", compile_as=mode or "default")}
-        _compare(run, "compiled", "nsf", str(mode), subjects)
+        theirs = partial(_theirs, run, "nsf", compile_as=mode or "default")
+        _compare(run, "compiled", "nsf", str(mode), {"fluvial": partial(_ours, run, "nsf"), "zuko-compiled": theirs})
 
 
 def sample(run: Run) -> None:
@@ -270,7 +271,7 @@ def _loop(run: Run, family: str, features: int, batch: int, amp: bool = False) -
     return loop, loop.data.batches(torch.arange(len(data)), batch)
 
 
-def _ours(run: Run, family: str, amp: bool = False, recorded: bool = True) -> Callable[[int], None]:
+def _ours(run: Run, family: str, amp: bool = False, recorded: bool = True) -> Steps:
     loop, parts = _loop(run, family, 8 if run.tiny else 63, 64 if run.tiny else 4096, amp)
     if not recorded:
         loop.update.records = False  # pyright: ignore
@@ -282,7 +283,7 @@ def _ours(run: Run, family: str, amp: bool = False, recorded: bool = True) -> Ca
     return steps
 
 
-def _theirs(run: Run, family: str, compile_as: str | None = None) -> Callable[[int], None]:
+def _theirs(run: Run, family: str, compile_as: str | None = None) -> Steps:
     torch.manual_seed(0)
     features, batch = (8, 64) if run.tiny else (63, 4096)
     size = peers.Size(family, features, 2 if run.tiny else SIZES[family], (32, 32) if run.tiny else (256, 256))
@@ -307,19 +308,20 @@ def _theirs(run: Run, family: str, compile_as: str | None = None) -> Callable[[i
     return steps
 
 
-def _compare(run: Run, part: str, family: str, precision: str, subjects: dict[str, Callable[[int], None]]) -> None:
-    """Rounds in turn; rows per second of the best round, and the most memory that a round took."""
+def _compare(run: Run, part: str, family: str, precision: str, makers: dict[str, Callable[[], Steps]]) -> None:
+    """Rounds in turn; rows per second of the best round, and the most memory that each took for itself."""
     batch, steps, rounds = (64, 3, 2) if run.tiny else (4096, 20, 5)
-    seconds, memory = dict.fromkeys(subjects, float("inf")), dict[str, float]()
-    for name, call in subjects.items():
+    seconds, memory, subjects = dict.fromkeys(makers, float("inf")), dict[str, float](), dict[str, Steps]()
+    for name, make in makers.items():
+        before = _memory(run)
+        subjects[name] = call = make()
         call(6)  # everything is compiled and recorded
-        run.wait()
         if run.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
-            before = torch.cuda.memory_allocated()
-            call(2)
-            run.wait()
-            memory[name] = (torch.cuda.max_memory_allocated() - before) / 2**20
+        call(2)
+        peak = torch.cuda.max_memory_allocated() - before[0] if run.device.type == "cuda" else 0
+        # what a recording uses counts as reserved, not as allocated
+        memory[name] = max(peak, _memory(run)[1] - before[1]) / 2**20
     for _ in range(rounds):
         for name, call in subjects.items():
             run.wait()
@@ -334,8 +336,17 @@ def _compare(run: Run, part: str, family: str, precision: str, subjects: dict[st
         rows_per_second={name: round(batch / s) for name, s in seconds.items()},
         milliseconds={name: 1e3 * s for name, s in seconds.items()},
         ratio={name: s / seconds["fluvial"] for name, s in seconds.items()},
-        peak_mib_beyond_what_stays=memory,
+        mebibytes=memory,
     )
+
+
+def _memory(run: Run) -> tuple[int, int]:
+    """Bytes that tensors hold, and that are kept from the device once the cache is empty."""
+    run.wait()
+    if run.device.type != "cuda":
+        return 0, 0
+    torch.cuda.empty_cache()
+    return torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
 
 
 def _randomized(subject: peers.Subject, run: Run) -> peers.Subject:

@@ -34,10 +34,11 @@ from fluvial.tasks.image import ImageModel
 
 ROOT = Path(__file__).parents[1]
 TEMPERATURES = (1.0, 0.85, 0.7)
+SHOWN = (1.0, 0.7)
 SEED = 0
 FOREIGN = 300  # images of each kind
 EXAMPLES = 300  # of either side of an attribute
-STRENGTH = 1.0
+STRENGTH = 0.6
 PAIRS = ((0, 900), (300, 1500))  # frames between which is interpolated
 JUDGED = 20  # samples of each digit that the classifier reads
 
@@ -66,7 +67,7 @@ def digits(model: ImageModel, out: Path) -> dict[str, Any]:
     name = next(iter(model.schema.context))
     asked = [str(d) for d in range(10)]
     test, labels = idx("t10k-images-idx3"), idx("t10k-labels-idx1")
-    sheets = [model.sample(100, {name: asked * 10}, t, SEED) for t in TEMPERATURES]
+    sheets = [model.sample(70, {name: asked * 7}, t, SEED) for t in SHOWN]
     beside(out / "mnist-samples.png", [_by_digit(test, labels), *sheets])
     pairs = [[test[labels == d][k] for k in (0, 1)] for d in (2, 3, 5, 8)]
     ways = [model.interpolate(a, b, 10, {name: str(d)}) for d, (a, b) in zip((2, 3, 5, 8), pairs)]
@@ -99,8 +100,8 @@ def digits(model: ImageModel, out: Path) -> dict[str, Any]:
 def of_faces(model: ImageModel, out: Path) -> dict[str, Any]:
     """Samples, interpolations and edits of faces; smiles are told from plain mouths by the mouth's brightness."""
     film = faces()
-    some = film[np.random.default_rng(SEED).permutation(len(film))[:50]]
-    beside(out / "frey-samples.png", [some, *(model.sample(50, None, t, SEED) for t in TEMPERATURES)])
+    some = film[np.random.default_rng(SEED).permutation(len(film))[:70]]
+    beside(out / "frey-samples.png", [some, *(model.sample(70, None, t, SEED) for t in SHOWN)])
     strips(
         out / "frey-interpolation.png", [model.interpolate(film[a], film[b], 10) for a, b in ((0, 900), (300, 1500))]
     )
@@ -170,9 +171,8 @@ def read_back(model: ImageModel, name: str) -> dict[str, Any]:
 
 
 def beside(path: Path, sheets: list[np.ndarray]) -> None:
-    """Grids of images beside each other, ten to a row of digits, five to a row of faces."""
-    across = 10 if len(sheets[0]) == 100 else 5
-    parts = [grid(x, across, gap=1, scale=1) for x in sheets]
+    """Grids of images beside each other, ten to a row."""
+    parts = [grid(x, 10, gap=1, scale=1) for x in sheets]
     space = np.full((parts[0].shape[0], 12), 255, dtype=np.uint8)
     row = np.concatenate([p for part in parts for p in (part, space)][:-1], 1)
     write_png(path, row.repeat(2, 0).repeat(2, 1))
@@ -184,7 +184,7 @@ def strips(path: Path, rows: list[np.ndarray]) -> None:
 
 
 def _by_digit(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    return np.stack([images[labels == d][k] for k in range(10) for d in range(10)])
+    return np.stack([images[labels == d][k] for k in range(7) for d in range(10)])
 
 
 def _by(images: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -61,9 +61,10 @@ _LONG = Settings(learning_rate=1e-3, weight_decay=1e-3, ema=0.999, clip=500.0, p
 _WIDE = replace(_LONG, batch_size=256)
 _FLAT = replace(_WIDE, weight_decay=0.1)
 _MAF = {"preset": "paper", "hidden": (1024, 1024)}
-_DEEP = replace(_LONG, batch_size=64, amp=torch.cuda.is_available())
-_QUICK = Settings(learning_rate=2e-3, weight_decay=1e-4, batch_size=32, clip=500.0, patience=10**6)
-_DEFAULT = "flowpp"
+_GPU = torch.cuda.is_available()  # where small batches would leave most of the machine idle
+_DEEP = replace(_LONG, batch_size=256 if _GPU else 64, amp=_GPU)
+_QUICK = replace(_LONG, learning_rate=2e-3, weight_decay=1e-4, batch_size=256 if _GPU else 32, ema=0.99)
+_DEFAULT = "multiscale"
 
 ROWS: dict[str, Row] = {
     "maf": Row("mnist", "maf", _MAF, _FLAT, -1300.5, "nats", logit=True, piece=50_000),

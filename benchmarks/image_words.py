@@ -23,7 +23,7 @@ def _digits(r: dict[str, Any]) -> str:
 
 ![test digits and samples](images/mnist-samples.png)
 
-From the left: test digits; samples given the digit of their column at T = 1, 0.85 and 0.7, none of them chosen. A classifier
+From the left: test digits; samples given the digit of their column at T = 1 and, from the same noise, at T = 0.7, none of them chosen. A classifier
 ({asked["classifier"]}) reads {100 * asked["real test digits"]:.0f} % of real test digits rightly, and the digit asked for in
 {shares}; chance is 10 %.
 
@@ -34,7 +34,7 @@ Interpolations between test digits (the outermost), given the digit.
 ![digits edited](images/mnist-edit.png)
 
 Edits: in the middle a test digit, to the right thicker, to the left thinner. The direction is from the 300 training images
-of the digit with the least ink to the 300 with the most, strengths −1 to 1.
+of the digit with the least ink to the 300 with the most, strengths −0.6 to 0.6.
 
 {_foreign(r["foreign"])}
 """
@@ -49,7 +49,7 @@ ones have near twins in training.
 
 ![Frey faces and samples](images/frey-samples.png)
 
-From the left: faces; samples at T = 1, 0.85 and 0.7, none of them chosen.
+From the left: faces; samples at T = 1 and, from the same noise, at T = 0.7, none of them chosen.
 
 ![interpolations between faces](images/frey-interpolation.png)
 

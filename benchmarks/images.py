@@ -132,7 +132,7 @@ def _train(
 ) -> list[Record] | None:
     """The records of ended epochs, or None if ``piece`` seconds were over before the training was."""
     curve, started = [], time.monotonic()
-    for record in train(density, rows, held_out, settings, path, path is not None, every=120.0):
+    for record in train(density, rows, held_out, settings, path, path is not None, every=300.0):
         if record.ended:
             curve.append(record)
             print(

@@ -257,6 +257,7 @@ SMALL_IMAGES: dict[str, dict[str, object]] = {
     "realnvp": {"blocks": 1, "width": 6},
     "glow": {"steps": 2, "width": 12},
     "flowpp": {"couplings": (1, 2, 1), "blocks": 1, "width": 8, "heads": 2, "components": 2, "noise_couplings": 1},
+    "multiscale": {"width": 6, "components": 2, "hidden": 12},
 }
 """Options that make each image recipe small; every recipe of the registry must be here."""
 

@@ -14,10 +14,10 @@ pytest.importorskip("triton", reason="Triton comes with torch for CUDA")
 from zoo import randomized
 
 from fluvial.conditioners import MaskedMLP
-from fluvial.conditioners.sweeping import _prepare
+from fluvial.conditioners.sweeping import _prepare, _wrapped
 from fluvial.kernels import spline_torch, spline_triton, sweep_triton
 from fluvial.transforms import Autoregressive
-from fluvial.univariate import Affine, ExpScale, Gate, Shift, SigmoidScale, TanhScale
+from fluvial.univariate import Affine, ExpScale, Gate, RQSpline, Shift, SigmoidScale, TanhScale
 from fluvial.univariate.compiled import compiled
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -87,33 +87,35 @@ def test_rows_need_not_touch():
         assert torch.equal(want, got)
 
 
-MAPS = [Shift(), Affine(ExpScale()), Affine(TanhScale(0.7)), Affine(SigmoidScale()), Gate()]
+SWEPT = {
+    "shift": (Shift(), {}),
+    "exp": (Affine(ExpScale()), {"activation": "tanh"}),
+    "tanh": (Affine(TanhScale(0.7)), {"order": (2, 0, 4, 1, 3), "activation": "elu"}),
+    "sigmoid": (Affine(SigmoidScale()), {"hidden": (2, 3), "activation": "silu"}),
+    "gate": (Gate(), {"context": 2}),
+    "drawn": (Affine(), {"hidden": (9,), "drawn": 1}),
+    "spline": (RQSpline(), {"context": 2}),
+    "small": (RQSpline(2, 2.3), {"order": (2, 0, 4, 1, 3)}),
+    "circular": (RQSpline(5, 1.5, circular=True), {"hidden": (3, 20)}),
+}
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("univariate", MAPS, ids=lambda m: type(getattr(m, "scale", m)).__name__)
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"activation": "tanh"},
-        {"order": (2, 0, 4, 1, 3), "activation": "elu"},
-        {"hidden": (2, 3), "activation": "silu"},
-        {"context": 2},
-        {"hidden": (9,), "drawn": 1},
-    ],
-    ids=["plain", "ordered", "narrow", "context", "drawn"],
-)
-def test_the_sweep_equals_the_walk(options, univariate, dtype):
+@pytest.mark.parametrize("name", SWEPT)
+def test_the_sweep_equals_the_walk(name, dtype):
+    univariate, options = SWEPT[name]
     net = MaskedMLP(5, univariate.size, **{"hidden": (12, 10), **options})
     transform = Autoregressive(randomized(net), univariate).to(DEVICE, dtype).eval()
     g = torch.Generator().manual_seed(3)
-    z, context = torch.randn(7, 5, generator=g).to(DEVICE, dtype), torch.randn(7, 2, generator=g).to(DEVICE, dtype)
+    z, context = 2 * torch.randn(7, 5, generator=g).to(DEVICE, dtype), torch.randn(7, 2, generator=g).to(DEVICE, dtype)
     context = context if net.context else None
     with torch.no_grad():
         want = transform._walked(z, context)
         prepared, kind = _prepare(net, context), compiled(univariate)
         assert sweep_triton.knows(kind, prepared)
-        got = sweep_triton.invert(prepared, kind, z)
+        got = sweep_triton.invert(prepared, kind, _wrapped(net, kind, z))
+        apart = sweep_triton.invert(prepared, kind, _wrapped(net, kind, z).t().contiguous().t())
+        assert torch.equal(apart[0], got[0])
     tolerance = 1e-12 if dtype == torch.float64 else 1e-4
     for a, b in zip(want, got):
         torch.testing.assert_close(b, a, rtol=tolerance, atol=tolerance)

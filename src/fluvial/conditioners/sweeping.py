@@ -46,8 +46,7 @@ def invert(
     )
     if z.dtype != weight.dtype and not univariate.staircase:
         return None
-    if univariate.kind == "spline" and net.size == 3 * univariate.bins:  # a circle
-        z = z - 2 * univariate.a * torch.floor((z + univariate.a) / (2 * univariate.a))
+    z = _wrapped(net, univariate, z)
     if needs_gradient:
         if torch.compiler.is_compiling():
             return None
@@ -73,8 +72,15 @@ def _on_cuda(net: MaskedMLP, z: Tensor, context: Tensor | None, univariate: swee
     )
     if not applies or univariate is None:
         return None
-    prepared = _prepare(net, context)
+    prepared, z = _prepare(net, context), _wrapped(net, univariate, z)
     return gpu.sweep().invert(prepared, univariate, z) if gpu.sweep().knows(univariate, prepared) else None
+
+
+def _wrapped(net: MaskedMLP, univariate: sweep.Map, z: Tensor) -> Tensor:
+    """z, on a circle where the map is one."""
+    if univariate.kind != "spline" or net.size != 3 * univariate.bins:
+        return z
+    return z - 2 * univariate.a * torch.floor((z + univariate.a) / (2 * univariate.a))
 
 
 def _prepare(net: MaskedMLP, context: Tensor | None, masked: bool = False) -> sweep.Net:

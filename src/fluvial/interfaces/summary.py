@@ -11,7 +11,7 @@ import torch
 
 import fluvial
 from fluvial.data.columns import Column
-from fluvial.kernels import native
+from fluvial.kernels import gpu, native
 from fluvial.tasks.model import Model
 from fluvial.training import Settings
 
@@ -38,6 +38,7 @@ def installation() -> str:
             f"fluvial {fluvial.__version__}, torch {torch.__version__}, Python {platform.python_version()}",
             f"device: {device}, {torch.get_num_threads()} threads",
             f"kernels: {native.status()}",
+            *([f"kernels on the GPU: {gpu.status()}"] if device == "cuda" else []),
         ]
     )
 

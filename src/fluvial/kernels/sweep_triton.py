@@ -17,9 +17,11 @@ import triton.language as tl
 from torch import Tensor
 from torch.nn import functional as F
 
+from fluvial.kernels.gpu import MOST_BINS
+from fluvial.kernels.spline_triton import _MIN, _clamped, _edges, _evaluate, _slope, _solve
 from fluvial.kernels.sweep import Map, Net
 
-KINDS = ("shift", "exp", "tanh", "sigmoid", "gate")
+KINDS = ("shift", "exp", "tanh", "sigmoid", "gate", "spline")
 _ACTIVATIONS: dict[Callable[[Tensor], Tensor], int] = {torch.relu: 0, torch.tanh: 1, F.elu: 2, F.silu: 3}
 _WIDEST = 4096  # numbers that a program can hold for each row
 _HELD = 8192  # numbers that it holds in all
@@ -63,6 +65,50 @@ def _log_scale(raw, kind: tl.constexpr, a: tl.constexpr):
 
 
 @triton.jit
+def _pick(values, column, at):
+    """values[row, at[row]]."""
+    return tl.sum(tl.where(column[None, :] == at[:, None], values, 0.0), 1)
+
+
+@triton.jit
+def _share(theta, column, first: tl.constexpr, bins: tl.constexpr):
+    """exp(logit - max) of the columns from ``first`` on, 0 elsewhere, and their sum."""
+    ours = (column[None, :] >= first) & (column[None, :] < first + bins)
+    e = tl.where(ours, tl.exp(theta - tl.max(tl.where(ours, theta, -float("inf")), 1)[:, None]), 0.0)
+    return e, tl.sum(e, 1)
+
+
+@triton.jit
+def _spline(z, theta, column, bound: tl.constexpr, bins: tl.constexpr, circular: tl.constexpr):
+    """x and log_det of the inverse spline, theta (rows, numbers) in columns."""
+    clamped = _clamped(z, bound)
+    e_w, total_w = _share(theta, column, 0, bins)
+    e_h, total_h = _share(theta, column, bins, bins)
+    whole = total_h / (1 - bins * _MIN)
+    at = (clamped + bound) * (0.5 / bound) * whole
+    knot = (column - (bins - 1)).to(z.dtype) * _MIN  # of the right end of each bin of the heights
+    beyond = at[:, None] - knot[None, :] * whole[:, None] >= tl.cumsum(e_h, 1)
+    inner = (column[None, :] >= bins) & (column[None, :] < 2 * bins - 1)
+    index = tl.sum((beyond & inner).to(tl.int32), 1)
+    left_w = tl.sum(tl.where(column[None, :] < index[:, None], e_w, 0.0), 1)
+    left_h = tl.sum(tl.where(column[None, :] < (bins + index)[:, None], e_h, 0.0), 1)
+    x0, w = _edges(left_w, _pick(e_w, column, index), total_w, index, bound, bins)
+    y0, h = _edges(left_h, _pick(e_h, column, bins + index), total_h, index, bound, bins)
+    if circular:
+        d0 = _slope(_pick(theta, column, 2 * bins + index))
+        d1 = _slope(_pick(theta, column, 2 * bins + (index + 1) % bins))
+    else:
+        d0 = _slope(_pick(theta, column, 2 * bins + tl.maximum(index - 1, 0)))
+        d1 = _slope(_pick(theta, column, 2 * bins + tl.minimum(index, bins - 2)))
+        d0 = tl.where(index == 0, 1.0, d0)
+        d1 = tl.where(index == bins - 1, 1.0, d1)
+    x = _solve(clamped, x0, w, y0, h, d0, d1)
+    _, log_slope = _evaluate(x, x0, w, y0, h, d0, d1)
+    inside = (z >= -bound) & (z <= bound)
+    return tl.where(inside, x, z), tl.where(inside, -log_slope, 0.0)
+
+
+@triton.jit
 def _sweep(
     weight,
     bias,
@@ -80,6 +126,9 @@ def _sweep(
     kind: tl.constexpr,
     a: tl.constexpr,
     b: tl.constexpr,
+    size: tl.constexpr,
+    sized: tl.constexpr,
+    bins: tl.constexpr,
     activation: tl.constexpr,
     context: tl.constexpr,
     width: tl.constexpr,
@@ -100,17 +149,27 @@ def _sweep(
             known = tl.where(column[None, :] == n + u, value[:, None], known)
         position = tl.load(order + k)
         z = tl.load(z_ptr + row.to(tl.int64) * n + position, mask=live, other=0.0)
-        shift = tl.sum(known * tl.load(out + k * width + column)[None, :], 1) + tl.load(out_bias + k)
-        if kind == 0:
-            x = z + shift
+        if kind == 5:
+            theta = tl.zeros((block, sized), dtype=weight.dtype.element_ty)
+            number = tl.arange(0, sized)
+            for i in range(0, size):
+                value = tl.sum(known * tl.load(out + (i * n + k) * width + column)[None, :], 1)
+                value += tl.load(out_bias + i * n + k)
+                theta = tl.where(number[None, :] == i, value[:, None], theta)
+            x, s = _spline(z, theta, number, a, bins, size == 3 * bins)
+            log_det += s
         else:
-            raw = tl.sum(known * tl.load(out + (n + k) * width + column)[None, :], 1)
-            raw += tl.load(out_bias + n + k)
+            shift = tl.sum(known * tl.load(out + k * width + column)[None, :], 1) + tl.load(out_bias + k)
+            if kind == 0:
+                x = z + shift
+            else:
+                raw = tl.sum(known * tl.load(out + (n + k) * width + column)[None, :], 1)
+                raw += tl.load(out_bias + n + k)
             if kind == 4:
                 gate = b + (1 - b) * _sigmoid(raw + a)
                 x = (z - (1 - gate) * shift) / gate
                 log_det -= tl.log(gate)
-            else:
+            elif kind > 0:
                 s = _log_scale(raw, kind, a)
                 x = z * tl.exp(s) + shift
                 log_det += s
@@ -120,23 +179,26 @@ def _sweep(
 
 
 def knows(univariate: Map, net: Net) -> bool:
-    """Whether the kernel can invert this network: affine maps, plain layers, and few enough numbers in all."""
+    """Whether the kernel can invert this network: the map, plain layers, and few enough numbers in all."""
     plain = not net.residual and net.encoding == "numbers"
-    return univariate.kind in KINDS and plain and net.out.shape[1] + sum(net.units) <= _WIDEST
+    fits = univariate.bins <= MOST_BINS and net.out.shape[1] + sum(net.units) <= _WIDEST
+    return univariate.kind in KINDS and plain and fits
 
 
 def invert(net: Net, univariate: Map, z: Tensor) -> tuple[Tensor, Tensor]:
     """x (B, n) and its log-det (B,)."""
-    program, rows, n = _Program(net), z.shape[0], z.shape[1]
+    z, program, (rows, n), size = z.contiguous(), _Program(net), z.shape, net.out.shape[0]
     x, log_det = torch.empty_like(z), z.new_empty(rows)
     if rows:
         width = program.weight.shape[1]
         block = max(1, min(16, _HELD // width))
         _sweep[(triton.cdiv(rows, block),)](
-            program.weight, program.bias, program.extra, program.extra.stride(0), program.out, program.out_bias,
-            program.order, program.starts, z.contiguous(), x, log_det, rows, n, KINDS.index(univariate.kind),
-            univariate.a, univariate.b, net.activation, program.context, width, block, num_warps=4,
-        )  # fmt: skip
+            *(program.weight, program.bias, program.extra, program.extra.stride(0), program.out, program.out_bias),
+            *(program.order, program.starts, z, x, log_det, rows, n),
+            *(KINDS.index(univariate.kind), univariate.a, univariate.b),
+            *(size, triton.next_power_of_2(size), univariate.bins),
+            *(net.activation, program.context, width, block),
+        )
     return x, log_det
 
 

@@ -3,6 +3,7 @@
 from fluvial.models.flowplusplus import flowpp
 from fluvial.models.image import glow
 from fluvial.models.made import made, made_mog
+from fluvial.models.multiscale import multiscale
 from fluvial.models.orders import OrderMixture
 from fluvial.models.pixelcnn import pixelcnn
 from fluvial.models.pixels import bits_per_dimension, continuous, sample_at_temperature
@@ -56,6 +57,7 @@ __all__ = [
     "made_mog",
     "maf",
     "maf_mog",
+    "multiscale",
     "nice",
     "nsf",
     "nsf_coupling",

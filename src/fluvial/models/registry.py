@@ -12,6 +12,7 @@ from fluvial.core import Chain, Density, Flow, Transform, UsageError
 from fluvial.models import image, sequence, tabular
 from fluvial.models.flowplusplus import flowpp
 from fluvial.models.made import made, made_mog
+from fluvial.models.multiscale import multiscale
 from fluvial.models.pixelcnn import pixelcnn
 from fluvial.transforms import CodeMap, Codes, ColumnMap, Columns
 
@@ -36,7 +37,7 @@ RECIPES: dict[str, Recipe] = {
     )
 }
 
-IMAGES: dict[str, Recipe] = {r.__name__: r for r in (image.nice, image.realnvp, image.glow, flowpp)}
+IMAGES: dict[str, Recipe] = {r.__name__: r for r in (image.nice, image.realnvp, image.glow, flowpp, multiscale)}
 """Recipes for events of shape (C, H, W); a name that is in ``RECIPES`` too means the same paper's model of vectors."""
 
 DEFAULT = "nsf"

@@ -79,7 +79,7 @@ def fit_image(
 
     def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> ImageModel:
         fitted = ImageModel(density, schema, record)
-        log_prob = fitted.log_prob_images(aside, held_out.context, job.seed)
+        log_prob = fitted.log_prob_images(aside, held_out.context)
         augmented = {"augmentation": list(schema.augmentation)}
         record |= {
             **augmented,

@@ -18,6 +18,7 @@ from fluvial.transforms.normalization import (
     needs_statistics,
     refresh_statistics,
 )
+from fluvial.transforms.pyramid import Pyramid
 from fluvial.transforms.reversible import Reversible
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Matrix",
     "OrderedSqueeze",
     "Permute",
+    "Pyramid",
     "QRMatrix",
     "Reverse",
     "Reversible",
