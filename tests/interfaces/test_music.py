@@ -26,7 +26,7 @@ def test_a_fit_writes_its_report(run):
     assert "Held-out pieces" in page
     assert page.count("data:image/png;base64,") == 2
     found = json.loads((run / "run" / "report.json").read_text())
-    assert found["verdict"] in ("pass", "warn", "fail")
+    assert set(found["verdict"]) == {"density", "sampling"}
     assert set(found["textures"]) == {"held out", "drawn"}
 
 
