@@ -8,7 +8,6 @@
     python -m benchmarks.images together maf nice --budget 300 --device cuda --checkpoints DIR --records DIR
     python -m benchmarks.images page                                                 # docs/images-benchmarks.md
 
-
 Rows (benchmarks/image_rows.py): maf, maf_mog, realnvp_flat (MNIST in logit space), nice, realnvp_cifar10,
 glow_cifar10 (published sizes), large_cifar10 (multiscale, for the budgets of these); for equal compute glow_mnist,
 default_mnist, plain_glow_cifar10, default_cifar10, and the last two with _16 behind them for crops: on a CPU their
