@@ -12,10 +12,12 @@ from fluvial.models.registry import (
     DEFAULT,
     DEFAULT_DISCRETE,
     DEFAULT_IMAGE,
+    DEFAULT_MUSIC,
     DEFAULT_SOUND,
     DISCRETE,
     IMAGE_PRESETS,
     IMAGES,
+    MUSIC,
     PRESETS,
     RECIPES,
     SOUND,
@@ -24,7 +26,7 @@ from fluvial.models.registry import (
     recipe_of,
     resolve,
 )
-from fluvial.models.sequence import wavenet
+from fluvial.models.sequence import wavenet, wavenet_made
 from fluvial.models.tabular import gaussian, iaf, maf, maf_mog, nice, nsf, nsf_coupling, realnvp
 
 __all__ = [
@@ -32,10 +34,12 @@ __all__ = [
     "DEFAULT",
     "DEFAULT_DISCRETE",
     "DEFAULT_IMAGE",
+    "DEFAULT_MUSIC",
     "DEFAULT_SOUND",
     "DISCRETE",
     "IMAGES",
     "IMAGE_PRESETS",
+    "MUSIC",
     "PRESETS",
     "RECIPES",
     "SOUND",
@@ -62,4 +66,5 @@ __all__ = [
     "resolve",
     "sample_at_temperature",
     "wavenet",
+    "wavenet_made",
 ]

@@ -33,6 +33,7 @@ RECIPES: dict[str, Recipe] = {
         made_mog,
         pixelcnn,
         sequence.wavenet,
+        sequence.wavenet_made,
     )
 }
 
@@ -52,7 +53,13 @@ DEFAULT_IMAGE = "multiscale"
 """The same for images; chosen by measurement (benchmarks/images.py)."""
 
 SOUND = frozenset({"wavenet"})
-"""Models of recordings; the others are of rows of a table."""
+"""Models of recordings; those of neither sound nor music are of rows of a table."""
+
+MUSIC = frozenset({"wavenet_made"})
+"""Models of piano rolls."""
+
+DEFAULT_MUSIC = "wavenet_made"
+"""The one that ``fit`` takes for piano rolls when none is named."""
 
 CLOSED_FORM = frozenset({"gaussian"})
 """Models that ``initialize`` with the whole training set fits completely."""

@@ -10,16 +10,17 @@ from typing import Any, cast
 
 from fluvial import models
 from fluvial.core.errors import DataError, UsageError
-from fluvial.data import audio, image_schema, images, recordings
+from fluvial.data import audio, image_schema, images, recordings, rolls
 from fluvial.tasks import fit as tables
-from fluvial.tasks import fit_image, fit_sound, image, model, sound
+from fluvial.tasks import fit_image, fit_music, fit_sound, image, model, music, sound
 from fluvial.tasks.image import ImageModel
 from fluvial.tasks.model import Model
+from fluvial.tasks.music import RollModel
 from fluvial.tasks.sound import SoundModel
 from fluvial.training import Settings
 from fluvial.training.run import Saved
 
-AnyModel = Model | SoundModel | ImageModel
+AnyModel = Model | SoundModel | ImageModel | RollModel
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ TABLES = Kind(
     tables.fit_table,
     model.restore,
     frozenset({"kinds", "units", "drop_missing"}),
-    frozenset(models.RECIPES) - models.SOUND,
+    frozenset(models.RECIPES) - models.SOUND - models.MUSIC,
     lambda model: Settings().learning_rate,
     "a table",
 )
@@ -90,7 +91,17 @@ IMAGES = Kind(
     fit_image.learning_rate,
     "an image file, a folder of them, an idx file or an array of uint8",
 )
-KINDS = (SOUND, IMAGES, TABLES)
+MUSIC = Kind(
+    rolls.KIND,
+    rolls.is_rolls,
+    fit_music.fit_rolls,
+    music.restore,
+    frozenset(),
+    models.MUSIC,
+    lambda model: Settings().learning_rate,
+    "a .mat file, or an .npz archive with rolls and length",
+)
+KINDS = (SOUND, IMAGES, MUSIC, TABLES)
 """In the order of who is asked first; what nothing else claims is a table."""
 
 
