@@ -64,7 +64,7 @@ def fit(
         file of images; or a .mat or .npz file of piano rolls. None: the bundled table of abalones, given their sex.
     model
         gaussian, nice, realnvp, maf, maf_mog, made_mog, iaf, nsf or nsf_coupling; made or pixelcnn for tables of labels
-        or zeros and ones; wavenet for sound; nice, realnvp, glow or flowpp for images; wavenet_made for
+        or zeros and ones; wavenet for sound; multiscale, nice, realnvp, glow or flowpp for images; wavenet_made for
         piano rolls. None: what suits the data.
     context
         Columns, or labels of recordings, to condition on, separated by commas.

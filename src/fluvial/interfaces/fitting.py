@@ -92,7 +92,7 @@ def run_fit(
     if resume and force:
         raise UsageError("--resume goes on with a run and --force replaces it: give one of the two")
     training, options = _split(assignments)
-    training.setdefault("learning_rate", source.kind.learning_rate)
+    training.setdefault("learning_rate", source.kind.learning_rate(source.model))
     settings = Settings(epochs=epochs, budget=budget, seed=seed, device=device, **training)
     with _progress(source.words) as progress:
         return fit(

@@ -77,7 +77,7 @@ def fit(
     given = {name: value for name, value in own.items() if value is not None}
     kind = kind_of(data)
     kind.check(model, given)
-    settings = overruled(settings or Settings(learning_rate=kind.learning_rate), epochs, budget, seed, device)
+    settings = overruled(settings or Settings(learning_rate=kind.learning_rate(model)), epochs, budget, seed, device)
     settings.torch_device()
     job = Job(settings, holdout, out, resume, force, progress, command)
     return kind.fit(data, model, job, context=context, options=options, **given)

@@ -34,7 +34,7 @@ class Kind:
         restore: the model in a run folder that has been read.
         own: the arguments of ``fit`` that not all kinds have.
         models: names of the models of this kind.
-        learning_rate: where the user names none.
+        learning_rate: of a model (None: the default), where the user names none.
         give: what a user should give, in words.
     """
 
@@ -44,7 +44,7 @@ class Kind:
     restore: Callable[[Saved, str | os.PathLike[str]], AnyModel]
     own: frozenset[str]
     models: frozenset[str]
-    learning_rate: float
+    learning_rate: Callable[[str | None], float]
     give: str
 
     def check(self, model: str | None, given: Mapping[str, Any], what: str = "") -> None:
@@ -68,7 +68,7 @@ TABLES = Kind(
     model.restore,
     frozenset({"kinds", "units", "drop_missing"}),
     frozenset(models.RECIPES) - models.SOUND - models.MUSIC,
-    Settings().learning_rate,
+    lambda model: Settings().learning_rate,
     "a table",
 )
 SOUND = Kind(
@@ -78,7 +78,7 @@ SOUND = Kind(
     sound.restore,
     frozenset({"rate", "labels"}),
     models.SOUND,
-    fit_sound.LEARNING_RATE,
+    lambda model: fit_sound.LEARNING_RATE,
     "a sound file, a folder of them, or an .npz of recordings",
 )
 IMAGES = Kind(
@@ -88,7 +88,7 @@ IMAGES = Kind(
     image.restore,
     frozenset({"labels", "size", "flip"}),
     frozenset(models.IMAGES),
-    fit_image.LEARNING_RATE,
+    fit_image.learning_rate,
     "an image file, a folder of them, an idx file or an array of uint8",
 )
 MUSIC = Kind(
@@ -98,7 +98,7 @@ MUSIC = Kind(
     music.restore,
     frozenset(),
     models.MUSIC,
-    Settings().learning_rate,
+    lambda model: Settings().learning_rate,
     "a .mat file, or an .npz archive with rolls and length",
 )
 KINDS = (SOUND, IMAGES, MUSIC, TABLES)
