@@ -19,6 +19,9 @@ from fluvial.core import Density
 from fluvial.training import Data, Record, Settings, score, train
 
 RECORDS = Path(__file__).parent / "records"
+GROUPS = {"adult": (5, 8, 5, 16, 5, 7, 14, 6, 5, 2, 2, 2, 5, 41), "connect4": (3,) * 42, "dna": (3,) * 60}
+"""Sets whose columns are one-hot codes of attributes, squares of a board, and bases; no row that is learnt from or that
+chooses has two ones in a group."""
 MEMBERS = 8
 """Networks in a mixture at most."""
 
@@ -119,7 +122,10 @@ def described(run: dict[str, Any]) -> str:
     """Options of the recipe and settings of the training that are not the defaults."""
     defaults = {**models.resolve(run.get("model", "made"), {}), **asdict(Settings())}
     given = {**run["options"], **run["settings"]}
-    return ", ".join(f"{key} {value}" for key, value in given.items() if _plain(value) != _plain(defaults[key]))
+    differ = {key: value for key, value in given.items() if _plain(value) != _plain(defaults[key])}
+    if "groups" in differ:
+        differ["groups"] = len(differ["groups"])
+    return ", ".join(f"{key} {value}" for key, value in differ.items())
 
 
 def rows(data: str) -> datasets.Dataset:
@@ -161,7 +167,8 @@ def load(weights: Path, data: str, index: int, run: dict[str, Any]) -> Density:
     options = dict(run["options"])
     features = rows(data).train.shape[1]
     if options.get("order"):
-        options["order"] = torch.randperm(features, generator=torch.Generator().manual_seed(options["seed"])).tolist()
+        positions = len(options.get("groups", ())) or features
+        options["order"] = torch.randperm(positions, generator=torch.Generator().manual_seed(options["seed"])).tolist()
     return build(run.get("model", "made"), features, options, state)
 
 

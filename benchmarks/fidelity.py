@@ -306,14 +306,14 @@ def write(name: str, content: dict[str, Any]) -> None:
     write_record(f"fidelity-{name}", content)
 
 
-def write_record(name: str, content: dict[str, Any], records: Path = RECORDS) -> None:
+def write_record(name: str, content: dict[str, Any], folder: Path = RECORDS) -> None:
     """One record, with what it was measured on."""
     versions = {"python": platform.python_version(), "numpy": np.__version__, **contenders.versions()}
     content = {"versions": versions, "threads": torch.get_num_threads(), **content}
-    records.mkdir(parents=True, exist_ok=True)
-    path = records / f"{name}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
     path.write_text(json.dumps(content, indent=1) + "\n")
-    print(f"wrote {path.name}")
+    print(f"wrote {folder.name}/{path.name}")
 
 
 def _path(name: str) -> Path:

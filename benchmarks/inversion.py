@@ -1,4 +1,4 @@
-"""Does a deep Glow still invert after training? ``python -m benchmarks.inversion`` (``--width 512 --device cuda``).
+"""Does a deep Glow still invert after training? ``python -m benchmarks.inversion`` (``--width 512 --batch 64``).
 
 3 levels of 32 steps on CIFAR-10, trained for 1,000 steps in float32. Then, for fresh images: the largest error of
 data -> noise -> data in units of the scaled pixels, whose range is 1 (a grey level is 1/256), and how many images
@@ -28,7 +28,7 @@ from fluvial.training import score
 
 RECORDS = Path(__file__).parent / "records"
 LEVELS, STEPS, SHAPE = 3, 32, (3, 32, 32)
-TRAINING, BATCH, RATE, CLIP = 1000, 16, 1e-3, 50.0
+TRAINING, RATE, CLIP = 1000, 1e-3, 50.0
 ROWS, CHUNK = 256, 64  # images and samples that are sent both ways
 TOLERANCE = 1e-4  # of the scaled pixels' range
 
@@ -41,7 +41,7 @@ def cifar10() -> Tensor:
     return torch.from_numpy(planes.transpose(1, 0, 2, 3).copy())
 
 
-def train(density: Flow, images: Tensor, checkpoint: Path, budget: float, device: str) -> dict[str, Any]:
+def train(density: Flow, images: Tensor, batch: int, checkpoint: Path, budget: float, device: str) -> dict[str, Any]:
     """Adam on random batches, 1,000 steps or until the budget ends; returns the state, checkpointed."""
     optimizer = torch.optim.Adam(density.parameters(), lr=RATE)
     state: dict[str, Any] = {"step": 0, "skipped": 0, "seconds": 0.0}
@@ -56,7 +56,7 @@ def train(density: Flow, images: Tensor, checkpoint: Path, budget: float, device
     while state["step"] < TRAINING and time.monotonic() - began < budget:
         generator = torch.Generator().manual_seed(state["step"])
         torch.manual_seed(state["step"])
-        x = images[torch.randint(len(images), (BATCH,), generator=generator)].to(device).float()
+        x = images[torch.randint(len(images), (batch,), generator=generator)].to(device).float()
         loss = -density(x).mean()
         optimizer.zero_grad()
         loss.backward()
@@ -120,6 +120,7 @@ def _errors(difference: Tensor) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--budget", type=float, default=600.0)
     parser.add_argument("--out", type=Path, default=RECORDS)
@@ -130,14 +131,14 @@ def main() -> None:
     torch.manual_seed(0)
     density = glow(SHAPE, levels=LEVELS, steps=STEPS, width=arguments.width).to(arguments.device)
     images = cifar10()
-    state = train(density, images[:-ROWS], name.with_suffix(".pt"), arguments.budget, arguments.device)
+    state = train(density, images[:-ROWS], arguments.batch, name.with_suffix(".pt"), arguments.budget, arguments.device)
     density.eval()
     log_prob = score(density, images[-ROWS:].float())
     record = {
         "model": f"glow, {LEVELS} levels of {STEPS} steps, width {arguments.width}",
         "parameters": sum(p.numel() for p in density.parameters()),
         "data": "CIFAR-10",
-        "training": {"batch_size": BATCH, "learning_rate": RATE, "device": arguments.device, **state},
+        "training": {"batch_size": arguments.batch, "learning_rate": RATE, "device": arguments.device, **state},
         "held_out_bits_per_dimension": round(bits_per_dimension(log_prob, SHAPE).mean().item(), 4),
         "tolerance": TOLERANCE,
         **round_trips(density, images[-ROWS:], arguments.device),

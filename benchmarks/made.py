@@ -83,6 +83,7 @@ def tune(
     watch: int = 4,
     fresh: bool = False,
     drawn: bool = False,
+    grouped: bool = False,
     seed: int = 0,
     learning_rate: float = 1e-3,
     weight_decay: float = 0.1,
@@ -97,12 +98,16 @@ def tune(
 
     Args:
         shuffled: read the columns in a random order, by ``seed``.
+        grouped: read one-hot columns together (``bits.GROUPS``).
         watch: orders that judge an epoch of training on fresh ones; ``orders`` judge the result.
     """
     rows = datasets.binary(data)
+    groups = bits.GROUPS[data] if grouped else ()
     features = rows.train.shape[1]
-    order = tuple(torch.randperm(features, generator=torch.Generator().manual_seed(seed)).tolist()) if shuffled else ()
+    positions = len(groups) or features
+    order = tuple(torch.randperm(positions, generator=torch.Generator().manual_seed(seed)).tolist()) if shuffled else ()
     options: dict[str, Any] = {
+        **({"groups": groups} if groups else {}),
         "hidden": hidden,
         "activation": activation,
         "residual": residual,

@@ -32,8 +32,8 @@ from benchmarks.wavenet_digits import judge
 from benchmarks.wavenet_speed import memory, speed
 from fluvial.data.audio import Sound, read_sound
 from fluvial.data.coding import MuLaw
-from fluvial.tasks.entrance import load_any
-from fluvial.tasks.fit_sound import fit_sound, sound_line
+from fluvial.tasks.entrance import fit, load_any
+from fluvial.tasks.fit_sound import sound_line
 from fluvial.tasks.prepare import split
 from fluvial.tasks.references import histogram, linear_prediction, markov
 from fluvial.tasks.sound import SoundModel
@@ -130,7 +130,7 @@ def train(place: Place) -> None:
     learn, test = (sound.take(np.arange(len(sound))[:: size.every]) for sound in (learn, test))
     place.checkpoints.mkdir(parents=True, exist_ok=True)
     clock = _Clock(place.run.with_suffix(".seconds"))
-    model = fit_sound(
+    model = fit(
         learn,
         context=["digit", "speaker"],
         out=place.run,

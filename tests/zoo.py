@@ -257,6 +257,7 @@ SMALL_IMAGES: dict[str, dict[str, object]] = {
     "realnvp": {"blocks": 1, "width": 6},
     "glow": {"steps": 2, "width": 12},
     "flowpp": {"couplings": (1, 2, 1), "blocks": 1, "width": 8, "heads": 2, "components": 2, "noise_couplings": 1},
+    "multiscale": {"width": 6, "components": 2, "hidden": 12},
 }
 """Options that make each image recipe small; every recipe of the registry must be here."""
 
@@ -283,6 +284,7 @@ DISCRETE: dict[str, tuple[str, dict[str, object], tuple[int, ...]]] = {
     "made-ordered": ("made", {"classes": (3, 2, 2, 2), "order": (2, 0, 3, 1)}, (3, 2, 2, 2)),
     "made-drawn": ("made", {"drawn": True, "residual": True, "direct": False}, (2, 2, 2, 2)),
     "made-narrow": ("made", {"drawn": True, "hidden": (2, 1), "direct": False}, (2, 2, 2, 2)),
+    "made-groups": ("made", {"groups": (1, 3)}, (2, 2, 2, 2)),
     "made-orders": ("made", {"orders": 3, "direct": False}, (2, 2, 2, 2)),
     "wavenet": ("wavenet", {}, (3, 3, 3, 3)),
     "made-fresh": ("made", {"classes": (2, 3, 2, 2), "orders": 2, "fresh": True, "drawn": True}, (2, 3, 2, 2)),
@@ -319,7 +321,11 @@ def discrete(name: str, c: int = 0) -> Density:
 
 def outcomes(name: str) -> Tensor:
     """Every row that the density of this name can give, float64."""
-    return torch.cartesian_prod(*(torch.arange(k, dtype=torch.float64) for k in DISCRETE[name][2]))
+    _, options, classes = DISCRETE[name]
+    rows = torch.cartesian_prod(*(torch.arange(k, dtype=torch.float64) for k in classes))
+    if "groups" not in options:
+        return rows
+    return rows[torch.stack([group.sum(1) <= 1 for group in rows.split(options["groups"], 1)]).all(0)]  # pyright: ignore
 
 
 def image_recipe(name: str, shape: Image, c: int = 0, **options: object) -> Flow:

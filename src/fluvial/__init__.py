@@ -2,7 +2,7 @@
 
 >>> import fluvial
 >>> sorted(fluvial.__all__)
-['FlowDensity', 'Model', 'SoundModel', '__version__', 'fit', 'load', 'models']
+['FlowDensity', 'ImageModel', 'Model', 'SoundModel', '__version__', 'fit', 'load', 'models']
 """
 
 from importlib import import_module
@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from fluvial import models
     from fluvial.interfaces.estimators import FlowDensity
     from fluvial.tasks.entrance import fit, load
+    from fluvial.tasks.image import ImageModel
     from fluvial.tasks.model import Model
     from fluvial.tasks.sound import SoundModel
 
 __version__ = "0.1.0"
 
-__all__ = ["FlowDensity", "Model", "SoundModel", "__version__", "fit", "load", "models"]
+__all__ = ["FlowDensity", "ImageModel", "Model", "SoundModel", "__version__", "fit", "load", "models"]
 
 _HOMES = {
     "FlowDensity": "fluvial.interfaces.estimators",
+    "ImageModel": "fluvial.tasks.image",
     "Model": "fluvial.tasks.model",
     "SoundModel": "fluvial.tasks.sound",
     "fit": "fluvial.tasks.entrance",

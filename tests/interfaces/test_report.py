@@ -14,7 +14,7 @@ pytest.importorskip("jinja2")
 
 from fluvial.core import RunError, UsageError
 from fluvial.interfaces.report import write_report
-from fluvial.tasks.fit import fit
+from fluvial.tasks.entrance import fit
 from fluvial.tasks.model import Model
 
 HOSTILE = ("<script>alert(1)</script>", "$\\frac{", "a & b 'quoted' \"name\" ${7*7}{{7*7}}")

@@ -19,31 +19,31 @@ from fluvial.tasks.image import ImageModel
 from fluvial.tasks.verdict import worst
 from fluvial.tasks.verdict_image import judge_image
 
-SHAPE = (1, 8, 8)
 
-
-def blobs(n: int, seed: int) -> np.ndarray:
-    """A smooth spot anywhere on black, uint8."""
+def blobs(n: int, seed: int, channels: int) -> np.ndarray:
+    """A smooth spot anywhere on black, (n, channels, 8, 8) uint8."""
     rng = np.random.default_rng(seed)
     at = np.arange(8)
     centres = rng.uniform(2, 6, (n, 2, 1))
     up, across = (np.exp(-0.5 * ((at - c) / 1.2) ** 2) for c in centres.transpose(1, 0, 2))
-    return (255 * up[:, :, None] * across[:, None, :]).astype(np.uint8)[:, None]
+    grey = (255 * up[:, :, None] * across[:, None, :]).astype(np.uint8)
+    return grey[:, None].repeat(channels, 1)
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["plain", "labelled"])
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "labelled-colour"])
 def model(request: pytest.FixtureRequest) -> ImageModel:
     labelled = request.param
+    shape = (3 if labelled else 1, 8, 8)
     config = {
         "model": "glow",
-        "event_shape": SHAPE,
+        "event_shape": shape,
         "context_shape": (1,) if labelled else None,
         "context": [{"categories": 2}] if labelled else None,
         "options": {"steps": 2, "width": 16},
     }
     torch.manual_seed(0)
     density = build(config)
-    train, held_out = blobs(600, 0), blobs(120, 1)
+    train, held_out = blobs(600, 0, shape[0]), blobs(120, 1, shape[0])
     x = torch.from_numpy(train).float()
     labels = [(v[:, 0, :, :4].sum((1, 2)) > v[:, 0, :, 4:].sum((1, 2)))[:, None] for v in (train, held_out)]
     context = [torch.from_numpy(v).float() if labelled else None for v in labels]
@@ -56,7 +56,7 @@ def model(request: pytest.FixtureRequest) -> ImageModel:
         torch.nn.utils.clip_grad_norm_(density.parameters(), 50.0)
         optimizer.step()
     density.eval()
-    schema = ImageSchema(SHAPE, 8, {"side": ("left", "right")} if labelled else {})
+    schema = ImageSchema(shape, 8, {"side": ("left", "right")} if labelled else {})
     record = {"model": config, "seed": 0, "versions": {"fluvial": "test"}, "sizes": {"train": 600}}
     names = ("train.context", "held_out.context")
     rows = {"train.pixels": train, "held_out.pixels": held_out}
@@ -72,16 +72,16 @@ def diagnosis(model: ImageModel) -> ImageDiagnosis:
 
 
 def test_numbers_are_of_the_images(model: ImageModel, diagnosis: ImageDiagnosis):
-    d = diagnosis
+    d, shape = diagnosis, model.schema.shape
     assert 0 < d.bits.mean() < 8
     assert d.histogram == pytest.approx(_entropy(d.held_out), rel=0.1)
-    assert d.samples.shape == d.cool.shape == (120, *SHAPE)
+    assert d.samples.shape == d.cool.shape == (120, *shape)
     assert d.bad_samples == 0
-    assert [s.numbers for s in d.scales] == scale_sizes(model.density) == [32, 32]
+    assert [s.numbers for s in d.scales] == scale_sizes(model.density) == [model.schema.numbers // 2] * 2
     assert all(0 <= s.distance <= 1 for s in d.scales)
     assert np.array_equal(d.ways[0, [0, -1]], d.held_out[:2])
     assert d.round_trip.failed == d.round_trip_of_samples.failed == 0
-    assert d.neighbours.shape == (10, *SHAPE)
+    assert d.neighbours.shape == (10, *shape)
     distances = np.square(d.samples[0].astype(float) - model.rows["train.pixels"]).sum((1, 2, 3))
     assert np.array_equal(d.neighbours[0], model.rows["train.pixels"][distances.argmin()])
 

@@ -119,7 +119,7 @@ def test_flags_of_sound_are_refused_for_tables(capsys):
         assert main(argv) == 2
         assert "sound" in capsys.readouterr().err
     assert main(["fit", "table.npy", "--rate", "8000"]) == 2
-    assert "rate and labels are about sound" in capsys.readouterr().err
+    assert "rate is about sound; this is about tables" in capsys.readouterr().err
     assert main(["score", "table", "table.npy", "table.npy"]) == 2
     assert "a table is one file, got 2" in capsys.readouterr().err
 

@@ -197,3 +197,44 @@ def test_infinite_and_missing_noise_stays_in_its_row():
     with torch.no_grad():
         got, walked = transform.inverse(odd)[0], transform._walked(odd, None)[0]
     torch.testing.assert_close(got, walked, equal_nan=True, rtol=1e-9, atol=1e-9)
+
+
+class Sampled(torch.nn.Module):
+    def __init__(self, transform: Autoregressive) -> None:
+        super().__init__()
+        self.transform = transform
+
+    def forward(self, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self.transform.inverse(z, context)
+
+
+@pytest.mark.parametrize(
+    ("univariate", "options"),
+    [
+        (Affine(), {"order": [2, 0, 4, 1, 3], "direct": True}),
+        (RQSpline(4, circular=True), {"residual": True, "drawn": 1}),
+        (Categorical(3), {"classes": 3}),
+    ],
+)
+@torch.no_grad()
+def test_compiled_and_exported_sampling_sweeps(univariate: Univariate, options: dict):
+    transform = build(univariate, 5, 2, **options)
+    z, context = noise(8, 5, 2)
+    z = z if univariate.bijective else torch.sigmoid(z)
+    model, want = Sampled(transform).eval(), transform.inverse(z, context)
+    torch.testing.assert_close(torch.compile(model, fullgraph=True, backend="aot_eager")(z, context), want)
+    rows = torch.export.Dim("rows", min=2, max=1000)
+    program = torch.export.export(model, (z[:4], context[:4]), dynamic_shapes=({0: rows}, {0: rows})).module()
+    assert [n for n in program.graph.nodes if "sweep" in str(n.target)]
+    torch.testing.assert_close(program(z, context), want)
+
+
+@torch.no_grad()
+def test_the_operator_is_as_torch_expects_it(monkeypatch: pytest.MonkeyPatch):
+    seen, operator = list[tuple](), torch.ops.fluvial.sweep.default
+    transform, (z, context) = build(RQSpline(), 3, 2), noise(4, 3, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.ops.fluvial, "sweep", lambda *args: seen.append(args) or operator(*args))
+        patch.setattr(torch.compiler, "is_compiling", lambda: True)
+        transform.inverse(z, context)
+    torch.library.opcheck(operator, seen[0])

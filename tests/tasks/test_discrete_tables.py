@@ -10,7 +10,7 @@ from fluvial.core.errors import DataError, UsageError
 from fluvial.data.tables import read
 from fluvial.interfaces.report import write_report
 from fluvial.tasks.calibration import calibrate
-from fluvial.tasks.fit import fit
+from fluvial.tasks.entrance import fit
 from fluvial.tasks.model import load
 from fluvial.training import Data
 

@@ -11,8 +11,8 @@ from zoo import randomized
 from fluvial.conditioners import ContextEncoder, ContextMap
 from fluvial.core import DataError, Flow, UsageError
 from fluvial.models import made, made_mog, maf, nsf, wavenet
+from fluvial.tasks.entrance import fit
 from fluvial.tasks.events import Between, probability
-from fluvial.tasks.fit import fit
 from fluvial.training import Settings
 from fluvial.transforms import CodeMap, Codes, Standardize
 

@@ -14,7 +14,7 @@ import torch
 import fluvial
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.data.audio import read_sound
-from fluvial.tasks.fit_sound import fit_sound
+from fluvial.tasks.entrance import fit
 from fluvial.tasks.sound import SoundModel
 from fluvial.training import Settings
 
@@ -130,10 +130,10 @@ def test_an_interrupted_fit_goes_on(folder, tmp_path):
             raise KeyboardInterrupt
 
     arguments = {"context": ["label"], "epochs": 4, "options": TINY, "seed": 3}
-    whole = fit_sound(folder, **arguments, progress=False)
+    whole = fit(folder, **arguments, progress=False)
     with pytest.raises(KeyboardInterrupt):
-        fit_sound(folder, **arguments, out=tmp_path / "run", progress=stop)
-    resumed = fit_sound(folder, **arguments, out=tmp_path / "run", resume=True, progress=False)
+        fit(folder, **arguments, out=tmp_path / "run", progress=stop)
+    resumed = fit(folder, **arguments, out=tmp_path / "run", resume=True, progress=False)
     assert np.array_equal(whole.log_prob(folder), resumed.log_prob(folder))
 
 
@@ -208,7 +208,7 @@ def test_wrong_labels_get_sentences(model, folder):
 def test_tables_and_sound_are_told_apart():
     with pytest.raises(UsageError, match="wavenet is a model of sound"):
         fluvial.fit(np.zeros((20, 2)), "wavenet")
-    with pytest.raises(UsageError, match="rate and labels are about sound"):
+    with pytest.raises(UsageError, match="rate is about sound; this is about tables"):
         fluvial.fit(np.zeros((20, 2)), rate=8000)
 
 

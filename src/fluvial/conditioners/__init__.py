@@ -8,6 +8,7 @@ from fluvial.conditioners.gated import GatedConvNet
 from fluvial.conditioners.masked import MaskedLinear, MaskedMLP
 from fluvial.conditioners.mlp import ACTIVATIONS, MLP
 from fluvial.conditioners.pixelcnn import PixelCNN
+from fluvial.conditioners.predictor import PixelMLP, PixelPredictor
 from fluvial.conditioners.wavenet import WaveNet
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "MaskedLinear",
     "MaskedMLP",
     "PixelCNN",
+    "PixelMLP",
+    "PixelPredictor",
     "Plan",
     "PriorConv",
     "ResidualConvNet",

@@ -94,6 +94,7 @@ class MaskedMLP(Conditioner):
         self.widths = [out for _, out in layer_sizes(features * self.numbers + context, hidden, residual)]
         self.lowest = 0 if context or features == 1 else 1
         self.natural = self.plan(torch.tensor(order), drawn is not None, torch.Generator().manual_seed(drawn or 0))
+        self.sorted = sweeping.Order(self)  # a network's own plan never changes
         *inner, last, across = self.masks(self.natural)
         self.layers = nn.ModuleList(MaskedLinear(mask) for mask in inner)
         self.last = MaskedLinear(last)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from fluvial.conditioners.masked import MaskedMLP
 
 
-class _Order:
+class Order:
     """The order of a network's inputs and units by degree; None stands for the order in which they are."""
 
     def __init__(self, net: MaskedMLP) -> None:
@@ -27,9 +26,6 @@ class _Order:
         self.units = [None if (d.diff() >= 0).all() else d.argsort(stable=True) for d in net.natural.hidden]
         ends = [torch.searchsorted(d.sort()[0].cpu(), degrees, right=True, out_int32=True) for d in net.natural.hidden]
         self.layout = sweep.Layout(order.int().cpu(), torch.stack(ends), natural)
-
-
-_ORDERS: WeakKeyDictionary[MaskedMLP, _Order] = WeakKeyDictionary()  # a network's own plan never changes
 
 
 def invert(
@@ -52,9 +48,13 @@ def invert(
         return None
     z = _wrapped(net, univariate, z)
     if needs_gradient:
+        if torch.compiler.is_compiling():
+            return None
         if univariate.staircase or net.classes:
             return None
         return _Sweep.apply(net, univariate, walk, z, context, *net.parameters())  # pyright: ignore
+    if torch.compiler.is_compiling():
+        return sweep.traced(_prepare(net, context), univariate, z)
     return sweep.invert(_prepare(net, context), univariate, z)[:2]
 
 
@@ -85,14 +85,14 @@ def _wrapped(net: MaskedMLP, univariate: sweep.Map, z: Tensor) -> Tensor:
 
 def _prepare(net: MaskedMLP, context: Tensor | None, masked: bool = False) -> sweep.Net:
     """``masked`` weights have right gradients; the sweep itself reads only what the masks keep."""
-    if net not in _ORDERS:
-        _ORDERS[net] = _Order(net)
-    order, inputs = _ORDERS[net], net.features * net.numbers
+    order, inputs = net.sorted, net.features * net.numbers
 
     def weight(layer: Any) -> Tensor:  # noqa: ANN401
         return layer.weight * layer.mask if masked else layer.weight
 
-    weights, biases, below = list[Tensor](), list[Tensor](), order.inputs
+    weights: list[Tensor] = []
+    biases: list[Tensor] = []
+    below = order.inputs
     for i, (layer, units) in enumerate(zip(net.layers, order.units)):
         w = _take(weight(layer), units, 0)
         if i == 0:

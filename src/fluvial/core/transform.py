@@ -153,6 +153,13 @@ class Chain(Transform):
             x, total = moved[0], total + moved[1]
         return x, total
 
+    def log_mass(self, x: Tensor, context: Tensor | None = None) -> Tensor | None:
+        if len(self) == 0 or self.transforms[-1].bijective:
+            return None
+        x, log_det = _run(list(self.transforms)[:-1], x, context)
+        mass = self.transforms[-1].log_mass(x, context)  # pyright: ignore
+        return None if mass is None else log_det + mass
+
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         for transform in self.transforms:
             x = transform.initialize(x, context)  # pyright: ignore

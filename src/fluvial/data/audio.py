@@ -79,7 +79,9 @@ def is_sound(source: object) -> bool:
     if not isinstance(source, str | os.PathLike):
         return False
     path = Path(source)  # pyright: ignore[reportUnknownArgumentType]
-    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+    if path.is_dir():
+        return any(p.suffix.lower() in SUFFIXES for p in path.rglob("*"))
+    if path.suffix.lower() in SUFFIXES:
         return True
     return path.suffix == ".npz" and path.is_file() and set(_KEYS) <= set(_names_in(path))
 

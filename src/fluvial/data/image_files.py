@@ -33,6 +33,8 @@ _GREY = frozenset({"1", "L", "LA", "I;16", "I;16B", "I;16L"})
 _CLEAR = frozenset({"LA", "PA", "RGBA", "RGBa", "La"})
 _KNOWN = _GREY | _CLEAR | {"P", "RGB", "CMYK", "YCbCr", "HSV", "LAB"}
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, TypeError)
+_TURNED = frozenset({"JPEG", "MPO", "TIFF", "WEBP"})  # whose heads say, as EXIF, how a camera was held
+_ORIENTATION, _SIDEWAYS = 0x0112, 5
 _SHARE = 256  # 16-bit values to one 8-bit value
 
 
@@ -181,16 +183,16 @@ def _head(path: Path) -> _Head:
         if image.mode not in _KNOWN:
             raise DataError(f"{path} has pixels of the kind {image.mode!r}: expected 8 or 16 bits, grey or colour")
         width, height = image.size
-        if image.getexif().get(0x0112, 1) >= 5:  # EXIF: the picture lies on its side
-            width, height = height, width
         tiles: Any = getattr(image, "tile", [])
-        return _Head(
-            (width, height),
-            image.mode in _GREY,
-            image.mode in _CLEAR or "transparency" in image.info,
-            any("16" in str(tile[3]) for tile in tiles),
-            int(getattr(image, "n_frames", 1)),
-        )
+        try:
+            if image.format in _TURNED and image.getexif().get(_ORIENTATION, 1) >= _SIDEWAYS:
+                width, height = height, width
+            frames = int(getattr(image, "n_frames", 1))
+        except _DAMAGED as error:
+            raise DataError(f"{path} is damaged: {error}") from None
+        clear = image.mode in _CLEAR or "transparency" in image.info
+        deep = any("16" in str(tile[3]) for tile in tiles)
+        return _Head((width, height), image.mode in _GREY, clear, deep, frames)
 
 
 def _decoded(path: Path, shape: tuple[int, int, int], size: Size | None) -> np.ndarray:
@@ -199,7 +201,9 @@ def _decoded(path: Path, shape: tuple[int, int, int], size: Size | None) -> np.n
 
     with _opened(path) as image:
         try:
-            plain = ImageOps.exif_transpose(_opaque(image))
+            plain = _opaque(image)
+            if image.format in _TURNED:
+                plain = ImageOps.exif_transpose(plain)
         except _DAMAGED as error:
             raise DataError(f"{path} is damaged: {error}") from None
     wanted = plain.convert("L" if shape[0] == 1 else "RGB")

@@ -39,10 +39,10 @@ class ImageSchema:
     flipped: bool = False
 
     @classmethod
-    def of(cls, images: Images, bits: int, resized: bool, flipped: bool) -> ImageSchema:
+    def of(cls, images: Images, bits: int, flipped: bool = False) -> ImageSchema:
         """The schema of these images, all of whose labels the model is given."""
         values = {name: tuple(sorted(set(words.tolist()))) for name, words in images.labels.items()}
-        return cls(images.shape, bits, values, images.told if values else None, resized, flipped)
+        return cls(images.shape, bits, values, images.told if values else None, images.resized, flipped)
 
     @property
     def numbers(self) -> int:

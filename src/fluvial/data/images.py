@@ -57,6 +57,7 @@ class Images:
         labels: by name, one string for each image, (N,).
         notes: sentences on what was done to the files.
         told: how the labels were told, None where there are none or none that other images have too.
+        resized: whether they were brought to their size, as others should be then.
     """
 
     pixels: Pixels
@@ -65,6 +66,7 @@ class Images:
     labels: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()
     told: str | None = None
+    resized: bool = False
 
     def __len__(self) -> int:
         return len(self.index)
@@ -123,7 +125,7 @@ def read_images(source: object, size: Size | None = None, labels: object = None,
     Args:
         source: an image file, a folder (read with all its sub-folders), a list of those, an idx file (.gz too), an
             .npy or .npz file (``file.npz:name`` picks one of several arrays), or an array: uint8, (N, H, W),
-            (N, H, W, C) or (N, C, H, W).
+            (N, H, W, C) or (N, C, H, W); or images that have been read, which stay as they are.
         size: (width, height) to crop to at the centre, and to resize to.
         labels: None; "folder" for the names of the folders that the files lie in; the name of an array in the .npz
             file, or "labels" for the idx file that belongs to one of images; another file; or an array, one a image.
@@ -135,7 +137,9 @@ def read_images(source: object, size: Size | None = None, labels: object = None,
     """
     if size is not None and not all(1 <= n <= 1 << 15 for n in size):
         raise UsageError(f"size: expected width and height of at least 1 and at most {1 << 15}, got {size}")
-    images = _read(source, size, channels)
+    if isinstance(source, Images):
+        return source
+    images = replace(_read(source, size, channels), resized=size is not None)
     if isinstance(labels, str) and labels == FOLDER:
         return images if images.labels else _no_folders(source)
     values = None if labels is None else _values(source, labels)
@@ -149,8 +153,6 @@ def read_images(source: object, size: Size | None = None, labels: object = None,
 
 def _read(source: object, size: Size | None, channels: int | None) -> Images:
     """The images, with the folders of files as their labels."""
-    if isinstance(source, Images):
-        return source
     if isinstance(source, np.ndarray | torch.Tensor):
         return _in_array(np.asarray(source), "images", size, channels)
     items = cast("Sequence[str]", source if isinstance(source, list | tuple) else [source])

@@ -1,4 +1,7 @@
-"""The command line: fit, score, sample, report, info. Results go to stdout or a file, all else to stderr."""
+"""The command line: fit, score, sample, report, info, and of images interpolate and edit.
+
+Results go to stdout or a file, all else to stderr.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 import fluvial
-from fluvial.interfaces.words import command, listed_names, parse_assignments, parse_seconds
+from fluvial.interfaces import cli_images
+from fluvial.interfaces.words import Draw, command, listed_names, parse_assignments, parse_seconds, parse_size
 
 
 class Interrupted(KeyboardInterrupt):
@@ -48,17 +52,19 @@ def fit(
     device: str | None = None,
     rate: int | None = None,
     labels: str | None = None,
+    size: str | None = None,
+    flip: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Learn the density of a table, or of sound, and write a run folder with a report.
+    """Learn the density of a table, of sound or of images, and write a run folder with a report.
 
     Parameters
     ----------
     data
-        CSV, Parquet, Feather, .npy or .npz file; or sound files, or a folder of them. None: the bundled table of
-        abalones, given their sex.
+        CSV, Parquet, Feather, .npy or .npz file; or sound files or images, or a folder of them; or an idx, .npy or .npz
+        file of images. None: the bundled table of abalones, given their sex.
     model
         gaussian, nice, realnvp, maf, maf_mog, made_mog, iaf, nsf or nsf_coupling; made or pixelcnn for tables of labels
-        or zeros and ones; wavenet for sound. None: nsf, made or wavenet, as the data have it.
+        or zeros and ones; wavenet for sound; nice, realnvp, glow or flowpp for images. None: what suits the data.
     context
         Columns, or labels of recordings, to condition on, separated by commas.
     out
@@ -82,11 +88,18 @@ def fit(
     rate
         Of sound: samples per second to bring all files to. None: that of most files.
     labels
-        Of sound: how file names tell labels, such as {digit}_{speaker}_{take}. None: names of sub-folders.
+        Of sound: how file names tell labels, such as {digit}_{speaker}_{take}. None: names of sub-folders. Of images:
+        what to condition on: folder, for the names of sub-folders; labels, for the idx file beside one of images; an
+        array of the .npz file; or another file.
+    size
+        Of images: width and height to crop and resize all to, such as 32x32.
+    flip
+        Of images: learn their mirror images too, left for right, which is another density.
     """
     from fluvial.interfaces.fitting import opened, resumable, run_fit, run_folder
 
-    source = opened(_source(data), model, listed_names(context))
+    own = {"rate": rate, "labels": labels, "size": parse_size(size), "flip": flip, "drop_missing": drop_missing}
+    source = opened(_source(data), model, listed_names(context), own)
     folder = out or run_folder(source, resume, force)
     try:
         fitted = run_fit(
@@ -97,22 +110,18 @@ def fit(
             seed=seed,
             resume=resume,
             assignments=parse_assignments(set or []),
-            drop_missing=drop_missing,
             force=force,
             device=device,
-            rate=rate,
-            labels=labels,
         )
     except KeyboardInterrupt:
         if resumable(folder):
             raise Interrupted(folder) from None
         raise
-    from fluvial.interfaces.commands import write_report
-    from fluvial.interfaces.summary import summary
+    from fluvial.interfaces.commands import summarised, write_report
 
     for warning in fitted.record["warnings"]:
         _say(f"note: {warning}")
-    print(summary(fitted, folder))
+    print(summarised(fitted, folder))
     try:
         print(f"report: {write_report(fitted, folder)}")
     except ValueError as error:
@@ -129,8 +138,10 @@ def score(
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     drop_missing: Annotated[bool, Parameter(negative=())] = False,
     context: str | None = None,
+    labels: str | None = None,
+    background: Path | None = None,
 ) -> None:
-    """Log-density of each row of a table, in nats and in the units of the data; of sound, bits per sample of each file.
+    """Log-density of each row of a table, in nats and units of the data; of sound and images, bits per number too.
 
     Models that predict one column after the other (made; made_mog; gaussian; maf and maf_mog with transforms=1)
     also give each column's share.
@@ -140,18 +151,24 @@ def score(
     run
         Run folder of a fit.
     data
-        A table with the columns that the model was fitted to, in any order; or sound files, or a folder of them.
+        A table with the columns that the model was fitted to, in any order; or sound or images as for the fit.
     out
         File for the scores: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
     drop_missing
         Leave out rows with missing or infinite values.
     context
-        Of sound: labels of all the files, such as digit=7,speaker=theo. None: read from their names or folders.
+        Of sound and images: labels of all the files, such as digit=7,speaker=theo. None: told as at the fit.
+    labels
+        Of images: where their labels are, as for the fit.
+    background
+        Of images: run folder of a background model, whose bits are a yardstick beside a compressor's.
     """
-    from fluvial.interfaces.commands import scored, write_columns
+    from fluvial.interfaces.commands import scored
+    from fluvial.interfaces.commands_table import write_columns
     from fluvial.tasks.entrance import load_any
 
-    columns, notes = scored(load_any(run), _source(data), drop_missing, _given(context))
+    flags = {"drop-missing": drop_missing, "labels": labels, "background": background}
+    columns, notes = scored(load_any(run), _source(data), _given(context), flags)
     for note in notes:
         _say(note)
     write_columns(columns, out)
@@ -170,47 +187,42 @@ def sample(
     prompt: Path | None = None,
     temperature: float | None = None,
 ) -> None:
-    """New rows, in the columns, types and bounds of the table that the model was fitted to; or new recordings.
+    """New rows, in the columns, types and bounds of the table of the fit; or new recordings, or new images.
 
     Parameters
     ----------
     run
         Run folder of a fit.
     number
-        How many rows or recordings. None: 1000 rows, 4 recordings.
+        How many. None: 1000 rows, 4 recordings, 64 images.
     context
         Values to condition on, such as Sex=M,Age=3. None: drawn from the training data.
     out
         File for the rows: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout. Of sound: folder for WAV files.
-        None: samples in the run folder.
+        Of images: .png for all on one sheet, or a folder. None: samples in the run folder.
     seed
-        For the same rows or recordings again. None: a new one, which is told.
+        For the same ones again. None: a new one, which is told.
     seconds
         Of sound: how long. None: as long as the recordings were.
     prompt
         Of sound: a file to go on with.
     temperature
-        Of sound: below 1 likely sounds become likelier, which is another density than the fitted one.
+        Of sound and images: below 1 likely ones become likelier, which is another density than the fitted one.
     """
     import secrets
 
-    from fluvial.interfaces.commands import drawn, recorded, write_columns
+    from fluvial.interfaces.commands import sampled
     from fluvial.tasks.entrance import load_any
-    from fluvial.tasks.sound import SoundModel
 
-    fitted, given = load_any(run), _given(context)
     chosen = secrets.randbelow(2**31) if seed is None else seed
-    if isinstance(fitted, SoundModel):
-        folder = out or run / "samples"
-        for path in recorded(
-            fitted, 4 if number is None else number, folder, given, chosen, seconds, prompt, temperature
-        ):
-            print(path)
-    else:
-        rows = drawn(fitted, 1000 if number is None else number, given, chosen, (seconds, prompt, temperature))
-        write_columns(rows, out, fitted.schema.header)
+    flags = {"seconds": seconds, "prompt": prompt, "temperature": temperature}
+    sampled(load_any(run), Draw(run, number, _given(context), out, chosen), flags)
     if seed is None:
         _say(f"drawn with --seed {chosen}")
+
+
+app.command(cli_images.interpolate)
+app.command(cli_images.edit)
 
 
 @app.command
@@ -242,10 +254,10 @@ def info(run: Path | None = None, /) -> None:
 
         print(installation())
         return
-    from fluvial.interfaces.summary import details
+    from fluvial.interfaces.commands import detailed
     from fluvial.tasks.entrance import load_any
 
-    print(details(load_any(run), run))
+    print(detailed(load_any(run), run))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,8 +13,6 @@ from fluvial.interfaces.words import parse_assignments
 if TYPE_CHECKING:
     import numpy as np
 
-    from fluvial.tasks.image import ImageModel
-
 _Number = Annotated[int, Parameter(name=["--number", "-n"])]
 _Out = Annotated[Path | None, Parameter(name=["--out", "-o"])]
 
@@ -50,10 +48,11 @@ def interpolate(
     out
         PNG file. None: interpolation.png in the run folder.
     """
+    from fluvial.interfaces.commands_image import image_run
     from fluvial.tasks.latent import arc
     from fluvial.tasks.latent import straight as line
 
-    model, path = _model(run), line if straight else arc
+    model, path = image_run(run), line if straight else arc
     strip = model.interpolate(first, second, number, _labels(context), path, seed)
     _write(strip, out or run / "interpolation.png")
 
@@ -93,26 +92,16 @@ def edit(
         PNG file. None: edit.png in the run folder.
     """
     from fluvial.core.errors import UsageError
+    from fluvial.interfaces.commands_image import image_run
 
     if number < 2:
         raise UsageError(f"expected at least 2 images, got {number}")
-    model, labels = _model(run), _labels(context)
+    model, labels = image_run(run), _labels(context)
     found = model.attribute(positives, negatives, labels, seed)
     told = f"the direction is {found.length:.2f} long; chance alone makes it {found.by_chance:.2f}"
     print(told + ("" if found.length > 2 * found.by_chance else ": give more examples"), file=sys.stderr)
     strengths = [strength * (2 * i / (number - 1) - 1) for i in range(number)]
     _write(model.edit(image, found, strengths, labels, seed), out or run / "edit.png")
-
-
-def _model(run: Path) -> ImageModel:
-    from fluvial.core.errors import UsageError
-    from fluvial.tasks.entrance import load_any
-    from fluvial.tasks.image import ImageModel
-
-    model = load_any(run)
-    if not isinstance(model, ImageModel):
-        raise UsageError(f"{run} is not a run of images, which this command is about")
-    return model
 
 
 def _labels(context: str | None) -> dict[str, object] | None:

@@ -1,103 +1,139 @@
-"""What the commands do with a table's model and with a model of sound."""
+"""What the commands do with a fitted model of each kind, one table."""
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fluvial.core.errors import UsageError
+from fluvial.core.errors import RunError, UsageError
+from fluvial.interfaces import commands_image, commands_sound, commands_table, summary, summary_image, summary_sound
+from fluvial.interfaces.words import Draw
+from fluvial.tasks.image import ImageModel
+from fluvial.tasks.kinds import AnyModel
 from fluvial.tasks.model import Model
 from fluvial.tasks.sound import SoundModel
 
+Data = str | list[str]
+
+
+@dataclass(frozen=True)
+class Commands:
+    """What there is for models of one kind.
+
+    Args:
+        kind: what they are of.
+        summary, details: texts about the run in a folder.
+        score: the columns that ``score`` writes, and what it says beside them.
+        sample: writes what ``sample`` draws, and prints where.
+        report: writes a report into a folder; the path of its page.
+        own: flags of ``score`` and ``sample`` that not all kinds have.
+    """
+
+    kind: str
+    summary: Callable[[Any, Path], str]
+    details: Callable[[Any, Path], str]
+    score: Callable[..., tuple[dict[str, np.ndarray], list[str]]]
+    sample: Callable[..., None]
+    report: Callable[[Any, Path], Path]
+    own: frozenset[str]
+
+
+def _table_report(model: Model, folder: Path) -> Path:
+    from fluvial.interfaces.report import write_report
+
+    return write_report(model, folder)
+
+
+def _sound_report(model: SoundModel, folder: Path) -> Path:
+    from fluvial.interfaces.report_sound import write_sound_report
+
+    return write_sound_report(model, folder)
+
+
+def _image_report(model: ImageModel, folder: Path) -> Path:
+    from fluvial.interfaces.report_image import write_image_report
+
+    return write_image_report(model, folder)
+
+
+COMMANDS: dict[type[AnyModel], Commands] = {
+    Model: Commands(
+        "tables",
+        summary.table_summary,
+        summary.table_details,
+        commands_table.score,
+        commands_table.sample,
+        _table_report,
+        frozenset({"drop-missing"}),
+    ),
+    SoundModel: Commands(
+        "sound",
+        summary_sound.sound_summary,
+        summary_sound.sound_details,
+        commands_sound.score,
+        commands_sound.sample,
+        _sound_report,
+        frozenset({"seconds", "prompt", "temperature"}),
+    ),
+    ImageModel: Commands(
+        "images",
+        summary_image.image_summary,
+        summary_image.image_details,
+        commands_image.score,
+        commands_image.sample,
+        _image_report,
+        frozenset({"labels", "temperature", "background"}),
+    ),
+}
+
 
 def scored(
-    fitted: Model | SoundModel,
-    data: str | list[str] | None,
-    drop_missing: bool,
-    context: Mapping[str, object] | None,
+    fitted: AnyModel, data: Data | None, context: Mapping[str, object] | None, flags: Mapping[str, object]
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The columns that ``score`` writes, and what it says beside them."""
+    """The columns that ``score`` writes, and what it says beside them; ``flags`` are None or False where not given."""
     if data is None:
         raise UsageError("name the data to score")
-    if isinstance(fitted, SoundModel):
-        if drop_missing:
-            raise UsageError("--drop-missing is about tables; this run is of sound")
-        sound = fitted.score(data, context)
-        columns = {
-            "recording": np.array(sound.names),
-            "samples": sound.samples,
-            "log_prob": sound.log_prob,
-            "bits_per_sample": sound.bits,
-        }
-        return columns, [f"note: {warning}" for warning in sound.warnings]
-    if context is not None:
-        raise UsageError("--context is for scoring sound; of tables, the context is a column")
-    if isinstance(data, list):
-        raise UsageError(f"a table is one file, got {len(data)}")
-    scores = fitted.score(data, drop_missing=drop_missing)
-    notes = [f"note: {warning}" for warning in scores.warnings]
-    if not fitted.exact:
-        notes.append("the scores are lower bounds: the table has rounded or integer columns")
-    parts = {f"log_prob {name}": part for name, part in scores.parts.items()}
-    return {"row": scores.rows, "log_prob": scores.log_prob, **parts}, notes
+    given = _checked(fitted, flags)
+    return COMMANDS[type(fitted)].score(fitted, data, context, **given)
 
 
-def drawn(
-    fitted: Model,
-    number: int,
-    context: Mapping[str, object] | None,
-    seed: int,
-    of_sound: tuple[object, ...],
-) -> dict[str, np.ndarray]:
-    """The columns that ``sample`` writes; ``of_sound`` are the flags that a table has no use for."""
-    if any(flag is not None for flag in of_sound):
-        raise UsageError("--seconds, --prompt and --temperature are about sound; this run is of a table")
-    return fitted.sample_columns(number, context, seed)
+def sampled(fitted: AnyModel, wish: Draw, flags: Mapping[str, object]) -> None:
+    """Draw, write, and print where."""
+    COMMANDS[type(fitted)].sample(fitted, wish, **_checked(fitted, flags))
 
 
-def recorded(
-    fitted: SoundModel,
-    number: int,
-    folder: Path,
-    context: Mapping[str, object] | None,
-    seed: int,
-    seconds: float | None,
-    prompt: Path | None,
-    temperature: float | None,
-) -> list[Path]:
-    """The WAV files that ``sample`` writes."""
-    samples = fitted.sample(
-        number,
-        seconds,
-        context=context,
-        prompt=prompt,
-        temperature=1.0 if temperature is None else temperature,
-        seed=seed,
-    )
-    return fitted.write_samples(folder, samples, fitted.draw_context(number, context, seed))
+def write_report(fitted: AnyModel, folder: Path) -> Path:
+    """The report of a run; returns the path of the page."""
+    return COMMANDS[type(fitted)].report(fitted, folder)
 
 
-def write_columns(columns: Mapping[str, np.ndarray], out: Path | None, header: bool = True) -> None:
-    """Named columns to a file, or as CSV to stdout."""
-    if out is not None:
-        from fluvial.data.files import write
-
-        return write(dict(columns), out, header)
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    if header:
-        writer.writerow(columns)
-    writer.writerows(zip(*(values.tolist() for values in columns.values())))
-    return None
+def summarised(fitted: AnyModel, folder: Path) -> str:
+    """What a fit came to, and where it is kept."""
+    return COMMANDS[type(fitted)].summary(fitted, folder)
 
 
-def write_report(fitted: Model | SoundModel, folder: Path) -> Path:
-    """The report of either kind; returns the path of the page."""
-    from fluvial.interfaces import report, report_sound
+def detailed(fitted: AnyModel, folder: Path) -> str:
+    """All that a run folder says about its model.
 
-    if isinstance(fitted, SoundModel):
-        return report_sound.write_sound_report(fitted, folder)
-    return report.write_report(fitted, folder)
+    Raises:
+        RunError: the record in the folder lacks something.
+    """
+    try:
+        return COMMANDS[type(fitted)].details(fitted, folder)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise RunError(f"the record in {folder} is damaged or not fluvial's: {error!r}") from None
+
+
+def _checked(fitted: AnyModel, flags: Mapping[str, object]) -> dict[str, Any]:
+    """The flags that are given, as arguments; a sentence about one of another kind."""
+    given = {name: value for name, value in flags.items() if value is not None and value is not False}
+    own = COMMANDS[type(fitted)]
+    for name in given:
+        if name not in own.own:
+            owners = " and ".join(c.kind for c in COMMANDS.values() if name in c.own)
+            raise UsageError(f"--{name} is about {owners}; this run is of {own.kind}")
+    return {name.replace("-", "_"): value for name, value in given.items()}

@@ -43,7 +43,7 @@ def training_curve(epochs: Sequence[Mapping[str, Any]], unit: float, references:
         if points:
             ax.plot(*zip(*points), "o-", color=colour, lw=1.8, ms=3, label=label)
             shown += [value for _, value in points]
-    low, high = min(shown), float(np.quantile(shown, 0.97))
+    low, high = min(shown), float(np.quantile(shown, 0.97, method="higher"))
     for name, bits in references.items():
         if low < bits < 1.3 * high:  # far above, the curve would be squeezed
             high = max(high, bits)
@@ -121,7 +121,13 @@ def likelihoods(d: ImageDiagnosis) -> Figure:
         ax.axvline(min(at, edges[-1]), color=colour, lw=2, ls=":" if beyond else "-")
         word = f"{f.name} ({at:.2f})" if beyond else f.name
         ax.text(
-            min(at, edges[-1]), height * (0.96 - 0.09 * i), f" {word} ", color=colour, fontsize=8.5, ha=_side(at, edges)
+            min(at, edges[-1]),
+            height * (0.96 - 0.09 * i),
+            f" {word} ",
+            color=colour,
+            fontsize=8.5,
+            ha=_side(at, edges),
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
         )
     ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel("bits per dimension (foreign images: the median of each kind)")
@@ -153,7 +159,7 @@ def extremes(model: ImageModel, d: ImageDiagnosis) -> Figure:
 def noise(d: ImageDiagnosis, base: Density) -> Figure:
     """z of held-out images against the base, scale by scale."""
     n = len(d.scales)
-    figure, axes = _figure(max(5.2, 3.2 * n), 3.0, 1, n)
+    figure, axes = _figure(max(7.4, 3.2 * n), 3.0, 1, n)
     points = np.linspace(-4.5, 4.5, 300)
     with torch.no_grad():
         curve = base.log_prob(torch.from_numpy(points)[:, None]).exp().numpy()

@@ -13,16 +13,16 @@ from typing import Any
 
 from fluvial.core.errors import UsageError
 from fluvial.data.abalone import load_abalone
-from fluvial.data.audio import is_sound
+from fluvial.data.images import Images, read_images
 from fluvial.data.tables import Table, read
 from fluvial.interfaces.words import command
-from fluvial.models import DEFAULT, SOUND, resolve
+from fluvial.models import DEFAULT, DEFAULT_IMAGE, DEFAULT_SOUND
 from fluvial.tasks.entrance import fit
-from fluvial.tasks.fit import Progress, default_model, line
-from fluvial.tasks.fit_sound import DEFAULT as SOUND_DEFAULT
-from fluvial.tasks.fit_sound import LEARNING_RATE, sound_line
-from fluvial.tasks.model import Model
-from fluvial.tasks.sound import SoundModel
+from fluvial.tasks.fit import default_model
+from fluvial.tasks.fit_image import image_words
+from fluvial.tasks.fit_sound import sound_line
+from fluvial.tasks.job import Progress, line
+from fluvial.tasks.kinds import IMAGES, SOUND, TABLES, AnyModel, Kind, kind_of
 from fluvial.training import Record, Settings
 from fluvial.training.run import RunFolder
 
@@ -31,34 +31,44 @@ _OWN = ("epochs", "budget", "seed", "device")  # settings that are flags of thei
 
 @dataclass(frozen=True)
 class Source:
-    """What is to be learnt: a table, or files of sound, and the model for it, its default if none was named."""
+    """What is to be learnt: data of a kind, and the model for it.
 
-    data: Table | str | list[str]
+    Args:
+        name: of the data.
+        model, default: as the user named it, if so, and the one that else is taken.
+        own: arguments of ``fit`` for this kind of data.
+        words: a record of the training as a line of text.
+    """
+
+    data: Table | Images | str | list[str]
+    kind: Kind
     name: str
-    model: str
+    model: str | None
+    default: str
     context: tuple[str, ...]
-    units: dict[str, str]
-
-    @property
-    def sound(self) -> bool:
-        return not isinstance(self.data, Table)
+    own: dict[str, Any]
+    words: Callable[[Record], str] = line
 
 
-def opened(data: str | list[str] | None, model: str | None, context: tuple[str, ...]) -> Source:
+def opened(data: str | list[str] | None, model: str | None, context: tuple[str, ...], own: Mapping[str, Any]) -> Source:
     """The data that the command line names; None stands for the bundled table, given the sex."""
     first = Path(data[0]).absolute().parent if isinstance(data, list) else Path(data or "abalone")
     name = first.name.split(".")[0]
-    if data is not None and is_sound(data):
-        return Source(data, name, model or SOUND_DEFAULT, context, {})
-    if model in SOUND:
-        what = "give a sound file, a folder of them, or an .npz of recordings"
-        raise UsageError(f"{model} is a model of sound: {what}{f', not {data}' if data else ''}")
-    if data is not None:
-        table = read(data)
-        return Source(table, name, model or default_model(table, context), context, {})
-    table, units = load_abalone()
-    given = context or ("Sex",)
-    return Source(table, name, model or DEFAULT, given, {c: u for c, u in units.items() if c not in given})
+    kind = TABLES if data is None else kind_of(data)
+    given = {k: v for k, v in own.items() if v is not None and v is not False}
+    kind.check(model, given, f", not {data}" if data and kind is TABLES else "")
+    if data is None:
+        table, units = load_abalone()
+        context = context or ("Sex",)
+        given["units"] = {c: u for c, u in units.items() if c not in context}
+        return Source(table, kind, name, model, DEFAULT, context, given)
+    if kind is SOUND:
+        return Source(data, kind, name, model, DEFAULT_SOUND, context, given, sound_line)
+    if kind is IMAGES:
+        images = read_images(data, given.pop("size", None), given.pop("labels", None))
+        return Source(images, kind, name, model, DEFAULT_IMAGE, context, given, image_words(images.shape))
+    table = read(data)
+    return Source(table, kind, name, model, model or default_model(table, context), context, given)
 
 
 def run_fit(
@@ -70,43 +80,35 @@ def run_fit(
     seed: int,
     resume: bool,
     assignments: Mapping[str, Any],
-    drop_missing: bool,
     force: bool,
     device: str | None,
-    rate: int | None = None,
-    labels: str | None = None,
-) -> Model | SoundModel:
+) -> AnyModel:
     """Fit the model to its source, and write the run folder ``out``."""
     if resume and force:
         raise UsageError("--resume goes on with a run and --force replaces it: give one of the two")
     training, options = _split(assignments)
-    if source.sound:
-        training.setdefault("learning_rate", LEARNING_RATE)
+    training.setdefault("learning_rate", source.kind.learning_rate)
     settings = Settings(epochs=epochs, budget=budget, seed=seed, device=device, **training)
-    resolve(source.model, options)
-    with _progress(sound_line if source.sound else line) as progress:
+    with _progress(source.words) as progress:
         return fit(
             source.data,
             source.model,
             context=source.context,
-            units=source.units,
             out=out,
             seed=seed,
             resume=resume,
             force=force,
-            drop_missing=drop_missing,
-            rate=rate,
-            labels=labels,
             options=options,
             settings=settings,
             progress=progress,
             command=shlex.join(["fluvial", *command.get()]),
+            **source.own,
         )
 
 
 def run_folder(source: Source, resume: bool, force: bool) -> Path:
     """runs/TABLE-MODEL, numbered if that is taken; the last one to resume or replace."""
-    name = f"{source.name}-{source.model}"
+    name = f"{source.name}-{source.model or source.default}"
     free, last, n = Path("runs", name), None, 1
     while free.exists():
         last, n = free, n + 1

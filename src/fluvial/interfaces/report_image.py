@@ -98,7 +98,7 @@ def _facts(model: ImageModel, d: ImageDiagnosis) -> dict[str, Any]:
         ],
         "nats": plus_minus(-float(nats.mean()), d.error * schema.numbers * math.log(2)),
         "foreign": [
-            (f.name, f"{np.median(f.bits):.3f}", f"{100 * f.likelier:.0f} %", f"{f.typicality:.3f}", f"{f.excess:.3f}")
+            (f.name, f"{np.median(f.bits):.3f}", f"{100 * f.likelier:.0f} %", _p(f.typicality), _p(f.excess))
             for f in d.foreign
         ],
         "cool": COOL,
@@ -111,6 +111,15 @@ def _facts(model: ImageModel, d: ImageDiagnosis) -> dict[str, Any]:
         "versions": record.get("versions") or {},
         "record": json.dumps(record, indent=2, ensure_ascii=False, default=str),
     }
+
+
+def _p(value: float) -> str:
+    """A p-value to read.
+
+    >>> _p(0.0004), _p(0.25)
+    ('< 0.001', '0.250')
+    """
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _numbers(d: ImageDiagnosis) -> dict[str, Any]:

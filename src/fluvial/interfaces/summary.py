@@ -10,19 +10,14 @@ from typing import Any
 import torch
 
 import fluvial
-from fluvial.core.errors import RunError
 from fluvial.data.columns import Column
-from fluvial.interfaces.summary_sound import sound_details, sound_summary
 from fluvial.kernels import gpu, native
 from fluvial.tasks.model import Model
-from fluvial.tasks.sound import SoundModel
 from fluvial.training import Settings
 
 
-def summary(model: Model | SoundModel, folder: Path) -> str:
+def table_summary(model: Model, folder: Path) -> str:
     """What a fit came to: scores beside those of simple models, and where it is kept."""
-    if isinstance(model, SoundModel):
-        return sound_summary(model, folder)
     record, sizes, training = model.record, model.record["sizes"], model.record["training"]
     lines = [
         f"{record['model']['model']}: {sizes['columns']} columns, {sizes['train']:,} rows to train on, "
@@ -48,32 +43,25 @@ def installation() -> str:
     )
 
 
-def details(model: Model | SoundModel, folder: Path) -> str:
-    """All that a run folder says about its model.
-
-    Raises:
-        RunError: the record in the folder lacks something.
-    """
-    try:
-        return sound_details(model, folder) if isinstance(model, SoundModel) else _details(model, folder)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise RunError(f"the record in {folder} is damaged or not fluvial's: {error!r}") from None
-
-
-def _details(model: Model, folder: Path) -> str:
+def table_details(model: Model, folder: Path) -> str:
+    """All that a run folder says about its model."""
     record = model.record
     options = json.dumps(record["model"]["options"])
-    lines = [summary(model, folder), f"options: {options}", f"seed: {record['seed']}", "columns:"]
+    lines = [table_summary(model, folder), f"options: {options}", f"seed: {record['seed']}", "columns:"]
     lines += [f"  {_column(c)}" for c in model.schema.columns]
     if model.schema.context:
         lines += ["given:", *(f"  {_column(c)}" for c in model.schema.context)]
     if model.schema.dropped:
         lines += ["left out, as others determine them:", *(f"  {d.column.name}" for d in model.schema.dropped)]
-    lines += [f"note: {warning}" for warning in record["warnings"]]
+    return "\n".join([*lines, *how_it_was_made(record)])
+
+
+def how_it_was_made(record: dict[str, Any]) -> list[str]:
+    """The end of what a run folder says, whatever it is of: notes, the command, versions."""
+    lines = [f"note: {warning}" for warning in record["warnings"]]
     if record["command"]:
         lines.append(f"command: {record['command']}")
-    lines.append("versions: " + ", ".join(f"{k} {v}" for k, v in record["versions"].items()))
-    return "\n".join(lines)
+    return [*lines, "versions: " + ", ".join(f"{k} {v}" for k, v in record["versions"].items())]
 
 
 def _scores(scores: dict[str, Any], discrete: bool) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from fluvial.interfaces.summary import how_it_was_made
 from fluvial.tasks.sound import SoundModel
 
 
@@ -43,8 +44,4 @@ def sound_details(model: SoundModel, folder: Path) -> str:
     ]
     if model.schema.context:
         lines += ["given:", *(f"  {name}: one of {', '.join(v)}" for name, v in model.schema.context.items())]
-    lines += [f"note: {warning}" for warning in record["warnings"]]
-    if record["command"]:
-        lines.append(f"command: {record['command']}")
-    lines.append("versions: " + ", ".join(f"{k} {v}" for k, v in record["versions"].items()))
-    return "\n".join(lines)
+    return "\n".join([*lines, *how_it_was_made(record)])

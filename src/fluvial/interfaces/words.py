@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
 
 command: ContextVar[tuple[str, ...]] = ContextVar("command", default=())
 """The words of the command that is running, kept in the records it writes."""
 
+
+@dataclass(frozen=True)
+class Draw:
+    """What ``sample`` is asked for, whatever the run is of; None where it is left open."""
+
+    run: Path
+    number: int | None
+    context: Mapping[str, object] | None
+    out: Path | None
+    seed: int
+
+
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SPAN = re.compile(r"(\d+(?:\.\d*)?)\s*([smhd]?)")
+_SIZE = re.compile(r"(\d+)(?:\s*[x×]\s*(\d+))?")
 
 
 def parse_seconds(text: str | None) -> float | None:
@@ -27,6 +43,22 @@ def parse_seconds(text: str | None) -> float | None:
 
         raise UsageError(f"budget: expected a time such as 90s, 5m or 1h, got {text!r}")
     return float(match[1]) * _UNITS[match[2]]
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Width and height.
+
+    >>> parse_size("640x480"), parse_size("32")
+    ((640, 480), (32, 32))
+    """
+    if text is None:
+        return None
+    match = _SIZE.fullmatch(text.strip().lower())
+    if match is None:
+        from fluvial.core.errors import UsageError
+
+        raise UsageError(f"size: expected width x height, such as 32x32, got {text!r}")
+    return int(match[1]), int(match[2] or match[1])
 
 
 def listed_names(text: str | None) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from fluvial.kernels.rational_triton import MIN, RAW, clamped, edges, evaluate, local_vjp, slope, solve
+from fluvial.kernels.rational_triton import MIN, RAW, clamped, edges, evaluate, local_vjp, over, slope, solve
 
 _BLOCK = 128
 
@@ -145,7 +145,7 @@ def _logits_vjp(
 ):
     unit = 2 * bound * (1 - bins * MIN) / total
     g_left, g_size = g_left * unit, g_size * unit
-    dot = (g_left * left + g_size * mass) / total
+    dot = over(g_left * left + g_size * mass, total)
     for k in tl.static_range(0, bins):
         e = tl.exp(tl.load(theta + k * stride, mask=live, other=0.0) - most)
         g = tl.where(k < index, g_left, 0.0) + tl.where(k == index, g_size, 0.0) - dot

@@ -20,6 +20,7 @@ ACTIVATIONS: dict[Callable[[Tensor], Tensor], int] = {torch.relu: 0, torch.tanh:
 """What the compiled kernels call the activations that they know."""
 MAPS = ("shift", "exp", "tanh", "sigmoid", "gate", "spline", "bernoulli", "categorical")
 """Kinds of maps that can be swept, in the order of ``Map`` of csrc/jobs.h."""
+Pair = tuple[Tensor, Tensor]
 ENCODINGS = ("numbers", "signs", "one-hot")
 _MOST_LAYERS = 64
 
@@ -79,7 +80,7 @@ class SweepJob(ctypes.Structure):
 
 
 def knows(univariate: Map | None, activation: Callable[[Tensor], Tensor], layers: int, like: Tensor) -> bool:
-    """True where the compiled sweep applies: the CPU, float32 or float64, no compiler or torch.func at work."""
+    """True where the compiled sweep applies: the CPU, float32 or float64, no torch.func at work."""
     return (
         univariate is not None
         and univariate.kind in MAPS
@@ -89,7 +90,7 @@ def knows(univariate: Map | None, activation: Callable[[Tensor], Tensor], layers
         and like.dtype in (torch.float32, torch.float64)
         and activation in ACTIVATIONS
         and layers <= _MOST_LAYERS
-        and native.eager()
+        and (torch.compiler.is_compiling() or native.eager())
     )
 
 
@@ -101,6 +102,48 @@ def invert(net: Net, univariate: Map, z: Tensor, keep: bool = False) -> tuple[Te
     kept = torch.empty(_rows(net), z.shape[0], dtype=net.out.dtype) if keep else None
     _run("fluvial_sweep", net, univariate, z, {"x": x, "log_det": log_det, "kept": kept})
     return x, log_det, kept
+
+
+def traced(net: Net, univariate: Map, z: Tensor) -> Pair:
+    """``invert`` as the operator ``fluvial::sweep``, which torch.compile and torch.export keep whole."""
+    layout, tensors = net.layout, (net.out, net.out_bias, net.direct)
+    network = [layout.natural, net.activation, net.residual, ENCODINGS.index(net.encoding), net.numbers]
+    settings = [*map(int, network), MAPS.index(univariate.kind), univariate.bins]
+    return torch.ops.fluvial.sweep(
+        z, net.weights, net.biases, *tensors, layout.order, layout.ends, settings, univariate.a, univariate.b
+    )
+
+
+def _sweep(
+    z: Tensor,
+    weights: list[Tensor],
+    biases: list[Tensor],
+    out: Tensor,
+    out_bias: Tensor,
+    direct: Tensor | None,
+    order: Tensor,
+    ends: Tensor,
+    settings: list[int],
+    a: float,
+    b: float,
+) -> Pair:
+    natural, activation, residual, encoding, numbers, kind, bins = settings
+    layout = Layout(order, ends, bool(natural))
+    net = Net(weights, biases, out, out_bias, direct, layout, activation, bool(residual), ENCODINGS[encoding], numbers)
+    return invert(net, Map(MAPS[kind], a, b, bins), z)[:2]
+
+
+def _shapes(z: Tensor, weights: list[Tensor], biases: list[Tensor], out: Tensor, *_: object) -> Pair:
+    return z.new_empty(z.shape, dtype=out.dtype), z.new_empty(z.shape[0], dtype=out.dtype)
+
+
+torch.library.define(
+    "fluvial::sweep",
+    "(Tensor z, Tensor[] weights, Tensor[] biases, Tensor out, Tensor out_bias, Tensor? direct, Tensor order, "
+    "Tensor ends, int[] settings, float a, float b) -> (Tensor, Tensor)",
+)
+torch.library.impl("fluvial::sweep", "cpu", _sweep)
+torch.library.register_fake("fluvial::sweep", _shapes)
 
 
 def pull(

@@ -3,6 +3,7 @@
 from fluvial.models.flowplusplus import flowpp
 from fluvial.models.image import glow
 from fluvial.models.made import made, made_mog
+from fluvial.models.multiscale import multiscale
 from fluvial.models.orders import OrderMixture
 from fluvial.models.pixelcnn import pixelcnn
 from fluvial.models.pixels import bits_per_dimension, continuous, sample_at_temperature
@@ -10,6 +11,8 @@ from fluvial.models.registry import (
     CLOSED_FORM,
     DEFAULT,
     DEFAULT_DISCRETE,
+    DEFAULT_IMAGE,
+    DEFAULT_SOUND,
     DISCRETE,
     IMAGE_PRESETS,
     IMAGES,
@@ -17,6 +20,7 @@ from fluvial.models.registry import (
     RECIPES,
     SOUND,
     build,
+    default_image,
     preset,
     recipe_of,
     resolve,
@@ -28,6 +32,8 @@ __all__ = [
     "CLOSED_FORM",
     "DEFAULT",
     "DEFAULT_DISCRETE",
+    "DEFAULT_IMAGE",
+    "DEFAULT_SOUND",
     "DISCRETE",
     "IMAGES",
     "IMAGE_PRESETS",
@@ -38,6 +44,7 @@ __all__ = [
     "bits_per_dimension",
     "build",
     "continuous",
+    "default_image",
     "flowpp",
     "gaussian",
     "glow",
@@ -46,6 +53,7 @@ __all__ = [
     "made_mog",
     "maf",
     "maf_mog",
+    "multiscale",
     "nice",
     "nsf",
     "nsf_coupling",

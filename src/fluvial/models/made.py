@@ -12,7 +12,7 @@ from fluvial.core import Density, Flow, Logistic, Uniform
 from fluvial.core.transform import Shape
 from fluvial.models.orders import OrderMixture
 from fluvial.models.shapes import context_of, features_of
-from fluvial.transforms import Autoregressive
+from fluvial.transforms import Autoregressive, Groups
 from fluvial.univariate import Bernoulli, Categorical, GaussianMixture
 
 
@@ -20,6 +20,7 @@ def made(
     event_shape: Shape,
     *,
     classes: Sequence[int] = (2,),
+    groups: Sequence[int] = (),
     hidden: Sequence[int] = (500,),
     activation: str = "relu",
     residual: bool = False,
@@ -39,6 +40,9 @@ def made(
     Args:
         classes: how many classes each column has, or one number for all. With 2 everywhere each position is a
             Bernoulli, else a softmax over classes that enter the network one-hot.
+        groups: of one-hot columns, zeros and ones of which at most one in a group is 1: how many neighbouring columns
+            each group has, 1 for a column alone; () for none. A group is then one position of the network, and rows
+            with two ones in a group have probability 0 (:class:`Groups`).
         direct: connect inputs to outputs directly too.
         dropout: share of the hidden units that a training step leaves out; the default was chosen on validation rows
             of three of the sets of docs/discrete.md.
@@ -53,7 +57,10 @@ def made(
     >>> density.log_prob(torch.tensor([[1, 2], [2, 0]])).exp()
     tensor([0.1667, 0.0000], grad_fn=<ExpBackward0>)
     """
-    features, context = features_of(event_shape), context_of(context_shape)
+    if groups:
+        classes = _grouped(classes, groups)
+    positions = (len(groups),) if groups else event_shape
+    features, context = features_of(positions), context_of(context_shape)
     mixed = orders > 1 or fresh
     if mixed and order:
         raise ValueError(f"order: {orders} random orders are asked for, so none can be given, got {tuple(order)}")
@@ -74,8 +81,10 @@ def made(
         offset,
     )
     if mixed:
-        return OrderMixture(net, univariate, event_shape, context_shape, orders, drawn, fresh, seed)
-    return Flow(Autoregressive(net, univariate), Uniform(event_shape), event_shape, context_shape)
+        density = OrderMixture(net, univariate, positions, context_shape, orders, drawn, fresh, seed)
+    else:
+        density = Flow(Autoregressive(net, univariate), Uniform(positions), positions, context_shape)
+    return Flow(Groups(groups), density, event_shape, context_shape) if groups else density
 
 
 def made_mog(
@@ -99,6 +108,16 @@ def made_mog(
     net = MaskedMLP(features, 3 * components, hidden, context, order or None, activation, residual, direct or None)
     nn.init.normal_(net.last.bias)  # components that start alike would stay alike
     return Flow(Autoregressive(net, GaussianMixture(components)), Logistic(event_shape), event_shape, context_shape)
+
+
+def _grouped(classes: Sequence[int], groups: Sequence[int]) -> tuple[int, ...]:
+    """Classes of each group: its columns, and none of them."""
+    if set(classes) != {2}:
+        raise ValueError(f"groups: expected columns of zeros and ones, got {tuple(classes)} classes")
+    if min(groups) < 1:
+        raise ValueError(f"groups: expected at least one column in each, got {tuple(groups)}")
+    counts = tuple(n + 1 for n in groups)
+    return counts[:1] if len(set(counts)) == 1 else counts
 
 
 def _classes(classes: Sequence[int], features: int) -> tuple[int, Tensor | None]:

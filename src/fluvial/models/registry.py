@@ -12,6 +12,7 @@ from fluvial.core import Chain, Density, Flow, Transform, UsageError
 from fluvial.models import image, sequence, tabular
 from fluvial.models.flowplusplus import flowpp
 from fluvial.models.made import made, made_mog
+from fluvial.models.multiscale import multiscale
 from fluvial.models.pixelcnn import pixelcnn
 from fluvial.transforms import CodeMap, Codes, ColumnMap, Columns
 
@@ -35,7 +36,7 @@ RECIPES: dict[str, Recipe] = {
     )
 }
 
-IMAGES: dict[str, Recipe] = {r.__name__: r for r in (image.nice, image.realnvp, image.glow, flowpp)}
+IMAGES: dict[str, Recipe] = {r.__name__: r for r in (image.nice, image.realnvp, image.glow, flowpp, multiscale)}
 """Recipes for events of shape (C, H, W); a name that is in ``RECIPES`` too means the same paper's model of vectors."""
 
 DEFAULT = "nsf"
@@ -43,6 +44,12 @@ DEFAULT = "nsf"
 
 DEFAULT_DISCRETE = "made"
 """The same for rows of labels, or of zeros and ones."""
+
+DEFAULT_SOUND = "wavenet"
+"""The same for sound."""
+
+DEFAULT_IMAGE = "glow"
+"""The same for images, with the options of :func:`default_image`."""
 
 SOUND = frozenset({"wavenet"})
 """Models of recordings; the others are of rows of a table."""
@@ -151,6 +158,20 @@ def preset(model: str, name: str, event_shape: Sequence[int] = ()) -> dict[str, 
     if name not in known:
         raise UsageError(f"preset: {model} has no preset named {name!r}{_hint(name, known)}")
     return dict(known[name])
+
+
+def default_image(event_shape: Sequence[int]) -> tuple[str, dict[str, Any]]:
+    """The model of images (C, H, W) that ``fit`` takes when none is named, with options that a small machine trains.
+
+    >>> default_image((1, 28, 28))[1]["levels"], default_image((3, 30, 50))[1]["levels"]
+    (2, 1)
+    """
+    halvings = min((n & -n).bit_length() - 1 for n in event_shape[1:])
+    return DEFAULT_IMAGE, {
+        "levels": max(1, min(halvings, 3 if min(event_shape[1:]) > 31 else 2)),
+        "steps": 6,
+        "width": 48,
+    }
 
 
 def recipe_name(name: str, event_shape: Sequence[int] = ()) -> str:

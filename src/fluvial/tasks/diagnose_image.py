@@ -170,20 +170,23 @@ def _foreign(
     rng, top = np.random.default_rng(seed), 2**model.schema.bits - 1
     some = held_out[:_FOREIGN]
     levels = np.linspace(0, top, len(some)).round().astype(np.uint8)
+    given = None if context is None else context[: len(some)]
+    greys = np.broadcast_to(levels[:, None, None, None], some.shape).copy()
+    likeliest = model.log_prob_pixels(greys, given).argmax()  # where the likelihood fails first
     order = rng.permuted(np.tile(np.arange(some[0, 0].size), (len(some), 1)), axis=1)
     shuffled = np.take_along_axis(some.reshape(*some.shape[:2], -1), order[:, None], 2).reshape(some.shape)
     kinds = {
-        "one grey throughout": np.broadcast_to(levels[:, None, None, None], some.shape).copy(),
+        "one grey throughout": greys[likeliest : likeliest + 1],
         "uniform noise": rng.integers(0, top + 1, some.shape, dtype=np.uint8),
         "shuffled pixels": shuffled,
         "inverted": (top - some).astype(np.uint8),
     }
     known = Reference.of(log_prob)
     kept = Reference.of(excess(log_prob[: len(held_out)], compressed_bits(held_out)))
-    given = None if context is None else context[: len(some)]
     found: list[Foreign] = []
     for name, x in kinds.items():
-        values = model.log_prob_pixels(x, given)
+        which = slice(likeliest, likeliest + 1) if len(x) == 1 else slice(None)
+        values = model.log_prob_pixels(x, None if given is None else given[which])
         p = known.two_sided(values), kept.at_least(excess(values, compressed_bits(x)))
         likelier = float((known.values[:, None] < values).mean())
         medians = (float(np.median(v)) for v in p)

@@ -1,4 +1,4 @@
-"""``fluvial.fit`` and ``fluvial.load``: the same two words for tables and for sound."""
+"""``fluvial.fit`` and ``fluvial.load``: the same two words for tables, for sound and for images."""
 
 from __future__ import annotations
 
@@ -6,17 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fluvial.core.errors import UsageError
-from fluvial.data.audio import is_sound
 from fluvial.data.infer import Kind
-from fluvial.data.recordings import KIND
-from fluvial.models import SOUND
-from fluvial.tasks import fit as tables
-from fluvial.tasks import fit_sound as sounds
-from fluvial.tasks import model, sound
-from fluvial.tasks.fit import Progress
-from fluvial.tasks.model import Model
-from fluvial.tasks.sound import SoundModel
+from fluvial.tasks.job import Job, Progress, overruled
+from fluvial.tasks.kinds import AnyModel, kind_of, kind_of_run
 from fluvial.training import Settings
 from fluvial.training.run import load_run
 
@@ -37,34 +29,38 @@ def fit(
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
     rate: int | None = None,
-    labels: str | None = None,
+    labels: object = None,
+    size: tuple[int, int] | None = None,
+    flip: bool = False,
     device: str | None = None,
     options: Mapping[str, Any] | None = None,
     settings: Settings | None = None,
     progress: bool | Progress = True,
     command: str = "",
-) -> Any:  # noqa: ANN401  (a Model of a table, a SoundModel of recordings)
-    """Learn the density of a table's rows, or of recordings.
+) -> Any:  # noqa: ANN401  (a Model of a table, a SoundModel of recordings, an ImageModel of images)
+    """Learn the density of a table's rows, of recordings, or of images.
 
     Args:
         data: a path (CSV, Parquet, Feather, npy, npz), a pandas, polars or pyarrow frame, or an array (N, D); or
-            sound: a file, a folder, a list of those, or an .npz archive with ``audio``, ``length``, ``sample_rate``.
+            sound: a file, a folder, a list of those, or an .npz archive with ``audio``, ``length``, ``sample_rate``; or
+            images: files, a folder, idx (MNIST's format), or uint8 arrays (N, H, W[, C]), in .npy and .npz files too.
         model: a name in ``models.RECIPES``; None for the default.
         context: columns, or labels of recordings, to condition on.
         epochs, budget: passes over the data, wall-clock seconds; with neither, as long as it helps.
         seed: decides the split, the initial weights, the order of rows and all noise.
         out: run folder to write; with it a fit survives interruptions, and ``resume=True`` continues it.
         force: replace the run that ``out`` holds.
-        holdout: share of the rows or recordings that are kept aside to judge the model.
-        kinds, units, drop_missing: of tables, see ``tasks.fit.fit``.
+        holdout: share of the rows, recordings or images that are kept aside to judge the model.
+        kinds, units, drop_missing: of tables, see ``tasks.fit.fit_table``.
         rate, labels: of sound, see ``tasks.fit_sound.fit_sound``.
+        labels, size, flip: of images, see ``tasks.fit_image.fit_image``.
         options: the recipe's, such as ``{"transforms": 8}``.
         settings: everything else about training; the arguments above overrule it.
         progress: True for a line on stderr now and then, or a function of each :class:`Record`.
         command: kept in the record, for those who want to run it again.
 
     Returns:
-        A ``Model``, or of sound a ``SoundModel``.
+        A ``Model``; of sound a ``SoundModel``, of images an ``ImageModel``.
 
     Raises:
         DataError: the data cannot be used as they are. UsageError: an unknown name or a value that does not
@@ -75,56 +71,19 @@ def fit(
     >>> model.sample(3).shape
     (3, 2)
     """
-    if is_sound(data):
-        if kinds or units or drop_missing:
-            raise UsageError("kinds, units and drop_missing are about tables; these are recordings")
-        return sounds.fit_sound(
-            data,
-            model,
-            context=context,
-            epochs=epochs,
-            budget=budget,
-            seed=seed,
-            out=out,
-            resume=resume,
-            force=force,
-            holdout=holdout,
-            rate=rate,
-            labels=labels,
-            device=device,
-            options=options,
-            settings=settings,
-            progress=progress,
-            command=command,
-        )
-    if model in SOUND:
-        raise UsageError(f"{model} is a model of sound; give a sound file, a folder of them or an .npz of recordings")
-    if rate is not None or labels is not None:
-        raise UsageError("rate and labels are about sound; this is a table")
-    return tables.fit(
-        data,
-        model,
-        context=context,
-        epochs=epochs,
-        budget=budget,
-        seed=seed,
-        out=out,
-        resume=resume,
-        force=force,
-        holdout=holdout,
-        kinds=kinds,
-        units=units,
-        drop_missing=drop_missing,
-        device=device,
-        options=options,
-        settings=settings,
-        progress=progress,
-        command=command,
-    )
+    own = {"kinds": kinds, "units": units, "drop_missing": drop_missing or None, "rate": rate}
+    own |= {"labels": labels, "size": size, "flip": flip or None}
+    given = {name: value for name, value in own.items() if value is not None}
+    kind = kind_of(data)
+    kind.check(model, given)
+    settings = overruled(settings or Settings(learning_rate=kind.learning_rate), epochs, budget, seed, device)
+    settings.torch_device()
+    job = Job(settings, holdout, out, resume, force, progress, command)
+    return kind.fit(data, model, job, context=context, options=options, **given)
 
 
-def load(path: str | os.PathLike[str]) -> Any:  # noqa: ANN401  (a Model of a table, a SoundModel of recordings)
-    """The model in a run folder: a ``Model``, or of sound a ``SoundModel``. Its files are data; none of them is run.
+def load(path: str | os.PathLike[str]) -> Any:  # noqa: ANN401  (as fit)
+    """The model in a run folder, of the type that ``fit`` returned. Its files are data; none of them is run.
 
     Raises:
         RunError: it is missing, unfinished, damaged, foreign or of a newer version, as a sentence.
@@ -132,10 +91,7 @@ def load(path: str | os.PathLike[str]) -> Any:  # noqa: ANN401  (a Model of a ta
     return load_any(path)
 
 
-def load_any(path: str | os.PathLike[str]) -> Model | SoundModel:
-    """As :func:`load`, with its two types."""
+def load_any(path: str | os.PathLike[str]) -> AnyModel:
+    """As :func:`load`, with its types."""
     saved = load_run(path)
-    schema = saved.config["schema"]
-    if isinstance(schema, dict) and schema.get("kind") == KIND:  # pyright: ignore[reportUnknownMemberType]
-        return sound.restore(saved, path)
-    return model.restore(saved, path)
+    return kind_of_run(saved).restore(saved, path)

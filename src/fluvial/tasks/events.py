@@ -147,6 +147,8 @@ class _Spine:
         if not head.bijective:
             raise UsageError("the probability of an event is not defined for rounded columns, whose density is a bound")
         total, *rest = density.event_shape
+        if head.output_shape(density.event_shape) != density.event_shape:
+            raise UsageError("the probability of an event needs a model that predicts one column after the other")
         return cls(density, head, step, base, found.embed, total, tuple(n for n in rest if n is not None))
 
     def length(self, known: int, steps: int | None) -> int:

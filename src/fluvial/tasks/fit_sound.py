@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
-import fluvial
 from fluvial.conditioners import ContextMap
 from fluvial.core import Flow
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data.audio import Sound, read_sound
 from fluvial.data.recordings import SoundSchema
-from fluvial.models import SOUND, build, resolve
-from fluvial.models.registry import recipe_name
-from fluvial.tasks.fit import Lines, Progress, how_it_went, line, overruled, silent, versions
+from fluvial.models import DEFAULT_SOUND, resolve
+from fluvial.tasks.job import Job, line
 from fluvial.tasks.prepare import split
 from fluvial.tasks.references import histogram, linear_prediction
 from fluvial.tasks.sound import SoundModel, restore
-from fluvial.training import Continuation, Record, Settings, Windows, train
-from fluvial.training.run import RunFolder, load_run, open_run
+from fluvial.training import Continuation, Record, Windows
 
-DEFAULT = "wavenet"
-"""The model of sound that ``fit`` takes when none is named."""
 LEARNING_RATE = 8e-3
 """For models of sound; chosen on validation recordings (benchmarks/wavenet.py)."""
 _KEPT, _CONTEXTS = 40, 10_000  # held-out recordings and rows of labels that a run keeps
@@ -51,64 +42,41 @@ class _Prepared:
 
 def fit_sound(
     data: object,
-    model: str | None = None,
+    model: str | None,
+    job: Job,
     *,
     context: Sequence[str] = (),
-    epochs: int | None = None,
-    budget: float | None = None,
-    seed: int = 0,
-    out: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    force: bool = False,
-    holdout: float = 0.1,
+    options: Mapping[str, Any] | None = None,
     rate: int | None = None,
     labels: str | None = None,
-    device: str | None = None,
-    options: Mapping[str, Any] | None = None,
-    settings: Settings | None = None,
-    progress: bool | Progress = True,
-    command: str = "",
 ) -> SoundModel:
     """Learn the density of recordings: p(samples | length, labels), exactly, in codes of 8 or 16 bits.
 
     Args: as of :func:`fluvial.fit`, but
         data: a sound file, a folder, a list of those, or an .npz archive (see ``data.audio.read_sound``).
         context: labels to condition on.
-        holdout: share of the recordings that are kept aside whole; of fewer than three, the share of each that is
-            cut off its end.
         rate: samples per second, None for that of most files.
         labels: how file names tell labels, such as ``{digit}_{speaker}_{take}``; None for the names of folders.
+
+    Of fewer than three recordings, the share to hold out is cut off the end of each; else whole ones are held out.
 
     Raises:
         DataError, UsageError, RunError: as :func:`fluvial.fit`.
     """
-    settings = overruled(settings or Settings(learning_rate=LEARNING_RATE), epochs, budget, seed, device)
-    settings.torch_device()
-    name = model or DEFAULT
-    prepared = _prepare(read_sound(data, rate, labels), name, options or {}, context, labels, holdout, seed)
-    show = Lines(sound_line) if progress is True else progress or silent
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        density = build(prepared.config)
+    name = model or DEFAULT_SOUND
+    job.check_holdout("recordings")
+    full = resolve(name, options or {})
+    prepared = _prepare(read_sound(data, rate, labels), name, full, context, labels, job)
+    density = job.build(prepared.config)
     if not isinstance(density, Flow):
         raise UsageError(f"{name} is no flow")
     fitted = SoundModel(density, prepared.schema, {}, rows=_kept(prepared))
-    opened = open_run(out, force=force, resume=resume) if out is not None else contextlib.nullcontext()
-    with opened as run:
-        if run is not None and run.finished:
-            return restore(load_run(run.path), run.path)
-        began = time.monotonic()
-        windows = fitted.windows(prepared.train)
-        held_out = None if prepared.held_out is None else fitted.windows(prepared.held_out)
-        records = _learn(density, prepared, windows, held_out, settings, run, resume, show)
-        seconds = records[-1].elapsed if records else time.monotonic() - began
-        record = {
-            "version": fluvial.__version__,
-            "model": prepared.config,
-            "command": command,
+    windows = fitted.windows(prepared.train)
+    held_out = None if prepared.held_out is None else fitted.windows(prepared.held_out)
+
+    def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> SoundModel:
+        record |= {
             "warnings": list(prepared.warnings),
-            "seed": seed,
-            "holdout": holdout,
             "sizes": {
                 "train": len(prepared.train),
                 "train_samples": len(prepared.train.samples),
@@ -117,16 +85,11 @@ def fit_sound(
                 "parameters": sum(p.numel() for p in density.parameters()),
                 "receptive_field": fitted.receptive_field,
             },
-            "exact": density.exact,
-            "settings": asdict(settings),
-            "training": how_it_went(records, seconds),
             "scores": _scores(fitted, prepared, held_out),
-            "versions": versions(),
         }
-        fitted = replace(fitted, record=record, metrics=[asdict(r) for r in records])
-        if run is not None:
-            fitted.write(run)
-    return fitted
+        return replace(fitted, record=record, metrics=metrics)
+
+    return job.learn(Continuation(density), prepared.config, windows, held_out, sound_line, restore, conclude)
 
 
 def sound_line(record: Record) -> str:
@@ -135,19 +98,8 @@ def sound_line(record: Record) -> str:
 
 
 def _prepare(
-    sound: Sound,
-    model: str,
-    options: Mapping[str, Any],
-    context: Sequence[str],
-    pattern: str | None,
-    holdout: float,
-    seed: int,
+    sound: Sound, model: str, full: dict[str, Any], context: Sequence[str], pattern: str | None, job: Job
 ) -> _Prepared:
-    if recipe_name(model) not in SOUND:
-        raise UsageError(f"{model} is a model of tables; for sound there is {', '.join(sorted(SOUND))}")
-    full = resolve(model, options)
-    if not 0 <= holdout <= 0.5:
-        raise UsageError(f"holdout: expected a share of the recordings between 0 and 0.5, got {holdout}")
     schema = SoundSchema.of(sound, full["levels"], context, pattern)
     maps = [asdict(ContextMap(categories=len(v))) for v in schema.context.values()]
     config = {
@@ -157,7 +109,7 @@ def _prepare(
         "context": maps or None,
         "options": full,
     }
-    kept, aside, notes = _split(sound, holdout, seed)
+    kept, aside, notes = _split(sound, job.holdout, job.seed)
     if len(kept.samples) < 2:
         raise DataError("one sample is not enough to learn from")
     return _Prepared(schema, json.loads(json.dumps(config)), kept, aside, (*sound.notes, *notes))
@@ -177,31 +129,6 @@ def _split(sound: Sound, holdout: float, seed: int) -> tuple[Sound, Sound | None
         for i, lengths in ((0, cuts), (1, sound.lengths - cuts))
     )
     return kept, aside, (f"held out: the last {holdout:.0%} of each recording, as there are fewer than three",)
-
-
-def _learn(
-    density: Flow,
-    prepared: _Prepared,
-    windows: Windows,
-    held_out: Windows | None,
-    settings: Settings,
-    run: RunFolder | None,
-    resume: bool,
-    show: Progress,
-) -> list[Record]:
-    """Train to the end; returns the records of whole epochs."""
-    checkpoint = None if run is None else run.checkpoint
-    tag = json.dumps(prepared.config, sort_keys=True)
-    records: list[Record] = []
-    training = train(Continuation(density), windows, held_out, settings, checkpoint, resume, tag=tag)
-    with contextlib.closing(training):
-        for record in training:
-            if record.ended:
-                records.append(record)
-                if run is not None:
-                    run.note(record)
-            show(record)
-    return records
 
 
 def _scores(fitted: SoundModel, prepared: _Prepared, held_out: Windows | None) -> dict[str, Any]:

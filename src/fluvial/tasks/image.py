@@ -107,7 +107,9 @@ class ImageModel:
         return np.where(np.isnan(values), -np.inf, values)
 
     def encode(self, data: object, labels: object = None, *, seed: int = 0) -> np.ndarray:
-        """The noise that each image stands for, every latent of it, (N, D) float32; D is C H W.
+        """The noise that each image stands for, every latent of it, (N, D); D is C H W.
+
+        It is float64 where pixels are steps of exact probabilities, which can be that narrow, and else float32.
 
         Args: as of :meth:`score`; the noise that makes pixels continuous is the same too.
         """
@@ -119,7 +121,7 @@ class ImageModel:
 
     def decode(self, z: np.ndarray, labels: Mapping[str, Any] | None = None) -> np.ndarray:
         """The image that each row of noise (N, D) stands for, uint8, (N, H, W) or (N, H, W, 3)."""
-        z = np.asarray(z, dtype=np.float32)
+        z = np.asarray(z, dtype=np.float64 if self.exact else np.float32)
         if z.ndim != 2 or z.shape[1] != self.schema.numbers:
             raise UsageError(f"z: expected shape (N, {self.schema.numbers}), got {z.shape}")
         encoded = self.schema.encode_context(labels or {}, len(z))

@@ -1,7 +1,8 @@
 """Ways through the noise of a flow: from one image to another, and along an attribute.
 
 Images become noise with dequantisation noise that ``seed`` decides, as the model saw them in training: the middle of
-each step would be noise that no image of the training set has. They come back exactly, since the way back rounds.
+each grey level would be noise that no image of the training set has. It stays clear of the edges of the level, so that
+rounding on the way does not give another pixel back.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from torch import Tensor
 
 from fluvial.core import Flow
 from fluvial.core.errors import UsageError
+from fluvial.models import continuous
 from fluvial.tasks import batches
+
+_EDGE = 0.02  # of a grey level, that dequantisation noise keeps away from its ends
 
 Way = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(start (D,), end (D,), shares of the way (n,)) -> (n, D)"""
@@ -48,6 +52,15 @@ def arc(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
     return torch.lerp(*norms, t) * turned
 
 
+def encode(density: Flow, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor:
+    """The noise that each event of x (N, \\*event_shape) stands for, (N, D)."""
+    flow = continuous(density)
+    if flow is None:
+        return batches.encode(density, x, context, seed)
+    noise = torch.rand(x.shape, generator=torch.Generator().manual_seed(seed), dtype=x.dtype)
+    return batches.encode(flow, x + _EDGE + (1 - 2 * _EDGE) * noise, context, seed)
+
+
 def interpolate(
     density: Flow, ends: Tensor, n: int, context: Tensor | None = None, path: Way = arc, seed: int = 0
 ) -> Tensor:
@@ -64,7 +77,7 @@ def interpolate(
     """
     if n < 2:
         raise UsageError(f"expected at least 2 images, the two ends, got {n}")
-    start, end = batches.encode(density, ends, context, seed)
+    start, end = encode(density, ends, context, seed)
     share = torch.linspace(0, 1, n, dtype=start.dtype)
     given = None if context is None else context[(share > 0.5).long()]
     return batches.decode(density, path(start, end, share), given, seed)
@@ -106,7 +119,7 @@ def attribute(
     if min(len(positives), len(negatives)) < 2:
         counts = f"{len(positives)} positive and {len(negatives)} negative"
         raise UsageError(f"an attribute needs at least 2 examples of either kind, got {counts}; some dozens are better")
-    noises = [batches.encode(density, x, c, seed).double() for x, c in zip((positives, negatives), contexts)]
+    noises = [encode(density, x, c, seed).double() for x, c in zip((positives, negatives), contexts)]
     chance = sum(float(z.var(0).sum()) / len(z) for z in noises)
     direction = noises[0].mean(0) - noises[1].mean(0)
     return Attribute(direction.float(), chance**0.5)
@@ -126,7 +139,7 @@ def edit(
         strengths: (n,): 0 gives x itself, 1 moves by the whole difference between the examples' means.
         context: of x, (1, \\*context_shape).
     """
-    z = batches.encode(density, x, context, seed)
+    z = encode(density, x, context, seed)
     moved = z + strengths.to(z).unsqueeze(1) * direction.to(z)
     given = None if context is None else context.expand(len(moved), *context.shape[1:])
     return batches.decode(density, moved, given, seed)

@@ -26,13 +26,13 @@ def _density(d: ImageDiagnosis) -> Iterator[Check]:
     if len(d.bits) < FEW:
         said = f"Only {len(d.bits)} held-out images judge it."
         yield Check("density", "warn", said, f"warn below {FEW} images")
-    level = grade(mean + 2 * error, d.compressor, d.histogram)
+    level = grade(mean + 2 * error, *sorted((d.compressor, d.histogram)))
     yield Check(
         "density",
         level,
         f"A held-out image takes {mean:.3f} ± {error:.3f} bits per dimension; a lossless compressor needs "
         f"{d.compressor:.3f}, pixels one by one {d.histogram:.3f}.",
-        "warn above the compressor, fail above the histogram of the pixels, by 2 standard errors",
+        "warn unless below both by 2 standard errors, fail unless below one",
     )
     gap = mean - float(d.train_bits.mean())
     noise = (error**2 + float(d.train_bits.var(ddof=1)) / len(d.train_bits)) ** 0.5

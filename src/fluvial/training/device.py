@@ -83,7 +83,7 @@ class DeviceUpdate(Update):
         loss = self._loss(x, context, units)
         grads = torch.autograd.grad(loss, self.parameters, allow_unused=True)
         for p, g in zip(self.parameters, grads):
-            p.grad = g
+            p.grad = g if g is None or g.stride() == p.stride() else torch.empty_like(p).copy_(g)  # as fused Adam asks
         norm = clip_grad_norm_(self.parameters, self.settings.clip or math.inf)
         with torch.no_grad():
             good = torch.isfinite(loss) & torch.isfinite(norm)
@@ -130,13 +130,13 @@ class DeviceUpdate(Update):
     def _rehearse(self, x: Tensor, context: Tensor | None, units: int) -> None:
         """A step during which waiting for the device is an error: what waits cannot be recorded."""
         mode, state = torch.cuda.get_sync_debug_mode(), torch.cuda.get_rng_state(self.device)
-        torch.cuda.set_sync_debug_mode("error")
+        _watch("error")
         try:
             self.work(x, context, units)
         except RuntimeError as error:  # before the weights moved: nothing behind the gradients waits
             self._refuse(error)
         finally:
-            torch.cuda.set_sync_debug_mode(mode)
+            _watch(mode)
         if not self.records:
             torch.cuda.set_rng_state(state, self.device)
             self.work(x, context, units)
@@ -154,6 +154,13 @@ class DeviceUpdate(Update):
         warnings.warn(
             f"training starts every operation by itself: this model's step cannot be recorded ({reason})", stacklevel=2
         )
+
+
+def _watch(mode: str | int) -> None:
+    """Let torch complain of waits, without its complaint that it may overlook some."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.cuda.set_sync_debug_mode(mode)
 
 
 class _Recorded:

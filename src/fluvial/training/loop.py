@@ -162,7 +162,7 @@ class Loop:
         if needs_statistics(judged):
             with self._private_randomness():
                 torch.manual_seed(self.settings.seed)
-                refresh_statistics(judged, *self.data.rows(torch.arange(len(self.data)), self.device))
+                refresh_statistics(judged, *self.data.rows(torch.arange(self.data.measured), self.device))
         if self.held_out is None:
             return None
         value = -self.held_out.score(judged, self.settings.seed)

@@ -33,6 +33,11 @@ class Rows(Protocol):
         """Rows that data-dependent initialisation reads."""
         ...
 
+    @property
+    def measured(self) -> int:
+        """Rows that BatchNorm's statistics for evaluation are taken over."""
+        ...
+
     def rows(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """The rows with these numbers and their context, on ``device``; any noise from torch's generator."""
         ...

@@ -45,6 +45,11 @@ class Data:
         """A power of two that suits N."""
         return _batch_size(len(self))
 
+    @property
+    def measured(self) -> int:
+        """All rows: the statistics are exact."""
+        return len(self)
+
     def count(self, index: Tensor | None = None) -> int:
         """Rows."""
         return len(self) if index is None else len(index)

@@ -76,6 +76,11 @@ class Windows:
     initial = 2
     """Windows to initialise from: the models here have nothing to initialise."""
 
+    @property
+    def measured(self) -> int:
+        """All: the models here have no BatchNorm."""
+        return len(self)
+
     def count(self, index: Tensor | None = None) -> int:
         """Samples that these windows score."""
         return len(self.values) if index is None else int((self.table[index, 3] - self.table[index, 2]).sum())

@@ -7,6 +7,7 @@ from fluvial.transforms.columns import ColumnMap, Columns
 from fluvial.transforms.coupling import Coupling, MaskedCoupling, alternating_mask, checkerboard_mask
 from fluvial.transforms.dequantize import Dequantize, VariationalDequantize
 from fluvial.transforms.elementwise import Elementwise, Logit, Softplus, Standardize
+from fluvial.transforms.groups import Groups
 from fluvial.transforms.image import Checkerboard, FactorOut, Flatten, OrderedSqueeze, Squeeze
 from fluvial.transforms.jacobi import Jacobi, Solution
 from fluvial.transforms.linear import LULinear, Permute, Reverse, Whiten
@@ -17,6 +18,7 @@ from fluvial.transforms.normalization import (
     needs_statistics,
     refresh_statistics,
 )
+from fluvial.transforms.pyramid import Pyramid
 from fluvial.transforms.reversible import Reversible
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "FactorOut",
     "Flatten",
     "FullMatrix",
+    "Groups",
     "ImageBatchNorm",
     "Jacobi",
     "LULinear",
@@ -45,6 +48,7 @@ __all__ = [
     "Matrix",
     "OrderedSqueeze",
     "Permute",
+    "Pyramid",
     "QRMatrix",
     "Reverse",
     "Reversible",

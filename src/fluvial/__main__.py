@@ -1,0 +1,5 @@
+"""``python -m fluvial``: the command line."""
+
+from fluvial.interfaces.cli import main
+
+main()

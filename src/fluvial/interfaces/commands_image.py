@@ -1,0 +1,59 @@
+"""What ``score`` and ``sample`` do with a model of images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from fluvial.core.errors import UsageError
+from fluvial.interfaces.words import Draw
+from fluvial.tasks.entrance import load_any
+from fluvial.tasks.foreign import foreignness
+from fluvial.tasks.image import ImageModel, write_samples
+
+_IMAGES = 64  # drawn where no number is given
+
+
+def score(
+    fitted: ImageModel,
+    data: str | list[str],
+    context: Mapping[str, object] | None,
+    *,
+    labels: str | None = None,
+    background: Path | None = None,
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Bits per dimension of each image, and how foreign it is beside held-out ones, where the run has kept some."""
+    told = labels if context is None else context
+    images = fitted.read(data, told)
+    given = fitted.labels(images, told)
+    log_prob = fitted.log_prob_images(images, given)
+    bits = -log_prob / (fitted.schema.numbers * math.log(2))
+    columns = {"image": np.array(images.names), "log_prob": log_prob, "bits_per_dim": bits}
+    notes = [f"note: {warning}" for warning in images.notes]
+    if not fitted.exact:
+        notes.append("the scores are bounds: of log p from below, of bits per dimension from above")
+    if background is None and not len(fitted.rows.get("held_out.log_prob", ())):
+        notes.append("the run has kept no held-out images, so nothing is said of how foreign these are")
+        return columns, notes
+    pixels = fitted.schema.encode(images.read())
+    behind = None if background is None else image_run(background)
+    return {**columns, **foreignness(fitted, pixels, log_prob, given, behind).columns()}, notes
+
+
+def image_run(run: Path) -> ImageModel:
+    """The model of a run that is of images."""
+    model = load_any(run)
+    if not isinstance(model, ImageModel):
+        raise UsageError(f"{run} is not a run of images")
+    return model
+
+
+def sample(fitted: ImageModel, wish: Draw, *, temperature: float = 1.0) -> None:
+    """New images: one sheet as a PNG file, or a PNG file each in a folder."""
+    number = _IMAGES if wish.number is None else wish.number
+    images = fitted.sample(number, wish.context, temperature, wish.seed)
+    for path in write_samples(wish.out or wish.run / "samples.png", images):
+        print(path)

@@ -1,0 +1,45 @@
+"""What ``score`` and ``sample`` do with a model of sound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from fluvial.interfaces.words import Draw
+from fluvial.tasks.sound import SoundModel
+
+_RECORDINGS = 4  # drawn where no number is given
+
+
+def score(
+    fitted: SoundModel, data: str | list[str], context: Mapping[str, object] | None
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Bits per sample of each recording."""
+    sound = fitted.score(data, context)
+    columns = {
+        "recording": np.array(sound.names),
+        "samples": sound.samples,
+        "log_prob": sound.log_prob,
+        "bits_per_sample": sound.bits,
+    }
+    return columns, [f"note: {warning}" for warning in sound.warnings]
+
+
+def sample(
+    fitted: SoundModel,
+    wish: Draw,
+    *,
+    seconds: float | None = None,
+    prompt: Path | None = None,
+    temperature: float = 1.0,
+) -> None:
+    """New recordings as WAV files, in the run folder where no other is given."""
+    number = _RECORDINGS if wish.number is None else wish.number
+    samples = fitted.sample(
+        number, seconds, context=wish.context, prompt=prompt, temperature=temperature, seed=wish.seed
+    )
+    given = fitted.draw_context(number, wish.context, wish.seed)
+    for path in fitted.write_samples(wish.out or wish.run / "samples", samples, given):
+        print(path)

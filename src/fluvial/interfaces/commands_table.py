@@ -1,0 +1,51 @@
+"""What ``score`` and ``sample`` do with a model of a table."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from fluvial.core.errors import UsageError
+from fluvial.interfaces.words import Draw
+from fluvial.tasks.model import Model
+
+_ROWS = 1000  # drawn where no number is given
+
+
+def score(
+    fitted: Model, data: str | list[str], context: Mapping[str, object] | None, *, drop_missing: bool = False
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The log-density of each row, and each column's share where the model has them."""
+    if context is not None:
+        raise UsageError("--context is for scoring sound and images; of tables, the context is a column")
+    if isinstance(data, list):
+        raise UsageError(f"a table is one file, got {len(data)}")
+    scores = fitted.score(data, drop_missing=drop_missing)
+    notes = [f"note: {warning}" for warning in scores.warnings]
+    if not fitted.exact:
+        notes.append("the scores are lower bounds: the table has rounded or integer columns")
+    parts = {f"log_prob {name}": part for name, part in scores.parts.items()}
+    return {"row": scores.rows, "log_prob": scores.log_prob, **parts}, notes
+
+
+def sample(fitted: Model, wish: Draw) -> None:
+    """New rows, to a file or as CSV to stdout."""
+    rows = fitted.sample_columns(_ROWS if wish.number is None else wish.number, wish.context, wish.seed)
+    write_columns(rows, wish.out, fitted.schema.header)
+
+
+def write_columns(columns: Mapping[str, np.ndarray], out: Path | None, header: bool = True) -> None:
+    """Named columns to a file, or as CSV to stdout."""
+    if out is not None:
+        from fluvial.data.files import write
+
+        return write(dict(columns), out, header)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    if header:
+        writer.writerow(columns)
+    writer.writerows(zip(*(values.tolist() for values in columns.values())))
+    return None

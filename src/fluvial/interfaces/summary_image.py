@@ -1,0 +1,52 @@
+"""A fitted model of images in a few lines of text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fluvial.interfaces.summary import how_it_was_made
+from fluvial.tasks.image import ImageModel
+
+
+def image_summary(model: ImageModel, folder: Path) -> str:
+    """What a fit came to: bits per dimension beside those of a histogram, and where it is kept."""
+    record, sizes, training, schema = model.record, model.record["sizes"], model.record["training"], model.schema
+    width, height = schema.size
+    lines = [
+        f"{record['model']['model']}: {sizes['train']:,} images to train on, {sizes['held_out']:,} held out, "
+        f"{sizes['parameters']:,} parameters, {training['epochs']} epochs in {training['seconds']:.0f} s "
+        f"(best: {training['best_epoch']})",
+        f"{width} x {height} pixels, {'grey' if schema.shape[0] == 1 else 'colour'}, {schema.bits} bits",
+    ]
+    if schema.augmentation:
+        lines.append(
+            f"augmented by {', '.join(schema.augmentation)}: the density is one of the images and their mirror images, "
+            "and its bits do not compare with those of models without"
+        )
+    scores = record["scores"]
+    if scores["held_out"] is None:
+        lines.append("nothing was held out to judge it by")
+    else:
+        held_out = scores["held_out"]
+        lines += [
+            f"bits per dimension of held-out images, {'exactly' if model.exact else 'an upper bound'}:",
+            f"  {'model':24}{held_out['bits_per_dim']:6.3f} ± {held_out['standard_error']:.3f}",
+            f"  {'histogram':24}{scores['histogram']:6.3f}",
+        ]
+    return "\n".join([*lines, f"run: {folder}"])
+
+
+def image_details(model: ImageModel, folder: Path) -> str:
+    """All that a run folder says about its model."""
+    record, schema = model.record, model.schema
+    lines = [
+        image_summary(model, folder),
+        f"options: {json.dumps(record['model']['options'])}",
+        f"seed: {record['seed']}",
+    ]
+    if schema.resized:
+        lines.append("images of other sizes are cropped at the centre and resized")
+    if schema.context:
+        lines += ["given:", *(f"  {name}: one of {', '.join(v)}" for name, v in schema.context.items())]
+    return "\n".join([*lines, *how_it_was_made(record)])

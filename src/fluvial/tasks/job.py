@@ -1,0 +1,202 @@
+"""What every fit does around its data: the run folder, the training, the record, and the words for it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+
+import fluvial
+from fluvial.core import Density
+from fluvial.core.errors import UsageError
+from fluvial.models import build
+from fluvial.training import Record, Rows, Settings, train
+from fluvial.training.run import RunFolder, Saved, load_run, open_run
+
+Progress = Callable[[Record], None]
+
+
+class Fitted(Protocol):
+    """What a fit returns: a model that can write its run folder."""
+
+    def write(self, run: RunFolder) -> None: ...
+
+
+F = TypeVar("F", bound=Fitted)
+
+
+@dataclass(frozen=True)
+class Job:
+    """How to fit, whatever is fitted.
+
+    Args:
+        settings: of the training; their seed decides the split and the initial weights too.
+        holdout: share of the data kept aside to judge the model.
+        out, resume, force: the run folder, see ``training.run.open_run``.
+        progress: True for a line on stderr now and then, or a function of each record.
+        command: kept in the record, for those who want to run it again.
+    """
+
+    settings: Settings
+    holdout: float = 0.1
+    out: str | os.PathLike[str] | None = None
+    resume: bool = False
+    force: bool = False
+    progress: bool | Progress = False
+    command: str = ""
+
+    @property
+    def seed(self) -> int:
+        return self.settings.seed
+
+    def check_holdout(self, what: str) -> None:
+        """UsageError, a sentence, unless the share to hold out is one."""
+        if not 0 <= self.holdout <= 0.5:
+            raise UsageError(f"holdout: expected a share of the {what} between 0 and 0.5, got {self.holdout}")
+
+    def build(self, config: Mapping[str, Any]) -> Density:
+        """The model with the seed's initial weights."""
+        with torch.random.fork_rng([]):
+            torch.manual_seed(self.seed)
+            return build(config)
+
+    def learn(
+        self,
+        density: Density,
+        config: Mapping[str, Any],
+        rows: Rows | None,
+        held_out: Rows | None,
+        words: Callable[[Record], str],
+        restore: Callable[[Saved, str | os.PathLike[str]], F],
+        conclude: Callable[[dict[str, Any], list[dict[str, Any]]], F],
+    ) -> F:
+        """Train to the end and write the run folder, or return what a finished one holds.
+
+        Args:
+            density: what is trained, in place.
+            config: the model's, plain JSON: what must be the same to resume.
+            rows, held_out: to train on and to judge by; no rows where there is nothing to train.
+            words: one record as a line of text.
+            restore: the model in a run folder that has been read.
+            conclude: the fitted model, from the record's common part and the metrics.
+        """
+        opened = (
+            contextlib.nullcontext() if self.out is None else open_run(self.out, force=self.force, resume=self.resume)
+        )
+        with opened as run:
+            if run is not None and run.finished:
+                return restore(load_run(run.path), run.path)
+            began = time.monotonic()
+            records = [] if rows is None else self._train(density, config, rows, held_out, words, run)
+            seconds = records[-1].elapsed if records else time.monotonic() - began
+            record = {
+                "version": fluvial.__version__,
+                "model": config,
+                "command": self.command,
+                "seed": self.seed,
+                "holdout": self.holdout,
+                "exact": density.exact,
+                "settings": asdict(self.settings),
+                "training": _how_it_went(records, seconds),
+                "versions": _versions(),
+            }
+            fitted = conclude(record, [asdict(r) for r in records])
+            if run is not None:
+                fitted.write(run)
+        return fitted
+
+    def _train(
+        self,
+        density: Density,
+        config: Mapping[str, Any],
+        rows: Rows,
+        held_out: Rows | None,
+        words: Callable[[Record], str],
+        run: RunFolder | None,
+    ) -> list[Record]:
+        """Train to the end; returns the records of whole epochs."""
+        show = Lines(words) if self.progress is True else self.progress or _silent
+        checkpoint = None if run is None else run.checkpoint
+        tag = json.dumps(config, sort_keys=True)
+        records: list[Record] = []
+        training = train(density, rows, held_out, self.settings, checkpoint, self.resume, tag=tag)
+        with contextlib.closing(training):
+            for record in training:
+                if record.ended:
+                    records.append(record)
+                    if run is not None:
+                        run.note(record)
+                show(record)
+        return records
+
+
+def overruled(settings: Settings, epochs: int | None, budget: float | None, seed: int, device: str | None) -> Settings:
+    """The settings with those of ``fit``'s own arguments that are given."""
+    return replace(
+        settings,
+        seed=seed,
+        epochs=settings.epochs if epochs is None else epochs,
+        budget=settings.budget if budget is None else budget,
+        device=settings.device if device is None else device,
+    )
+
+
+class Lines:
+    """A line on stderr every few seconds."""
+
+    def __init__(self, words: Callable[[Record], str], seconds: float = 5.0) -> None:
+        self.words, self.seconds, self.next = words, seconds, 0.0
+
+    def __call__(self, record: Record) -> None:
+        if time.monotonic() >= self.next or record.left == 0:
+            self.next = time.monotonic() + self.seconds
+            print(self.words(record), file=sys.stderr, flush=True)
+
+
+def line(record: Record, unit: float = 1.0, rows: str = "rows") -> str:
+    """One record in words, for logs and pipes; scores divided by ``unit`` (nats)."""
+    parts = [f"epoch {record.epoch}"]
+    for name, value in (("train", record.train), ("held out", record.held_out), ("best", record.best)):
+        if value is not None:
+            parts.append(f"{name} {value / unit:.3f}")
+    parts.append(f"{record.rows_per_second:,.0f} {rows}/s, {record.elapsed:.0f} s")
+    if record.left is not None:
+        parts.append(f"{record.left:.0f} s left")
+    if record.skipped:
+        parts.append(f"{record.skipped} steps skipped")
+    return ", ".join(parts)
+
+
+def _silent(record: Record) -> None:
+    """No progress."""
+
+
+def _versions() -> dict[str, str]:
+    """Of what a result depends on."""
+    return {
+        "fluvial": fluvial.__version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _how_it_went(records: list[Record], seconds: float) -> dict[str, Any]:
+    """The end of the training."""
+    last = records[-1] if records else None
+    return {
+        "seconds": seconds,
+        "epochs": last.epoch if last else 0,
+        "steps": last.step if last else 0,
+        "best_epoch": last.best_epoch if last else 0,
+        "skipped": last.skipped if last else 0,
+    }

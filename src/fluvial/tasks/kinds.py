@@ -1,0 +1,118 @@
+"""The kinds of data there are, and what each is fitted and restored with: one table that everything else reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from fluvial import models
+from fluvial.core.errors import DataError, UsageError
+from fluvial.data import audio, image_schema, images, recordings
+from fluvial.tasks import fit as tables
+from fluvial.tasks import fit_image, fit_sound, image, model, sound
+from fluvial.tasks.image import ImageModel
+from fluvial.tasks.model import Model
+from fluvial.tasks.sound import SoundModel
+from fluvial.training import Settings
+from fluvial.training.run import Saved
+
+AnyModel = Model | SoundModel | ImageModel
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of data.
+
+    Args:
+        name: what it is called, and what the schema of a run says.
+        holds: whether a source is of this kind.
+        fit: (data, model, job, **arguments) -> a fitted model.
+        restore: the model in a run folder that has been read.
+        own: the arguments of ``fit`` that not all kinds have.
+        models: names of the models of this kind.
+        learning_rate: where the user names none.
+        give: what a user should give, in words.
+    """
+
+    name: str
+    holds: Callable[[object], bool]
+    fit: Callable[..., AnyModel]
+    restore: Callable[[Saved, str | os.PathLike[str]], AnyModel]
+    own: frozenset[str]
+    models: frozenset[str]
+    learning_rate: float
+    give: str
+
+    def check(self, model: str | None, given: Mapping[str, Any], what: str = "") -> None:
+        """UsageError, a sentence, if the model or an argument that is ``given`` is of another kind."""
+        for name in given:
+            if name not in self.own:
+                owners = " and ".join(k.name for k in KINDS if name in k.own)
+                raise UsageError(f"{name} is about {owners}; this is about {self.name}")
+        others = [k for k in KINDS if model in k.models]
+        if others and self not in others:
+            told = f": give {others[0].give}{what}"
+            if self is not TABLES:
+                told = f"; for {self.name} there is {', '.join(sorted(self.models))}"
+            raise UsageError(f"{model} is a model of {others[0].name}{told}")
+
+
+TABLES = Kind(
+    "tables",
+    lambda source: True,
+    tables.fit_table,
+    model.restore,
+    frozenset({"kinds", "units", "drop_missing"}),
+    frozenset(models.RECIPES) - models.SOUND,
+    Settings().learning_rate,
+    "a table",
+)
+SOUND = Kind(
+    recordings.KIND,
+    audio.is_sound,
+    fit_sound.fit_sound,
+    sound.restore,
+    frozenset({"rate", "labels"}),
+    models.SOUND,
+    fit_sound.LEARNING_RATE,
+    "a sound file, a folder of them, or an .npz of recordings",
+)
+IMAGES = Kind(
+    image_schema.KIND,
+    images.is_images,
+    fit_image.fit_image,
+    image.restore,
+    frozenset({"labels", "size", "flip"}),
+    frozenset(models.IMAGES),
+    fit_image.LEARNING_RATE,
+    "an image file, a folder of them, an idx file or an array of uint8",
+)
+KINDS = (SOUND, IMAGES, TABLES)
+"""In the order of who is asked first; what nothing else claims is a table."""
+
+
+def kind_of(source: object) -> Kind:
+    """The kind of what a user gives.
+
+    Raises:
+        DataError: a folder that holds several kinds, or none.
+    """
+    kinds = [k for k in KINDS if k.holds(source)]
+    folder = isinstance(source, str | os.PathLike) and Path(cast("str | os.PathLike[str]", source)).is_dir()
+    if len(kinds) > 2:
+        names = " and ".join(k.name for k in kinds if k is not TABLES)
+        raise DataError(f"{source} holds {names}: name the files of one kind, or a folder that holds these alone")
+    if folder and kinds == [TABLES]:
+        suffixes = ", ".join(sorted(audio.SUFFIXES | images.SUFFIXES))
+        raise DataError(f"the folder {source} holds neither sound nor images ({suffixes})")
+    return kinds[0]
+
+
+def kind_of_run(saved: Saved) -> Kind:
+    """The kind of data that a run was fitted to."""
+    schema = saved.config["schema"]
+    name = cast("dict[str, Any]", schema).get("kind") if isinstance(schema, dict) else None
+    return next((k for k in KINDS if k.name == name), TABLES)
