@@ -16,6 +16,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from fluvial.kernels.gpu import MOST_BINS
 from fluvial.kernels.rational_triton import MIN, clamped, edges, evaluate, slope, solve
@@ -224,6 +225,19 @@ def invert(net: Net, univariate: Map, z: Tensor) -> tuple[Tensor, Tensor]:
     return x, log_det
 
 
+_TABLES = WeakTensorKeyDictionary()  # of a network's layout, which never changes, on each device
+
+
+def _tables(net: Net, device: torch.device) -> list[Tensor]:
+    """The order (as int32 and int64), units of degree below k = 0..n + 1, and where each layer begins."""
+    known: dict[torch.device, list[Tensor]] = _TABLES.setdefault(net.layout.ends, {})  # pyright: ignore
+    if device not in known:
+        begins = torch.tensor([0, *net.units[:-1]]).cumsum(0).int()
+        tables = (net.layout.order, net.layout.order.long(), F.pad(net.layout.ends, (1, 0)).contiguous(), begins)
+        known[device] = [t.to(device) for t in tables]
+    return known[device]
+
+
 class _Program:
     """A network as the kernel reads it: the layers' weights one below the other, units sorted by degree."""
 
@@ -239,13 +253,9 @@ class _Program:
         self.context = first.dim() > 1
         self.extra = first.t().contiguous() if self.context else first.new_zeros(1, 1)
         self.bias = torch.cat([torch.zeros_like(first[:, 0]) if self.context else first, *others])
-        self.order = net.layout.order.to(device)
-        positions = self.order.long()
+        self.order, positions, self.ends, self.offsets = _tables(net, device)
         self.out, self.out_bias = net.out[:, positions].contiguous(), net.out_bias[:, positions].contiguous()
         self.direct = self.out if net.direct is None else net.direct[:, positions].contiguous()
-        # units of degree below k, for k = 0..n + 1, and where each layer begins
-        self.ends = F.pad(net.layout.ends, (1, 0)).contiguous().to(device)
-        self.offsets = torch.tensor([sum(units[:i]) for i in range(len(units))], dtype=torch.int32, device=device)
 
     def run(self, univariate: Map, z: Tensor, x: Tensor, log_det: Tensor, rows: slice) -> None:
         """Write x and log_det of these rows."""

@@ -38,6 +38,14 @@ class Streamed:
     def initial(self) -> int:
         return self.data.initial
 
+    @property
+    def measured(self) -> int:
+        """All rows, or so many that they fill an eighth of the device's memory."""
+        if self.side is None:
+            return len(self)
+        room = torch.cuda.get_device_properties(self.side.device).total_memory // 8
+        return min(len(self), room * len(self) // max(1, self.data.x.nbytes))
+
     def count(self, index: Tensor | None = None) -> int:
         return self.data.count(index)
 
