@@ -38,7 +38,7 @@ SHOWN = (1.0, 0.7)
 SEED = 0
 FOREIGN = 300  # images of each kind
 EXAMPLES = 300  # of either side of an attribute
-STRENGTH = 0.6
+STRENGTH, SMILE = 0.6, 0.9  # of edits of digits and of faces
 PAIRS = ((0, 900), (300, 1500))  # frames between which is interpolated
 JUDGED = 20  # samples of each digit that the classifier reads
 
@@ -85,7 +85,7 @@ def digits(model: ImageModel, out: Path) -> dict[str, Any]:
         "MNIST test digits": test[:FOREIGN],
         "Omniglot characters": omniglot(),
         "Frey faces": np.stack([_resized(face[4:24]) for face in faces()[:: 1965 // FOREIGN]]),
-        "one grey throughout": np.repeat(np.arange(0, 256, 8, dtype=np.uint8), 28 * 28).reshape(-1, 28, 28),
+        "the likeliest single grey": likeliest_grey(model, {name: "0"}),
         "uniform noise": np.random.default_rng(SEED).integers(0, 256, (FOREIGN, 28, 28), dtype=np.uint8),
     }
     given = {k: labels[:FOREIGN] if k == "MNIST test digits" else np.arange(len(v)) % 10 for k, v in kinds.items()}
@@ -109,8 +109,14 @@ def of_faces(model: ImageModel, out: Path) -> dict[str, Any]:
     open_, shut = _by(film, mouth.std((1, 2)))
     found = model.attribute(open_, shut)
     plain = film[np.argsort(mouth.std((1, 2)))[[400, 1000, 1500]]]
-    strips(out / "frey-edit.png", [model.edit(f, found, np.linspace(-STRENGTH, STRENGTH, 9).tolist()) for f in plain])
-    kinds = {"Frey faces": film[:: 1965 // FOREIGN], "MNIST digits": idx("t10k-images-idx3")[:FOREIGN, :, 4:24]}
+    strengths = np.linspace(-SMILE, SMILE, 9).tolist()
+    strips(out / "frey-edit.png", [model.edit(face, found, strengths) for face in plain])
+    kinds = {
+        "mirrored faces": np.ascontiguousarray(some[:, :, ::-1]),
+        "faces upside down": np.ascontiguousarray(some[:, ::-1]),
+        "MNIST digits": idx("t10k-images-idx3")[:FOREIGN, :, 4:24],
+        "the likeliest single grey": likeliest_grey(model),
+    }
     return {
         **how(model),
         "direction": {"length": found.length, "by_chance": found.by_chance},
@@ -152,6 +158,13 @@ def told(model: ImageModel, images: np.ndarray, labels: dict[str, Any] | None = 
     }
 
 
+def likeliest_grey(model: ImageModel, labels: dict[str, Any] | None = None) -> np.ndarray:
+    """Of images of one grey throughout the one with the highest likelihood, (1, H, W)."""
+    levels = np.arange(256, dtype=np.uint8)[:, None, None]
+    greys = np.broadcast_to(levels, (256, *model.schema.shape[1:])).copy()
+    return greys[model.log_prob(greys, labels).argmax()][None]
+
+
 def read_back(model: ImageModel, name: str) -> dict[str, Any]:
     """Share of samples that a classifier of real digits reads as the digit asked for."""
     from sklearn.svm import SVC
@@ -180,7 +193,7 @@ def beside(path: Path, sheets: list[np.ndarray]) -> None:
 
 def strips(path: Path, rows: list[np.ndarray]) -> None:
     """One strip below the other."""
-    write_png(path, grid(np.concatenate(rows), len(rows[0]), gap=2, scale=2))
+    write_png(path, grid(np.concatenate(rows), len(rows[0]), gap=2, scale=3))
 
 
 def _by_digit(images: np.ndarray, labels: np.ndarray) -> np.ndarray:

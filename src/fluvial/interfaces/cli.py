@@ -6,7 +6,6 @@ Results go to stdout or a file, all else to stderr.
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,17 @@ from cyclopts import App, CycloptsError, Parameter
 
 import fluvial
 from fluvial.interfaces import cli_images
-from fluvial.interfaces.words import Draw, command, listed_names, parse_assignments, parse_seconds, parse_size
+from fluvial.interfaces.words import (
+    Draw,
+    command,
+    how_to_go_on,
+    listed_names,
+    one_or_more,
+    parse_assignments,
+    parse_context,
+    parse_seconds,
+    parse_size,
+)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -55,16 +64,17 @@ def fit(
     size: str | None = None,
     flip: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Learn the density of a table, of sound or of images, and write a run folder with a report.
+    """Learn the density of a table, of sound, of images or of piano rolls, and write a run folder with a report.
 
     Parameters
     ----------
     data
         CSV, Parquet, Feather, .npy or .npz file; or sound files or images, or a folder of them; or an idx, .npy or .npz
-        file of images. None: the bundled table of abalones, given their sex.
+        file of images; or a .mat or .npz file of piano rolls. None: the bundled table of abalones, given their sex.
     model
         gaussian, nice, realnvp, maf, maf_mog, made_mog, iaf, nsf or nsf_coupling; made or pixelcnn for tables of labels
-        or zeros and ones; wavenet for sound; nice, realnvp, glow or flowpp for images. None: what suits the data.
+        or zeros and ones; wavenet for sound; multiscale, nice, realnvp, glow or flowpp for images; wavenet_made for
+        piano rolls. None: what suits the data.
     context
         Columns, or labels of recordings, to condition on, separated by commas.
     out
@@ -99,7 +109,7 @@ def fit(
     from fluvial.interfaces.fitting import opened, resumable, run_fit, run_folder
 
     own = {"rate": rate, "labels": labels, "size": parse_size(size), "flip": flip, "drop_missing": drop_missing}
-    source = opened(_source(data), model, listed_names(context), own)
+    source = opened(one_or_more(data), model, listed_names(context), own)
     folder = out or run_folder(source, resume, force)
     try:
         fitted = run_fit(
@@ -151,7 +161,8 @@ def score(
     run
         Run folder of a fit.
     data
-        A table with the columns that the model was fitted to, in any order; or sound or images as for the fit.
+        A table with the columns that the model was fitted to, in any order; or sound, images or piano rolls as for the
+        fit.
     out
         File for the scores: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
     drop_missing
@@ -168,7 +179,7 @@ def score(
     from fluvial.tasks.entrance import load_any
 
     flags = {"drop-missing": drop_missing, "labels": labels, "background": background}
-    columns, notes = scored(load_any(run), _source(data), _given(context), flags)
+    columns, notes = scored(load_any(run), one_or_more(data), parse_context(context), flags)
     for note in notes:
         _say(note)
     write_columns(columns, out)
@@ -187,19 +198,19 @@ def sample(
     prompt: Path | None = None,
     temperature: float | None = None,
 ) -> None:
-    """New rows, in the columns, types and bounds of the table of the fit; or new recordings, or new images.
+    """New rows, in the columns, types and bounds of the table of the fit; or new recordings, images or piano rolls.
 
     Parameters
     ----------
     run
         Run folder of a fit.
     number
-        How many. None: 1000 rows, 4 recordings, 64 images.
+        How many. None: 1000 rows, 4 recordings or piano rolls, 64 images.
     context
         Values to condition on, such as Sex=M,Age=3. None: drawn from the training data.
     out
         File for the rows: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout. Of sound: folder for WAV files.
-        Of images: .png for all on one sheet, or a folder. None: samples in the run folder.
+        Of images: .png for all on one sheet, or a folder. Of piano rolls: .npz. None: samples in the run folder.
     seed
         For the same ones again. None: a new one, which is told.
     seconds
@@ -207,7 +218,8 @@ def sample(
     prompt
         Of sound: a file to go on with.
     temperature
-        Of sound and images: below 1 likely ones become likelier, which is another density than the fitted one.
+        Of sound, images and piano rolls: below 1 likely ones become likelier, which is another density than the
+        fitted one.
     """
     import secrets
 
@@ -216,7 +228,7 @@ def sample(
 
     chosen = secrets.randbelow(2**31) if seed is None else seed
     flags = {"seconds": seconds, "prompt": prompt, "temperature": temperature}
-    sampled(load_any(run), Draw(run, number, _given(context), out, chosen), flags)
+    sampled(load_any(run), Draw(run, number, parse_context(context), out, chosen), flags)
     if seed is None:
         _say(f"drawn with --seed {chosen}")
 
@@ -272,7 +284,7 @@ def main(argv: list[str] | None = None) -> int:
     except CycloptsError as error:
         return _fail(" ".join(str(error).split()))
     except Interrupted as interrupted:
-        _say(_how_to_go_on(argv, interrupted.folder))
+        _say(how_to_go_on(argv, interrupted.folder))
         return 130
     except KeyboardInterrupt:
         _say("interrupted")
@@ -285,23 +297,6 @@ def main(argv: list[str] | None = None) -> int:
             raise
         return _fail(str(error))
     return 0
-
-
-def _how_to_go_on(argv: list[str], folder: Path) -> str:
-    again = [a for a in argv if a not in ("--resume", "--force")]
-    if not any(a == "--out" or a.startswith("--out=") for a in argv):
-        again += ["--out", str(folder)]
-    command = shlex.join(["fluvial", *again, "--resume"])
-    return f"interrupted; the fit is kept in {folder} and goes on with: {command}"
-
-
-def _source(data: tuple[str, ...]) -> str | list[str] | None:
-    """One path, several, or none."""
-    return list(data) if len(data) > 1 else next(iter(data), None)
-
-
-def _given(context: str | None) -> dict[str, object] | None:
-    return parse_assignments(context.split(",")) if context else None
 
 
 def _is_ours(error: ValueError) -> bool:

@@ -81,7 +81,7 @@ class DeviceUpdate(Update):
     def work(self, x: Tensor, context: Tensor | None, units: int) -> None:
         """The step, as operations on the device alone."""
         loss = self._loss(x, context, units)
-        grads = torch.autograd.grad(loss, self.parameters, allow_unused=True)
+        grads: tuple[Tensor | None, ...] = torch.autograd.grad(loss, self.parameters, allow_unused=True)
         for p, g in zip(self.parameters, grads):
             p.grad = g if g is None or g.stride() == p.stride() else torch.empty_like(p).copy_(g)  # as fused Adam asks
         norm = clip_grad_norm_(self.parameters, self.settings.clip or math.inf)

@@ -38,6 +38,10 @@ class Streamed:
     def initial(self) -> int:
         return self.data.initial
 
+    @property
+    def measured(self) -> int:
+        return self.data.measured
+
     def count(self, index: Tensor | None = None) -> int:
         return self.data.count(index)
 
