@@ -300,8 +300,8 @@ other than 1 are other densities.
 ## Speed
 
 {fast["sizes"]["stacks"]} stacks of {fast["sizes"]["layers"]} layers, {fast["sizes"]["channels"]} channels, one thread,
-kernels: {fast.get("kernels", "off")}; ratios within one run. A stream asks for its
-samples one by one; `sample` of a density asks for all in one call.
+kernels: {fast["kernels"]}; ratios within one run. A stream asks for its samples one by one; `sample` of a density asks
+for all in one call.
 
 | 8,000 samples | batch 1 | batch 16 |
 |---|---|---|
