@@ -38,7 +38,7 @@ SHOWN = (1.0, 0.7)
 SEED = 0
 FOREIGN = 300  # images of each kind
 EXAMPLES = 300  # of either side of an attribute
-STRENGTH = 0.6
+STRENGTH, SMILE = 0.6, 0.9  # of edits of digits and of faces
 PAIRS = ((0, 900), (300, 1500))  # frames between which is interpolated
 JUDGED = 20  # samples of each digit that the classifier reads
 
@@ -109,8 +109,13 @@ def of_faces(model: ImageModel, out: Path) -> dict[str, Any]:
     open_, shut = _by(film, mouth.std((1, 2)))
     found = model.attribute(open_, shut)
     plain = film[np.argsort(mouth.std((1, 2)))[[400, 1000, 1500]]]
-    strips(out / "frey-edit.png", [model.edit(f, found, np.linspace(-STRENGTH, STRENGTH, 9).tolist()) for f in plain])
-    kinds = {"Frey faces": film[:: 1965 // FOREIGN], "MNIST digits": idx("t10k-images-idx3")[:FOREIGN, :, 4:24]}
+    strengths = np.linspace(-SMILE, SMILE, 9).tolist()
+    strips(out / "frey-edit.png", [model.edit(face, found, strengths) for face in plain])
+    kinds = {
+        "mirrored faces": np.ascontiguousarray(some[:, :, ::-1]),
+        "faces upside down": np.ascontiguousarray(some[:, ::-1]),
+        "MNIST digits": idx("t10k-images-idx3")[:FOREIGN, :, 4:24],
+    }
     return {
         **how(model),
         "direction": {"length": found.length, "by_chance": found.by_chance},
@@ -180,7 +185,7 @@ def beside(path: Path, sheets: list[np.ndarray]) -> None:
 
 def strips(path: Path, rows: list[np.ndarray]) -> None:
     """One strip below the other."""
-    write_png(path, grid(np.concatenate(rows), len(rows[0]), gap=2, scale=2))
+    write_png(path, grid(np.concatenate(rows), len(rows[0]), gap=2, scale=3))
 
 
 def _by_digit(images: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -64,6 +64,8 @@ _MAF = {"preset": "paper", "hidden": (1024, 1024)}
 _GPU = torch.cuda.is_available()  # where small batches would leave most of the machine idle
 _DEEP = replace(_LONG, batch_size=256 if _GPU else 64, amp=_GPU)
 _QUICK = replace(_LONG, learning_rate=2e-3, weight_decay=1e-4, batch_size=256 if _GPU else 32, ema=0.99)
+_FIRST = replace(_QUICK, learning_rate=6e-3)
+_LARGE = replace(_DEEP, learning_rate=3e-3)
 _DEFAULT = "multiscale"
 
 ROWS: dict[str, Row] = {
@@ -75,10 +77,11 @@ ROWS: dict[str, Row] = {
     ),
     "realnvp_cifar10": Row("cifar10", "realnvp", {"preset": "paper_cifar10"}, _DEEP, 3.49),
     "glow_cifar10": Row("cifar10", "glow", {"preset": "paper_cifar10"}, _DEEP, 3.35),
+    "large_cifar10": Row("cifar10", _DEFAULT, {"width": 128, "blocks": 3, "components": 10}, _LARGE),
     "glow_mnist": Row("mnist", "glow", {}, _QUICK, equal=True),
-    "default_mnist": Row("mnist", _DEFAULT, {}, _QUICK, equal=True),
+    "default_mnist": Row("mnist", _DEFAULT, {}, _FIRST, equal=True),
     "plain_glow_cifar10": Row("cifar10", "glow", {}, _QUICK, equal=True),
-    "default_cifar10": Row("cifar10", _DEFAULT, {}, _QUICK, equal=True),
+    "default_cifar10": Row("cifar10", _DEFAULT, {}, _FIRST, equal=True),
     "plain_glow_cifar10_16": Row("cifar10-16", "glow", {}, _QUICK, equal=True),
-    "default_cifar10_16": Row("cifar10-16", _DEFAULT, {}, _QUICK, equal=True),
+    "default_cifar10_16": Row("cifar10-16", _DEFAULT, {}, _FIRST, equal=True),
 }

@@ -36,7 +36,7 @@ Interpolations between test digits (the outermost), given the digit.
 Edits: in the middle a test digit, to the right thicker, to the left thinner. The direction is from the 300 training images
 of the digit with the least ink to the 300 with the most, strengths −0.6 to 0.6.
 
-{_foreign(r["foreign"])}
+{_foreign(r["foreign"], " (of the test digits it should be 5 %)")}
 """
 
 
@@ -68,7 +68,7 @@ def _how(r: dict[str, Any]) -> str:
     )
     training = r.get("training") or {}
     minutes = training.get("seconds", 0) / 60
-    where = r.get("device") or "one thread of a CPU"
+    where = r.get("device") or "wall clock, one thread of a CPU shared with other work"
     return f"""```text
 {r["command"]}
 ```
@@ -81,14 +81,14 @@ def _depth(r: dict[str, Any]) -> str:
     return "" if bits == 8 else f" of {bits}-bit pixels"
 
 
-def _foreign(kinds: dict[str, Any]) -> str:
+def _foreign(kinds: dict[str, Any], note: str = "") -> str:
     rows = "\n".join(
         f"| {name} | {v['bits_per_dimension']:.2f} | {_share(v['likelier_than_held_out'])} | "
         f"{_share(v['foreign_by_low_likelihood'])} | {_share(v['foreign_by_typicality'])} | {_share(v['foreign_by_compressor'])} |"
         for name, v in kinds.items()
     )
     return f"""Of these images the model has seen none. Median bits per dimension; share of held-out images that they are likelier than; share
-called foreign at 5 % by low likelihood alone, by typicality, and by the bits beyond a compressor (the first row should be 5 %):
+called foreign at 5 % by low likelihood alone, by typicality, and by the bits beyond a compressor{note}:
 
 | images | bits | likelier than held out | low likelihood | typicality | beyond a compressor |
 |---|---|---|---|---|---|

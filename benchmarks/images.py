@@ -8,7 +8,7 @@
     python -m benchmarks.images page                                                 # docs/images-benchmarks.md
 
 Rows (benchmarks/image_rows.py): maf, maf_mog, realnvp_flat (MNIST in logit space), nice, realnvp_cifar10,
-glow_cifar10 (published sizes); glow_mnist, default_mnist, plain_glow_cifar10, default_cifar10, and these two with _16
+glow_cifar10 (published sizes); large_cifar10 (multiscale, for the budgets of these); glow_mnist, default_mnist, plain_glow_cifar10, default_cifar10, and these two with _16
 behind them for crops (equal compute: on a CPU their budget counts CPU seconds of one thread). Settings are chosen on
 validation images; ``--test`` scores the test images, once, by the weights that training ended with. Several rows may
 share a GPU. FLUVIAL_DATA names the folder of the data; the training files of CIFAR-10 that lie there are used.
@@ -31,7 +31,7 @@ import torch
 from cyclopts import App
 from torch import Tensor
 
-from benchmarks import contenders
+from benchmarks import contenders, image_page
 from benchmarks.fidelity import RECORDS, write_record
 from benchmarks.image_rows import ALPHA, ROWS, Row
 from benchmarks.pieces import Pieces
@@ -125,6 +125,21 @@ def run(
         done["test"] = figures(chosen, density, data.test[:scored])
     _note(row, chosen, done, records)
     print(f"{row}: valid {done['valid']}, test {done.get('test')}, {last.step} steps in {last.elapsed:.0f} s")
+
+
+@app.command
+def merge(folder: Path) -> None:
+    """Add the runs of records that another machine wrote in ``folder`` to those here."""
+    for path in sorted(folder.glob("images-*.json")):
+        record = json.loads(path.read_text())
+        for run in record["runs"]:
+            _note(record["row"], ROWS[record["row"]], run, RECORDS)
+
+
+@app.command
+def page() -> None:
+    """Write the documentation's page from the records."""
+    image_page.write()
 
 
 def _train(

@@ -41,6 +41,22 @@ fluvial also connects inputs to outputs directly, since so few units cannot carr
 that it is compared with leave these connections out.
 """
 
+EXACTNESS = """
+## How exact
+
+In float64 every compiled kernel equals the torch source to 1e-12 (gradients in steep bins: 1e-9). In float32, in units
+of the last place, as `tests/kernels/test_ulps.py` holds them to, drawing shapes and inputs:
+
+| kernel | bound |
+|---|---|
+| spline, inverse spline | exact for an x within 8 ulps of the bound, y as near; log-det 8 ulps of itself or of 1 |
+| exp, softplus, tanh in the scales of affine maps | 3 ulps |
+| affine map | (6 + 3 abs(s)) ulps of its terms' sizes |
+| the sweep's network | n + 3 ulps of the sum of the sizes of a unit's n terms |
+| WaveNet's gate tanh(u / 2) sigmoid(v) | 2 ulps of 1 |
+| gradients of the spline; theta of a whole WaveNet | 3 times, 2 times the error of the torch source |
+"""
+
 
 class Cell(NamedTuple):
     """One row of the table."""
@@ -171,10 +187,61 @@ def table(rows: list[dict]) -> str:
 
 
 def page(record: dict) -> str:
-    """The documentation's page of a record."""
+    """The documentation's page of a record, and of those that other benchmarks have left beside it."""
     where = ", ".join(f"{k} {v}" for k, v in record["environment"].items())
     cost = f"`import fluvial` adds {record['import_ms']:.1f} ms of CPU to `import torch`."
-    return f"{INTRODUCTION}\n{table(record['rows'])}\n\n{cost}\n\nMeasured with: {where}.\n"
+    text = f"{INTRODUCTION}\n{table(record['rows'])}\n\n{cost}\n\nMeasured with: {where}.\n"
+    sections = {"curves": curves_section, "threads": threads_section, "time-to": time_section}
+    for name, section in sections.items():
+        path = RECORD.with_name(f"{name}.json")
+        if path.exists():
+            text += f"\n{section(json.loads(path.read_text()))}"
+    return text + EXACTNESS
+
+
+def curves_section(record: dict) -> str:
+    base = record["base"]
+    return f"""## What the cost depends on
+
+`python -m benchmarks.curves`: a spline flow of {base["features"]} columns, {base["transforms"]} transforms and
+{base["hidden"]} hidden units, {base["rows"]:,} rows at once, one of these varied at a time; one thread. Below, the
+memory that one call needs at its peak, above what was there before. zuko is dashed; it samples by D passes and is left
+out there.
+
+![CPU time a row, and memory of a call, over columns, depth, width and rows](images/cost.svg)
+"""
+
+
+def threads_section(record: dict) -> str:
+    counts = record["threads"][1:]
+    rows = [
+        f"| {row['operation']} {row['family']} | "
+        + " | ".join(f"{f:.2f} ({p:.2f})" for f, p in zip(row["faster"]["fluvial"], row["faster"]["products"]))
+        + " |"
+        for row in record["rows"]
+    ]
+    lines = ["| work | " + " | ".join(f"{n} threads" for n in counts) + " |", "|---" * (len(counts) + 1) + "|", *rows]
+    return f"""## More threads
+
+How many times as fast as on one thread, in wall seconds, best rounds, D = 63 and 4,096 rows; in brackets, the dense
+products alone. `python -m benchmarks.threads`, {record["cores"]} cores, load {record["load"]:.1f}.
+
+{chr(10).join(lines)}
+"""
+
+
+def time_section(record: dict) -> str:
+    from benchmarks import time_to
+
+    threads = " and ".join(sorted({str(row["threads"]) for row in record["rows"]}))
+    return f"""## Time to a given likelihood
+
+zuko's NSF trains for its whole budget, as its README has it (`zuko-readme`) or with fluvial's training (`zuko`);
+fluvial's default is stopped when its validation score, and the same weights' test score, are at least the peer's at
+the end. `python -m benchmarks.time_to`, up to {threads} threads; wall seconds, scores in nats.
+
+{time_to.table(record["rows"])}
+"""
 
 
 def main() -> None:
@@ -184,7 +251,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--budget", type=float, default=20.0, help="seconds for one row of the table")
     parser.add_argument("--out", type=Path, default=RECORD)
+    parser.add_argument("--page", action="store_true", help="write the page of the records and measure nothing")
     options = parser.parse_args()
+    if options.page:
+        PAGE.write_text(page(json.loads(RECORD.read_text())))
+        return
     torch.set_num_threads(1)
     rows = json.loads(options.out.read_text())["rows"] if options.out.exists() else []  # of operations not measured now
     record, measured = {"environment": environment(), "import_ms": import_cost()}, list[dict]()

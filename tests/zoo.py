@@ -273,6 +273,7 @@ SMALL: dict[str, dict[str, object]] = {
     "made": {"hidden": HIDDEN, "activation": "tanh", "dropout": 0.0},
     "made_mog": {"hidden": HIDDEN, "activation": "tanh", "components": 3},
     "wavenet": {"levels": 3, "stacks": 2, "layers": 2, "channels": 6, "gates": 5, "skips": 8},
+    "wavenet_made": {"hidden": (7,), "dropout": 0.0, "layers": 2, "channels": 6, "gates": 5, "skips": 8},
     "pixelcnn": {"channels": 4, "layers": 2, "reach": 2},
 }
 """Options that make each recipe small and smooth; every recipe of the registry must be here."""
@@ -287,6 +288,7 @@ DISCRETE: dict[str, tuple[str, dict[str, object], tuple[int, ...]]] = {
     "made-groups": ("made", {"groups": (1, 3)}, (2, 2, 2, 2)),
     "made-orders": ("made", {"orders": 3, "direct": False}, (2, 2, 2, 2)),
     "wavenet": ("wavenet", {}, (3, 3, 3, 3)),
+    "wavenet-made": ("wavenet_made", {"values": 2}, (2, 2, 2, 2)),
     "made-fresh": ("made", {"classes": (2, 3, 2, 2), "orders": 2, "fresh": True, "drawn": True}, (2, 3, 2, 2)),
     "pixelcnn": ("pixelcnn", {"height": 2}, (2, 2, 2, 2)),
     "pixelcnn-classes": ("pixelcnn", {"height": 2, "classes": 3}, (3, 3, 3, 3)),

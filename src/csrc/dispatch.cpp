@@ -67,7 +67,7 @@ extern "C" {
 
 #define EXPORT __attribute__((visibility("default")))
 
-EXPORT int fluvial_kernels_version() { return 3; }  // VERSION of kernels/native.py
+EXPORT int fluvial_kernels_version() { return 4; }  // VERSION of kernels/native.py
 
 EXPORT const char* fluvial_kernels_name() { return active->name; }
 
@@ -92,6 +92,12 @@ EXPORT void fluvial_kernels_team(Team entry) { team = entry; }
 EXPORT void fluvial_spline(const SplineJob* job, int dtype, int threads) {
   const auto kernel = active->spline[dtype];
   const int64_t grain = 4096 / (job->events ? job->events : 1) + 1;  // elements worth waking a thread for
+  parallel(job->rows, grain, threads, [&](int64_t first, int64_t last) { kernel(*job, first, last); });
+}
+
+EXPORT void fluvial_affine(const AffineJob* job, int dtype, int threads) {
+  const auto kernel = active->affine[dtype];
+  const int64_t grain = 32768 / (job->events ? job->events : 1) + 1;
   parallel(job->rows, grain, threads, [&](int64_t first, int64_t last) { kernel(*job, first, last); });
 }
 

@@ -28,6 +28,15 @@ enum Activation { RELU, TANH, ELU, SILU };
 enum Map { SHIFT, AFFINE_EXP, AFFINE_TANH, AFFINE_SIGMOID, GATE, SPLINE, BERNOULLI, CATEGORICAL };
 enum Encoding { NUMBERS, SIGNS, ONE_HOT };  // what the first layer reads of a value: itself, 2x - 1, or indicators
 
+// The affine maps, theta (B, 2, E); the other arrays are (B, E), contiguous.
+struct AffineJob {
+  int64_t rows, events, theta_stride;
+  int32_t rule, inverse;  // AFFINE_EXP, AFFINE_TANH or AFFINE_SIGMOID
+  double a;               // bound of the tanh
+  const void *x, *theta;
+  void *z, *log_det;
+};
+
 // Rows of B numbers that a gradient needs: hidden units of each layer, their activations' slopes (SiLU only), theta
 // (size * n) in the network's order of outputs, and the log-det of each position. g_kept: gradients at the units'
 // pre-activations, and at theta.
@@ -70,5 +79,6 @@ struct Kernels {
   void (*spline[2])(const SplineJob&, int64_t first, int64_t last);
   void (*sweep[2])(const SweepJob&, int64_t first, int64_t last);
   void (*sweep_vjp[2])(const SweepJob&, int64_t first, int64_t last);
+  void (*affine[2])(const AffineJob&, int64_t first, int64_t last);
   void (*wave[2])(const WaveJob&, int64_t first, int64_t last);
 };

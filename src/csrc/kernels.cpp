@@ -1,4 +1,5 @@
 // The kernels of one instruction set: this file is compiled once for each, FLUVIAL_KERNELS naming the table.
+#include "affine.h"
 #include "sweep_vjp.h"
 #include "wave.h"
 
@@ -8,4 +9,5 @@ const Kernels FLUVIAL_KERNELS = {
     {spline<float>, spline<double>},
     {sweep<float>, sweep<double>},
     {sweep_vjp<float>, sweep_vjp<double>},
+    {affine<float>, affine<double>},
     {wave<float>, wave<double>}};

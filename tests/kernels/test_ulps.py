@@ -18,7 +18,8 @@ from fluvial.conditioners import MaskedMLP, WaveNet
 from fluvial.kernels import native, spline, sweep
 from fluvial.kernels.maps import Map
 from fluvial.transforms import Autoregressive
-from fluvial.univariate import Shift
+from fluvial.univariate import Affine, ExpScale, Shift, SigmoidScale, TanhScale
+from fluvial.univariate.affine import Scale
 
 pytestmark = pytest.mark.skipif(not native.active(), reason=native.status())
 
@@ -175,3 +176,45 @@ def test_no_rows_no_columns_and_one_of_each(shape: tuple[int, int]):
         assert y.shape == log_det.shape == shape
         assert y.abs().sum() <= SPLINE * EPS * 5.0
         assert log_det.abs().sum() <= SPLINE * EPS
+
+
+@given(
+    rule=st.sampled_from([ExpScale(), TanhScale(3.0), TanhScale(0.7), SigmoidScale()]),
+    rows=st.integers(1, 9),
+    events=st.integers(1, 70),
+    inverse=st.booleans(),
+    seed=st.integers(0, 10**6),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_affine_map(rule: Scale, rows: int, events: int, inverse: bool, seed: int):
+    """z within 6 + 3 |s| ulps of its terms, s within 3 ulps (of raw + 2 as float32 has it, for the sigmoid)."""
+    x, theta = drawn((rows, events), 9.0, seed), drawn((rows, 2, events), 6.0, seed + 1)
+    univariate = Affine(rule)
+    move = univariate.inverse if inverse else univariate.forward
+    z, log_det = move(x, theta)
+    t, raw = theta.double().unbind(1)
+    if isinstance(rule, SigmoidScale):
+        raw = (theta[:, 1] + 2.0).double() - 2.0
+    s = rule(raw)
+    assert ulps(log_det.abs(), s.abs()) <= ELEMENTARY
+    x = x.double()
+    want = x * s.exp() + t if inverse else (x - t) * (-s).exp()
+    sizes = x.abs() * s.exp() + t.abs() if inverse else want.abs()
+    assert ((z - want).abs() <= (6 + 3 * s.abs()) * EPS * sizes).all()
+    exact = move(x, theta.double())
+    with native.torch_only():
+        for got, right in zip(exact, move(x, theta.double())):
+            assert ((got - right).abs() <= 1e-12 * (1 + right.abs())).all()
+
+
+def test_affine_maps_of_any_layout_and_with_gradients_are_the_same():
+    x, theta = drawn((5, 4, 3), 2.0, 0).double(), drawn((5, 2, 4, 3), 2.0, 1).double()
+    with native.torch_only():
+        want = Affine().forward(x, theta)
+    turned = (t.transpose(-1, -2).contiguous().transpose(-1, -2) for t in (x, theta))
+    strided = torch.stack((theta, theta), 1).flatten(0, 1)[::2]
+    for got in (Affine().forward(*turned), Affine().forward(x, strided), Affine().forward(x, theta.requires_grad_())):
+        torch.testing.assert_close(got, want, rtol=0, atol=1e-12)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(theta.detach(), torch.ones_like(theta))
+        assert torch.autograd.forward_ad.unpack_dual(Affine().forward(x, dual)[0]).tangent is not None

@@ -12,7 +12,7 @@ from fluvial.interfaces.report import write_report
 from fluvial.tasks.calibration import calibrate
 from fluvial.tasks.entrance import fit
 from fluvial.tasks.model import load
-from fluvial.training import Data
+from fluvial.training import Data, Settings
 
 TINY = {"hidden": (24,)}
 
@@ -29,6 +29,16 @@ def frame(n=800, seed=0):
 @pytest.fixture(scope="module")
 def fitted():
     return fit(frame(), "made", epochs=60, options=TINY, progress=False)
+
+
+def test_the_weight_decay_is_that_of_labels_unless_one_is_given(fitted):
+    assert fitted.record["settings"]["weight_decay"] == pytest.approx(4 * 3 / 720)
+    given = fit(frame(60), "made", epochs=1, options=TINY, settings=Settings(weight_decay=0.5), progress=False)
+    assert given.record["settings"]["weight_decay"] == 0.5
+    few = fit(frame(12), "made", epochs=1, options=TINY, progress=False, holdout=0)
+    assert few.record["settings"]["weight_decay"] == 1.0
+    numbers = fit(np.random.default_rng(0).normal(size=(60, 2)), "maf", epochs=1, progress=False)
+    assert numbers.record["settings"]["weight_decay"] is None
 
 
 def test_probabilities_of_all_rows_sum_to_one(fitted):

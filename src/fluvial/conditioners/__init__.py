@@ -4,6 +4,7 @@ from fluvial.conditioners.conditioner import Conditioner
 from fluvial.conditioners.conv import ContextConv, ConvNet, PriorConv, ResidualConvNet, ScaledConv
 from fluvial.conditioners.degrees import Plan
 from fluvial.conditioners.encoder import ContextEncoder, ContextMap
+from fluvial.conditioners.frames import Frames
 from fluvial.conditioners.gated import GatedConvNet
 from fluvial.conditioners.masked import MaskedLinear, MaskedMLP
 from fluvial.conditioners.mlp import ACTIVATIONS, MLP
@@ -19,6 +20,7 @@ __all__ = [
     "ContextEncoder",
     "ContextMap",
     "ConvNet",
+    "Frames",
     "GatedConvNet",
     "MaskedLinear",
     "MaskedMLP",

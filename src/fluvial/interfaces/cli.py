@@ -55,16 +55,17 @@ def fit(
     size: str | None = None,
     flip: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Learn the density of a table, of sound or of images, and write a run folder with a report.
+    """Learn the density of a table, of sound, of images or of piano rolls, and write a run folder with a report.
 
     Parameters
     ----------
     data
         CSV, Parquet, Feather, .npy or .npz file; or sound files or images, or a folder of them; or an idx, .npy or .npz
-        file of images. None: the bundled table of abalones, given their sex.
+        file of images; or a .mat or .npz file of piano rolls. None: the bundled table of abalones, given their sex.
     model
         gaussian, nice, realnvp, maf, maf_mog, made_mog, iaf, nsf or nsf_coupling; made or pixelcnn for tables of labels
-        or zeros and ones; wavenet for sound; nice, realnvp, glow or flowpp for images. None: what suits the data.
+        or zeros and ones; wavenet for sound; multiscale, nice, realnvp, glow or flowpp for images; wavenet_made for
+        piano rolls. None: what suits the data.
     context
         Columns, or labels of recordings, to condition on, separated by commas.
     out
@@ -151,7 +152,8 @@ def score(
     run
         Run folder of a fit.
     data
-        A table with the columns that the model was fitted to, in any order; or sound or images as for the fit.
+        A table with the columns that the model was fitted to, in any order; or sound, images or piano rolls as for the
+        fit.
     out
         File for the scores: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
     drop_missing
@@ -187,19 +189,19 @@ def sample(
     prompt: Path | None = None,
     temperature: float | None = None,
 ) -> None:
-    """New rows, in the columns, types and bounds of the table of the fit; or new recordings, or new images.
+    """New rows, in the columns, types and bounds of the table of the fit; or new recordings, images or piano rolls.
 
     Parameters
     ----------
     run
         Run folder of a fit.
     number
-        How many. None: 1000 rows, 4 recordings, 64 images.
+        How many. None: 1000 rows, 4 recordings or piano rolls, 64 images.
     context
         Values to condition on, such as Sex=M,Age=3. None: drawn from the training data.
     out
         File for the rows: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout. Of sound: folder for WAV files.
-        Of images: .png for all on one sheet, or a folder. None: samples in the run folder.
+        Of images: .png for all on one sheet, or a folder. Of piano rolls: .npz. None: samples in the run folder.
     seed
         For the same ones again. None: a new one, which is told.
     seconds
@@ -207,7 +209,8 @@ def sample(
     prompt
         Of sound: a file to go on with.
     temperature
-        Of sound and images: below 1 likely ones become likelier, which is another density than the fitted one.
+        Of sound, images and piano rolls: below 1 likely ones become likelier, which is another density than the
+        fitted one.
     """
     import secrets
 

@@ -10,11 +10,20 @@ from typing import Any
 import numpy as np
 
 from fluvial.core.errors import RunError, UsageError
-from fluvial.interfaces import commands_image, commands_sound, commands_table, summary, summary_image, summary_sound
+from fluvial.interfaces import (
+    commands_image,
+    commands_music,
+    commands_sound,
+    commands_table,
+    summary,
+    summary_image,
+    summary_sound,
+)
 from fluvial.interfaces.words import Draw
 from fluvial.tasks.image import ImageModel
 from fluvial.tasks.kinds import AnyModel
 from fluvial.tasks.model import Model
+from fluvial.tasks.music import RollModel
 from fluvial.tasks.sound import SoundModel
 
 Data = str | list[str]
@@ -60,6 +69,12 @@ def _image_report(model: ImageModel, folder: Path) -> Path:
     return write_image_report(model, folder)
 
 
+def _music_report(model: RollModel, folder: Path) -> Path:
+    from fluvial.interfaces.report_music import write_rolls_report
+
+    return write_rolls_report(model, folder)
+
+
 COMMANDS: dict[type[AnyModel], Commands] = {
     Model: Commands(
         "tables",
@@ -87,6 +102,15 @@ COMMANDS: dict[type[AnyModel], Commands] = {
         commands_image.sample,
         _image_report,
         frozenset({"labels", "temperature", "background"}),
+    ),
+    RollModel: Commands(
+        "piano rolls",
+        commands_music.rolls_summary,
+        commands_music.rolls_details,
+        commands_music.score,
+        commands_music.sample,
+        _music_report,
+        frozenset({"temperature"}),
     ),
 }
 

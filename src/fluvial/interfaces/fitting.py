@@ -14,15 +14,17 @@ from typing import Any
 from fluvial.core.errors import UsageError
 from fluvial.data.abalone import load_abalone
 from fluvial.data.images import Images, read_images
+from fluvial.data.rolls import Rolls, read_rolls
 from fluvial.data.tables import Table, read
 from fluvial.interfaces.words import command
-from fluvial.models import DEFAULT, DEFAULT_IMAGE, DEFAULT_SOUND
+from fluvial.models import DEFAULT, DEFAULT_IMAGE, DEFAULT_MUSIC, DEFAULT_SOUND
 from fluvial.tasks.entrance import fit
 from fluvial.tasks.fit import default_model
 from fluvial.tasks.fit_image import image_words
+from fluvial.tasks.fit_music import rolls_words
 from fluvial.tasks.fit_sound import sound_line
 from fluvial.tasks.job import Progress, line
-from fluvial.tasks.kinds import IMAGES, SOUND, TABLES, AnyModel, Kind, kind_of
+from fluvial.tasks.kinds import IMAGES, MUSIC, SOUND, TABLES, AnyModel, Kind, kind_of
 from fluvial.training import Record, Settings
 from fluvial.training.run import RunFolder
 
@@ -40,7 +42,7 @@ class Source:
         words: a record of the training as a line of text.
     """
 
-    data: Table | Images | str | list[str]
+    data: Table | Images | Rolls | str | list[str]
     kind: Kind
     name: str
     model: str | None
@@ -67,6 +69,9 @@ def opened(data: str | list[str] | None, model: str | None, context: tuple[str, 
     if kind is IMAGES:
         images = read_images(data, given.pop("size", None), given.pop("labels", None))
         return Source(images, kind, name, model, DEFAULT_IMAGE, context, given, image_words(images.shape))
+    if kind is MUSIC:
+        rolls = read_rolls(data)
+        return Source(rolls, kind, name, model, DEFAULT_MUSIC, context, given, rolls_words(rolls.notes))
     table = read(data)
     return Source(table, kind, name, model, model or default_model(table, context), context, given)
 
@@ -87,7 +92,7 @@ def run_fit(
     if resume and force:
         raise UsageError("--resume goes on with a run and --force replaces it: give one of the two")
     training, options = _split(assignments)
-    training.setdefault("learning_rate", source.kind.learning_rate)
+    training.setdefault("learning_rate", source.kind.learning_rate(source.model))
     settings = Settings(epochs=epochs, budget=budget, seed=seed, device=device, **training)
     with _progress(source.words) as progress:
         return fit(

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
-VERSION = 3
+VERSION = 4
 """Of the C interface; a library with another one is not used."""
 _suspended = False
 _FILE = Path(__file__).with_name("_kernels.so")
@@ -53,8 +54,12 @@ def suspended() -> bool:
 
 
 def eager() -> bool:
-    """True where tensors are plain memory: no compiler traces them, no torch.func transformation wraps them."""
-    return not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()  # pyright: ignore
+    """True where tensors are plain memory: no compiler, no torch.func, no forward derivatives at work."""
+    return (
+        not torch.compiler.is_compiling()
+        and not torch._C._are_functorch_transforms_active()  # pyright: ignore
+        and forward_ad._current_level < 0  # pyright: ignore
+    )
 
 
 def status() -> str:
@@ -130,7 +135,8 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
     library.fluvial_kernels_name.restype = ctypes.c_char_p
     library.fluvial_kernels_team.argtypes = [ctypes.c_void_p]
     library.fluvial_kernels_team.restype = None
-    for run in (library.fluvial_spline, library.fluvial_sweep, library.fluvial_sweep_vjp, library.fluvial_wave):
+    for name in ("spline", "sweep", "sweep_vjp", "affine", "wave"):
+        run = getattr(library, f"fluvial_{name}")
         run.argtypes, run.restype = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int], None
     # the entry of torch's own OpenMP runtime, which torch loads for the whole process; else the library's own threads
     with suppress(AttributeError, TypeError, OSError):

@@ -1,10 +1,10 @@
 # pyright: basic, reportMissingImports=false, reportAttributeAccessIssue=false, reportIndexIssue=false
 """An autoregressive inverse as one persistent Triton kernel: all D steps in one launch, for CUDA.
 
-A program walks over the positions for a few rows. When one more input is known it computes, layer by layer, the units
-that this completes, each once, then theta of the next position and from it the next input. What is known (inputs, then
-units by layer and degree) lies in memory that only this program touches, so it stays in the nearest cache; a unit is a
-product of its row of weights with one contiguous range of that, so no masks are needed and no zeros are multiplied.
+A masked network is a list of units in the order in which they can be computed: for k = 0, 1, ... those that read k
+inputs, layer by layer, then theta of the next position. A program holds, for a few rows, everything known so far (the
+inputs, then the units in that order) in registers; each unit is a product with one row of a weight matrix over that
+vector, in which what is not known yet is still 0, so no masks are needed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from fluvial.kernels.gpu import MOST_BINS
 from fluvial.kernels.rational_triton import MIN, clamped, edges, evaluate, slope, solve
@@ -24,9 +23,9 @@ from fluvial.kernels.sweep import Map, Net
 
 KINDS = ("shift", "exp", "tanh", "sigmoid", "gate", "spline")
 _ACTIVATIONS: dict[Callable[[Tensor], Tensor], int] = {torch.relu: 0, torch.tanh: 1, F.elu: 2, F.silu: 3}
-_ROWS = 4  # of a program: more would be fewer programs at work
-_CHUNK = 1024  # numbers of a row that are multiplied at once
-_MOST_NUMBERS = 1 << 27  # that are known at once: half a gigabyte
+_WIDEST = 4096  # numbers that a program can hold for each row
+_HELD = 8192  # numbers that it holds in all
+_ROWS = 4  # more would be more numbers in each thread, fewer programs at work
 
 
 @triton.jit
@@ -111,39 +110,20 @@ def _spline(z, theta, column, bound: tl.constexpr, bins: tl.constexpr, circular:
 
 
 @triton.jit
-def _dot(known, weight, count, live, chunk: tl.constexpr, block: tl.constexpr):
-    """The product of ``count`` numbers of each row of known with those of weight."""
-    column = tl.arange(0, chunk)
-    total = tl.zeros((block, chunk), dtype=weight.dtype.element_ty)
-    for c in range(0, count, chunk):
-        inside = column < count - c
-        w = tl.load(weight + c + column, mask=inside, other=0.0)
-        total += tl.load(known[:, None] + (c + column)[None, :], mask=live[:, None] & inside[None, :], other=0.0) * w
-    return tl.sum(total, 1)
-
-
-@triton.jit
 def _sweep(
     weight,
-    weight_stride,
     bias,
     extra,
     extra_stride,
     out,
-    out_stride,
-    direct,
     out_bias,
-    ends,
-    offsets,
     order,
+    starts,
     z_ptr,
     x_ptr,
     log_det_ptr,
-    known_ptr,
-    known_stride,
     rows,
     n,
-    layers,
     kind: tl.constexpr,
     a: tl.constexpr,
     b: tl.constexpr,
@@ -152,120 +132,113 @@ def _sweep(
     bins: tl.constexpr,
     activation: tl.constexpr,
     context: tl.constexpr,
-    across: tl.constexpr,
-    chunk: tl.constexpr,
+    width: tl.constexpr,
     block: tl.constexpr,
 ):
     row = tl.program_id(0) * block + tl.arange(0, block)
     live = row < rows
-    known = known_ptr + row.to(tl.int64) * known_stride
+    column = tl.arange(0, width)
+    known = tl.zeros((block, width), dtype=weight.dtype.element_ty)
     log_det = tl.zeros((block,), dtype=weight.dtype.element_ty)
     for k in range(0, n):
-        first = k * 0  # where the numbers begin that the next layer reads, and how many are known
-        count = first + k
-        for layer in range(0, layers):
-            offset = tl.load(offsets + layer)
-            stop = tl.load(ends + layer * (n + 2) + k + 1)
-            for u in range(tl.load(ends + layer * (n + 2) + k), stop):
-                value = _dot(known + first, weight + (offset + u) * weight_stride, count, live, chunk, block)
-                value += tl.load(bias + offset + u)
-                if context:
-                    mine = live & (layer == 0)
-                    value += tl.load(extra + row.to(tl.int64) * extra_stride + u, mask=mine, other=0.0)
-                tl.store(known + (n + offset + u), _activate(value, activation), mask=live)
-            tl.debug_barrier()  # other threads read what this one wrote
-            first = n + offset
-            count = stop
+        for u in range(tl.load(starts + k), tl.load(starts + k + 1)):
+            w = tl.load(weight + u * width + column)
+            value = tl.sum(known * w[None, :], 1) + tl.load(bias + u)
+            if context:
+                value += tl.load(extra + row.to(tl.int64) * extra_stride + u, mask=live, other=0.0)
+            value = _activate(value, activation)
+            known = tl.where(column[None, :] == n + u, value[:, None], known)
         position = tl.load(order + k)
         z = tl.load(z_ptr + row.to(tl.int64) * n + position, mask=live, other=0.0)
-        number = tl.arange(0, sized)
-        theta = tl.zeros((block, sized), dtype=weight.dtype.element_ty)
-        for i in range(0, size):
-            value = _dot(known + first, out + (i * n + k) * out_stride, count, live, chunk, block)
-            if across:
-                value += _dot(known, direct + (i * n + k) * n, k, live, chunk, block)
-            value += tl.load(out_bias + i * n + k)
-            theta = tl.where(number[None, :] == i, value[:, None], theta)
         if kind == 5:
+            theta = tl.zeros((block, sized), dtype=weight.dtype.element_ty)
+            number = tl.arange(0, sized)
+            for i in range(0, size):
+                value = tl.sum(known * tl.load(out + (i * n + k) * width + column)[None, :], 1)
+                value += tl.load(out_bias + i * n + k)
+                theta = tl.where(number[None, :] == i, value[:, None], theta)
             x, s = _spline(z, theta, number, a, bins, size == 3 * bins)
             log_det += s
         else:
-            shift = tl.sum(tl.where(number[None, :] == 0, theta, 0.0), 1)
-            raw = tl.sum(tl.where(number[None, :] == 1, theta, 0.0), 1)
+            shift = tl.sum(known * tl.load(out + k * width + column)[None, :], 1) + tl.load(out_bias + k)
             if kind == 0:
                 x = z + shift
-            elif kind == 4:
+            else:
+                raw = tl.sum(known * tl.load(out + (n + k) * width + column)[None, :], 1)
+                raw += tl.load(out_bias + n + k)
+            if kind == 4:
                 gate = b + (1 - b) * _sigmoid(raw + a)
                 x = (z - (1 - gate) * shift) / gate
                 log_det -= tl.log(gate)
-            else:
+            elif kind > 0:
                 s = _log_scale(raw, kind, a)
                 x = z * tl.exp(s) + shift
                 log_det += s
         tl.store(x_ptr + row.to(tl.int64) * n + position, x, mask=live)
-        tl.store(known + k, x, mask=live)
-        tl.debug_barrier()
+        known = tl.where(column[None, :] == k, x[:, None], known)
     tl.store(log_det_ptr + row, log_det, mask=live)
 
 
 def knows(univariate: Map, net: Net) -> bool:
-    """Whether the kernel can invert this network: the map, and plain layers."""
+    """Whether the kernel can invert this network: the map, plain layers, and few enough numbers in all."""
     plain = not net.residual and net.encoding == "numbers"
-    return univariate.kind in KINDS and univariate.bins <= MOST_BINS and plain
+    fits = univariate.bins <= MOST_BINS and net.out.shape[1] + sum(net.units) <= _WIDEST
+    return univariate.kind in KINDS and plain and fits
 
 
 def invert(net: Net, univariate: Map, z: Tensor) -> tuple[Tensor, Tensor]:
     """x (B, n) and its log-det (B,)."""
-    program, z = _Program(net), z.contiguous()
-    x, log_det = torch.empty_like(z), z.new_empty(z.shape[0])
-    most = max(1, _MOST_NUMBERS // program.numbers)
-    for start in range(0, z.shape[0], most):
-        part = slice(start, start + most)
-        program.run(univariate, z[part], x[part], log_det[part], part)
+    z, program, (rows, n), size = z.contiguous(), _Program(net), z.shape, net.out.shape[0]
+    x, log_det = torch.empty_like(z), z.new_empty(rows)
+    if rows:
+        width = program.weight.shape[1]
+        block = max(1, min(_ROWS, _HELD // width))
+        _sweep[(triton.cdiv(rows, block),)](
+            *(program.weight, program.bias, program.extra, program.extra.stride(0), program.out, program.out_bias),
+            *(program.order, program.starts, z, x, log_det, rows, n),
+            *(KINDS.index(univariate.kind), univariate.a, univariate.b),
+            *(size, triton.next_power_of_2(size), univariate.bins),
+            *(net.activation, program.context, width, block),
+        )
     return x, log_det
 
 
-_TABLES = WeakTensorKeyDictionary()  # of a network's layout, which never changes, on each device
-
-
-def _tables(net: Net, device: torch.device) -> list[Tensor]:
-    """The order (as int32 and int64), units of degree below k = 0..n + 1, and where each layer begins."""
-    known: dict[torch.device, list[Tensor]] = _TABLES.setdefault(net.layout.ends, {})  # pyright: ignore
-    if device not in known:
-        begins = torch.tensor([0, *net.units[:-1]]).cumsum(0).int()
-        tables = (net.layout.order, net.layout.order.long(), F.pad(net.layout.ends, (1, 0)).contiguous(), begins)
-        known[device] = [t.to(device) for t in tables]
-    return known[device]
-
-
 class _Program:
-    """A network as the kernel reads it: the layers' weights one below the other, units sorted by degree."""
+    """The network as one matrix: a row for each unit, in the order of computation, over inputs and units."""
 
     def __init__(self, net: Net) -> None:
-        self.net, (self.size, self.n, _) = net, net.out.shape
-        units, device = net.units, net.out.device
-        self.numbers = self.n + sum(units)
-        self.reads = max(self.n, *units)
-        self.weight = net.out.new_zeros(sum(units), self.reads)
-        for part, w in zip(self.weight.split(units), net.weights):
-            part[:, : w.shape[1]] = w
-        first, *others = net.biases
-        self.context = first.dim() > 1
-        self.extra = first.t().contiguous() if self.context else first.new_zeros(1, 1)
-        self.bias = torch.cat([torch.zeros_like(first[:, 0]) if self.context else first, *others])
-        self.order, positions, self.ends, self.offsets = _tables(net, device)
-        self.out, self.out_bias = net.out[:, positions].contiguous(), net.out_bias[:, positions].contiguous()
-        self.direct = self.out if net.direct is None else net.direct[:, positions].contiguous()
-
-    def run(self, univariate: Map, z: Tensor, x: Tensor, log_det: Tensor, rows: slice) -> None:
-        """Write x and log_det of these rows."""
-        known = z.new_empty(z.shape[0], self.numbers)
-        extra = self.extra[rows] if self.context else self.extra
-        _sweep[(triton.cdiv(z.shape[0], _ROWS),)](
-            *(self.weight, self.reads, self.bias, extra, extra.stride(0), self.out, self.out.shape[2], self.direct),
-            *(self.out_bias, self.ends, self.offsets, self.order, z, x, log_det, known, self.numbers),
-            *(z.shape[0], self.n, len(self.net.units), KINDS.index(univariate.kind), univariate.a, univariate.b),
-            *(self.size, triton.next_power_of_2(max(2, self.size)), univariate.bins, self.net.activation),
-            *(self.context, self.net.direct is not None),
-            *(min(_CHUNK, max(16, triton.next_power_of_2(self.reads))), _ROWS),
-        )
+        size, n, _ = net.out.shape
+        like, units = net.out, sum(net.units)
+        ends = torch.stack([e.long() for e in net.layout.ends])  # (layers, n + 1): units of degree at most k
+        degrees = [torch.searchsorted(e, torch.arange(int(e[-1])), right=True) for e in ends]
+        layer = torch.cat([torch.full_like(d, i) for i, d in enumerate(degrees)])
+        degree = torch.cat(degrees)
+        place = torch.empty_like(degree)
+        by_turn = (degree * len(degrees) + layer).argsort(stable=True)
+        place[by_turn] = torch.arange(len(degree))
+        counts = torch.bincount(degree, minlength=n + 1)[: n + 1]
+        self.starts = F.pad(counts.cumsum(0), (1, 0)).int().to(like.device)
+        self.order = net.layout.order.to(like.device)
+        place = place.to(like.device)
+        slots = place.split([len(d) for d in degrees])
+        width = triton.next_power_of_2(n + units)
+        self.weight = like.new_zeros(max(1, units), width)
+        self.bias = like.new_zeros(max(1, units))
+        self.extra = like.new_zeros(1, 1)
+        self.context = net.biases[0].dim() > 1
+        reads = torch.arange(n, device=like.device)
+        for i, (w, bias, slot) in enumerate(zip(net.weights, net.biases, slots)):
+            used = slot.shape[0]
+            self.weight[slot[:, None], reads[None, : w.shape[1]]] = w[:used, : reads.shape[0]]
+            if i == 0 and self.context:
+                self.extra = bias.new_zeros(bias.shape[1], units)
+                self.extra[:, slot] = bias[:used].t()
+            else:
+                self.bias[slot] = bias[:used]
+            reads = n + slot
+        self.out = like.new_zeros(size, n, width)
+        self.out[:, :, reads] = net.out[:, :, : reads.shape[0]]
+        if net.direct is not None:
+            self.out[:, :, :n] = net.direct
+        positions = self.order.long()
+        self.out, self.out_bias = self.out[:, positions].contiguous(), net.out_bias[:, positions].contiguous()

@@ -12,20 +12,21 @@ from fluvial.models.registry import (
     DEFAULT,
     DEFAULT_DISCRETE,
     DEFAULT_IMAGE,
+    DEFAULT_MUSIC,
     DEFAULT_SOUND,
     DISCRETE,
     IMAGE_PRESETS,
     IMAGES,
+    MUSIC,
     PRESETS,
     RECIPES,
     SOUND,
     build,
-    default_image,
     preset,
     recipe_of,
     resolve,
 )
-from fluvial.models.sequence import wavenet
+from fluvial.models.sequence import wavenet, wavenet_made
 from fluvial.models.tabular import gaussian, iaf, maf, maf_mog, nice, nsf, nsf_coupling, realnvp
 
 __all__ = [
@@ -33,10 +34,12 @@ __all__ = [
     "DEFAULT",
     "DEFAULT_DISCRETE",
     "DEFAULT_IMAGE",
+    "DEFAULT_MUSIC",
     "DEFAULT_SOUND",
     "DISCRETE",
     "IMAGES",
     "IMAGE_PRESETS",
+    "MUSIC",
     "PRESETS",
     "RECIPES",
     "SOUND",
@@ -44,7 +47,6 @@ __all__ = [
     "bits_per_dimension",
     "build",
     "continuous",
-    "default_image",
     "flowpp",
     "gaussian",
     "glow",
@@ -64,4 +66,5 @@ __all__ = [
     "resolve",
     "sample_at_temperature",
     "wavenet",
+    "wavenet_made",
 ]

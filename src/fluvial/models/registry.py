@@ -33,6 +33,7 @@ RECIPES: dict[str, Recipe] = {
         made_mog,
         pixelcnn,
         sequence.wavenet,
+        sequence.wavenet_made,
     )
 }
 
@@ -48,11 +49,17 @@ DEFAULT_DISCRETE = "made"
 DEFAULT_SOUND = "wavenet"
 """The same for sound."""
 
-DEFAULT_IMAGE = "glow"
-"""The same for images, with the options of :func:`default_image`."""
+DEFAULT_IMAGE = "multiscale"
+"""The same for images; chosen by measurement (benchmarks/images.py)."""
 
 SOUND = frozenset({"wavenet"})
-"""Models of recordings; the others are of rows of a table."""
+"""Models of recordings; those of neither sound nor music are of rows of a table."""
+
+MUSIC = frozenset({"wavenet_made"})
+"""Models of piano rolls."""
+
+DEFAULT_MUSIC = "wavenet_made"
+"""The one that ``fit`` takes for piano rolls when none is named."""
 
 CLOSED_FORM = frozenset({"gaussian"})
 """Models that ``initialize`` with the whole training set fits completely."""
@@ -158,20 +165,6 @@ def preset(model: str, name: str, event_shape: Sequence[int] = ()) -> dict[str, 
     if name not in known:
         raise UsageError(f"preset: {model} has no preset named {name!r}{_hint(name, known)}")
     return dict(known[name])
-
-
-def default_image(event_shape: Sequence[int]) -> tuple[str, dict[str, Any]]:
-    """The model of images (C, H, W) that ``fit`` takes when none is named, with options that a small machine trains.
-
-    >>> default_image((1, 28, 28))[1]["levels"], default_image((3, 30, 50))[1]["levels"]
-    (2, 1)
-    """
-    halvings = min((n & -n).bit_length() - 1 for n in event_shape[1:])
-    return DEFAULT_IMAGE, {
-        "levels": max(1, min(halvings, 3 if min(event_shape[1:]) > 31 else 2)),
-        "steps": 6,
-        "width": 48,
-    }
 
 
 def recipe_name(name: str, event_shape: Sequence[int] = ()) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from fluvial.conditioners import WaveNet
+from collections.abc import Sequence
+
+from fluvial.conditioners import Frames, MaskedMLP, WaveNet
 from fluvial.core import Density, Flow, Uniform
 from fluvial.core.transform import EventShape, Shape
 from fluvial.transforms import Autoregressive
-from fluvial.univariate import Categorical, DiscretizedLogistics, Staircase
+from fluvial.univariate import Bernoulli, Categorical, DiscretizedLogistics, Staircase
 
 _FLOOR = {256: -7.0, 65536: -16.0}  # smallest log-scales of the logistics, by the number of levels
 
@@ -61,6 +63,58 @@ def wavenet(
         spread=(levels - 1) / 2,
     )
     return Flow(Autoregressive(net, univariate), Uniform(event_shape), event_shape, context_shape)
+
+
+def wavenet_made(
+    event_shape: EventShape,
+    *,
+    values: int = 1,
+    hidden: Sequence[int] = (200,),
+    dropout: float = 0.3,
+    features: int = 2,
+    stacks: int = 1,
+    layers: int = 6,
+    kernel: int = 2,
+    channels: int = 64,
+    gates: int = 64,
+    skips: int = 128,
+    context_shape: Shape | None = None,
+) -> Density:
+    """Sequences of frames of bits, such as the notes of each moment of a piece: WaveNet over frames, MADE inside each.
+
+    An event is (T N,), frame after frame. Over frames a WaveNet reads what came before, inside a frame a MADE reads
+    the bits before each, given what the WaveNet gives (:class:`Frames`).
+
+    Args:
+        event_shape: (T N,), or (None,) for any length.
+        values: N, bits of a frame.
+        hidden, dropout: of the MADE.
+        features: numbers that the WaveNet gives for each bit.
+        stacks, layers, kernel, channels, gates, skips: of the WaveNet.
+
+    >>> import torch
+    >>> density = wavenet_made((None,), values=2, layers=2, channels=4, gates=4, skips=4)
+    >>> density.log_prob(torch.zeros(1, 6)).exp().item()  # starts uniform: 2^-6
+    0.015625
+    """
+    if len(event_shape) != 1 or values < 1 or (event_shape[0] or 0) % values:
+        raise ValueError(f"values: events of shape {tuple(event_shape)} are no frames of {values}")
+    if context_shape is not None and len(context_shape) != 1:
+        raise ValueError(f"context_shape: expected (C,) or None, got {tuple(context_shape)}")
+    outer = WaveNet(
+        features,
+        classes=2,
+        rest=(values,),
+        context=0 if context_shape is None else context_shape[0],
+        stacks=stacks,
+        layers=layers,
+        kernel=kernel,
+        channels=channels,
+        gates=gates,
+        skips=skips,
+    )
+    inner = MaskedMLP(values, 1, hidden, features * values, direct=True, classes=2, dropout=dropout)
+    return Flow(Autoregressive(Frames(outer, inner), Bernoulli()), Uniform(event_shape), event_shape, context_shape)
 
 
 def _staircase(levels: int, components: int) -> Staircase:

@@ -1,4 +1,4 @@
-"""``fluvial.fit`` and ``fluvial.load``: the same two words for tables, for sound and for images."""
+"""``fluvial.fit`` and ``fluvial.load``: the same two words for tables, for sound, for images and for music."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ def fit(
     settings: Settings | None = None,
     progress: bool | Progress = True,
     command: str = "",
-) -> Any:  # noqa: ANN401  (a Model of a table, a SoundModel of recordings, an ImageModel of images)
-    """Learn the density of a table's rows, of recordings, or of images.
+) -> Any:  # noqa: ANN401  (a Model of a table, a SoundModel of recordings, an ImageModel, a RollModel)
+    """Learn the density of a table's rows, of recordings, of images, or of piano rolls.
 
     Args:
         data: a path (CSV, Parquet, Feather, npy, npz), a pandas, polars or pyarrow frame, or an array (N, D); or
             sound: a file, a folder, a list of those, or an .npz archive with ``audio``, ``length``, ``sample_rate``; or
-            images: files, a folder, idx (MNIST's format), or uint8 arrays (N, H, W[, C]), in .npy and .npz files too.
+            images: files, a folder, idx (MNIST's format), or uint8 arrays (N, H, W[, C]), in .npy and .npz files too;
+            or piano rolls: a .mat file, or an .npz archive with ``rolls``, ``length`` (see ``data.rolls.read_rolls``).
         model: a name in ``models.RECIPES``; None for the default.
         context: columns, or labels of recordings, to condition on.
         epochs, budget: passes over the data, wall-clock seconds; with neither, as long as it helps.
@@ -60,7 +61,7 @@ def fit(
         command: kept in the record, for those who want to run it again.
 
     Returns:
-        A ``Model``; of sound a ``SoundModel``, of images an ``ImageModel``.
+        A ``Model``; of sound a ``SoundModel``, of images an ``ImageModel``, of piano rolls a ``RollModel``.
 
     Raises:
         DataError: the data cannot be used as they are. UsageError: an unknown name or a value that does not
@@ -76,7 +77,7 @@ def fit(
     given = {name: value for name, value in own.items() if value is not None}
     kind = kind_of(data)
     kind.check(model, given)
-    settings = overruled(settings or Settings(learning_rate=kind.learning_rate), epochs, budget, seed, device)
+    settings = overruled(settings or Settings(learning_rate=kind.learning_rate(model)), epochs, budget, seed, device)
     settings.torch_device()
     job = Job(settings, holdout, out, resume, force, progress, command)
     return kind.fit(data, model, job, context=context, options=options, **given)

@@ -17,15 +17,15 @@ from fluvial.core.errors import DataError, UsageError
 from fluvial.data.image_files import Size
 from fluvial.data.image_schema import ImageSchema
 from fluvial.data.images import Images, read_images
-from fluvial.models import default_image, resolve
+from fluvial.models import DEFAULT_IMAGE, resolve
 from fluvial.tasks.image import ImageModel, restore
 from fluvial.tasks.job import Job, line
 from fluvial.tasks.prepare import split
 from fluvial.training import Record
 from fluvial.training.image_rows import ImageRows
 
-LEARNING_RATE = 2e-3
-"""For models of images."""
+_RATES, _RATE = {"multiscale": 6e-3}, 2e-3  # learning rates, chosen on validation images
+_BATCH, _BATCH_GPU = 32, 256  # small steps learn more in the same time, where a small step takes less of it
 _JUDGES = 2000  # held-out images at most that the model is judged by during training
 _KEPT_BYTES, _KEPT, _CONTEXTS = 1 << 23, 2000, 10_000  # images of each kind and rows of labels that a run keeps
 
@@ -45,7 +45,7 @@ def fit_image(
 
     Args: as of :func:`fluvial.fit`, but
         data, size, labels: see ``data.images.read_images``; the model is given all labels that are told.
-        model: None for the one of ``models.default_image``.
+        model: None for ``models.DEFAULT_IMAGE``.
         flip: learn the images and their mirror images, left for right: another density, and the record says so.
 
     Raises:
@@ -60,8 +60,8 @@ def fit_image(
         )
     if len(images) < 2:
         raise DataError(f"{images.names[0]}: one image is not enough to learn from")
-    name, own = default_image(images.shape) if model is None else (model, {})
-    full = resolve(name, {**own, **(options or {})}, images.shape)
+    name = model or DEFAULT_IMAGE
+    full = resolve(name, options or {}, images.shape)
     schema = ImageSchema.of(images, _bits(full), flip)
     maps = [asdict(ContextMap(categories=len(v))) for v in schema.context.values()]
     config: dict[str, Any] = {
@@ -74,8 +74,9 @@ def fit_image(
     config = json.loads(json.dumps(config))
     density = _built(job, config, schema)
     kept, aside = (images.take(which) for which in split(len(images), job.holdout, job.seed))
-    rows, held_out = (_rows(part, schema) for part in (kept, aside))
-    judges = _rows(aside.take(np.arange(min(_JUDGES, len(aside)))), schema) if len(aside) else None
+    batch = _BATCH_GPU if job.settings.torch_device().type == "cuda" else _BATCH
+    rows, held_out = (_rows(part, schema, batch) for part in (kept, aside))
+    judges = _rows(aside.take(np.arange(min(_JUDGES, len(aside)))), schema, batch) if len(aside) else None
 
     def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> ImageModel:
         fitted = ImageModel(density, schema, record)
@@ -100,6 +101,11 @@ def fit_image(
         return ImageModel(density, schema, record, [{**m, **augmented} for m in metrics], stored)
 
     return job.learn(density, config, rows, judges, image_words(schema.shape), restore, conclude)
+
+
+def learning_rate(model: str | None) -> float:
+    """For a model of images, the default where none is named."""
+    return _RATES.get(model or DEFAULT_IMAGE, _RATE)
 
 
 def image_words(shape: tuple[int, int, int]) -> Callable[[Record], str]:
@@ -139,9 +145,9 @@ def _nearest(job: Job, config: Mapping[str, Any], schema: ImageSchema) -> Size |
     return None
 
 
-def _rows(images: Images, schema: ImageSchema) -> ImageRows:
+def _rows(images: Images, schema: ImageSchema, batch: int) -> ImageRows:
     labels = schema.encode_labels(images)
-    return ImageRows(images, schema, None if labels is None else torch.from_numpy(labels))
+    return ImageRows(images, schema, None if labels is None else torch.from_numpy(labels), batch)
 
 
 def _kept(name: str, rows: ImageRows) -> dict[str, np.ndarray]:

@@ -10,16 +10,17 @@ from typing import Any, cast
 
 from fluvial import models
 from fluvial.core.errors import DataError, UsageError
-from fluvial.data import audio, image_schema, images, recordings
+from fluvial.data import audio, image_schema, images, recordings, rolls
 from fluvial.tasks import fit as tables
-from fluvial.tasks import fit_image, fit_sound, image, model, sound
+from fluvial.tasks import fit_image, fit_music, fit_sound, image, model, music, sound
 from fluvial.tasks.image import ImageModel
 from fluvial.tasks.model import Model
+from fluvial.tasks.music import RollModel
 from fluvial.tasks.sound import SoundModel
 from fluvial.training import Settings
 from fluvial.training.run import Saved
 
-AnyModel = Model | SoundModel | ImageModel
+AnyModel = Model | SoundModel | ImageModel | RollModel
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Kind:
         restore: the model in a run folder that has been read.
         own: the arguments of ``fit`` that not all kinds have.
         models: names of the models of this kind.
-        learning_rate: where the user names none.
+        learning_rate: of a model (None: the default), where the user names none.
         give: what a user should give, in words.
     """
 
@@ -43,7 +44,7 @@ class Kind:
     restore: Callable[[Saved, str | os.PathLike[str]], AnyModel]
     own: frozenset[str]
     models: frozenset[str]
-    learning_rate: float
+    learning_rate: Callable[[str | None], float]
     give: str
 
     def check(self, model: str | None, given: Mapping[str, Any], what: str = "") -> None:
@@ -66,8 +67,8 @@ TABLES = Kind(
     tables.fit_table,
     model.restore,
     frozenset({"kinds", "units", "drop_missing"}),
-    frozenset(models.RECIPES) - models.SOUND,
-    Settings().learning_rate,
+    frozenset(models.RECIPES) - models.SOUND - models.MUSIC,
+    lambda model: Settings().learning_rate,
     "a table",
 )
 SOUND = Kind(
@@ -77,7 +78,7 @@ SOUND = Kind(
     sound.restore,
     frozenset({"rate", "labels"}),
     models.SOUND,
-    fit_sound.LEARNING_RATE,
+    lambda model: fit_sound.LEARNING_RATE,
     "a sound file, a folder of them, or an .npz of recordings",
 )
 IMAGES = Kind(
@@ -87,10 +88,20 @@ IMAGES = Kind(
     image.restore,
     frozenset({"labels", "size", "flip"}),
     frozenset(models.IMAGES),
-    fit_image.LEARNING_RATE,
+    fit_image.learning_rate,
     "an image file, a folder of them, an idx file or an array of uint8",
 )
-KINDS = (SOUND, IMAGES, TABLES)
+MUSIC = Kind(
+    rolls.KIND,
+    rolls.is_rolls,
+    fit_music.fit_rolls,
+    music.restore,
+    frozenset(),
+    models.MUSIC,
+    lambda model: Settings().learning_rate,
+    "a .mat file, or an .npz archive with rolls and length",
+)
+KINDS = (SOUND, IMAGES, MUSIC, TABLES)
 """In the order of who is asked first; what nothing else claims is a table."""
 
 

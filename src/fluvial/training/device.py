@@ -81,7 +81,7 @@ class DeviceUpdate(Update):
     def work(self, x: Tensor, context: Tensor | None, units: int) -> None:
         """The step, as operations on the device alone."""
         loss = self._loss(x, context, units)
-        grads = torch.autograd.grad(loss, self.parameters, allow_unused=True)
+        grads: tuple[Tensor | None, ...] = torch.autograd.grad(loss, self.parameters, allow_unused=True)
         for p, g in zip(self.parameters, grads):
             p.grad = _laid_out(g, p)
         norm = clip_grad_norm_(self.parameters, self.settings.clip or math.inf)

@@ -15,7 +15,6 @@ from fluvial.data.image_schema import ImageSchema
 from fluvial.data.images import Images
 from fluvial.training.objectives import chunk_rows, evaluate
 
-_BATCH = 64
 _INITIAL = 256
 _MEASURED = 1 << 21  # pixels
 _FREE = 0.5  # of a device's memory that images may fill
@@ -29,12 +28,14 @@ class ImageRows:
         images: where they are read from.
         schema: the bits of a pixel, and whether half of the images, drawn anew each time, are turned left for right.
         context: (N, C) labels as numbers, or None.
+        batch: images a step, where the settings leave it open and there are twenty times as many.
         held: all of them (N, C, H, W) uint8 on the device, where they fit.
     """
 
     images: Images
     schema: ImageSchema
     context: Tensor | None = None
+    batch: int = 64
     held: Tensor | None = None
 
     initial = _INITIAL
@@ -51,8 +52,8 @@ class ImageRows:
 
     @property
     def batch_size(self) -> int:
-        """64, or a twentieth of all."""
-        return max(2, min(_BATCH, len(self) // 20))
+        """``batch``, or a twentieth of all."""
+        return max(2, min(self.batch, len(self) // 20))
 
     @property
     def measured(self) -> int:

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from fluvial.conditioners import WaveNet
+from fluvial.conditioners import Frames, WaveNet
 from fluvial.core import Density, Flow
 from fluvial.training.objectives import evaluate
 from fluvial.transforms import spine
@@ -34,6 +34,7 @@ class Windows:
         context: (M, C), or None.
         reads: receptive field of the model.
         longest: samples of a window.
+        frame: samples that belong together and are never cut apart: lengths, ``reads`` and ``longest`` are multiples.
     """
 
     values: Tensor
@@ -41,9 +42,12 @@ class Windows:
     context: Tensor | None = None
     reads: int = 0
     longest: int = 8192
+    frame: int = 1
 
     def __post_init__(self) -> None:
         total, least = int(self.lengths.sum()), int(self.lengths.min())
+        if any(n % self.frame for n in (self.reads, self.longest, *self.lengths.tolist())):
+            raise ValueError(f"frame: lengths, reads and longest are no multiples of {self.frame}")
         if total != len(self.values) or least < 1:
             raise ValueError(
                 f"lengths: expected positive ones that add up to {len(self.values)} samples, got a sum of {total} "
@@ -57,7 +61,8 @@ class Windows:
         cuts = -(-self.lengths // self.longest)  # windows of each recording, of about equal lengths
         which = torch.repeat_interleave(cuts)
         number = torch.arange(len(which)) - (cuts.cumsum(0) - cuts)[which]
-        edges = [self.lengths[which] * (number + i) // cuts[which] for i in (0, 1)]
+        frames = (self.lengths // self.frame)[which]
+        edges = [frames * (number + i) // cuts[which] * self.frame for i in (0, 1)]
         return torch.stack((which, (ends - self.lengths)[which], *edges), 1)
 
     def __len__(self) -> int:
@@ -71,7 +76,7 @@ class Windows:
     @property
     def batch_size(self) -> int:
         """Windows a step: so many that they hold ``_STEP`` samples, or a twentieth of all."""
-        return max(2, round(min(_STEP, len(self.values) / 20) * len(self) / len(self.values)))
+        return max(2, round(min(_STEP * self.frame, len(self.values) / 20) * len(self) / len(self.values)))
 
     initial = 2
     """Windows to initialise from: the models here have nothing to initialise."""
@@ -142,7 +147,8 @@ class Continuation(Density):
     Events are (2, T): values, NaN where there are none, and 1 where a value counts.
 
     Args:
-        flow: ``Autoregressive(WaveNet, ...)`` towards a base of independent elements; the same parameters.
+        flow: ``Autoregressive`` of a ``WaveNet`` or of ``Frames`` towards a base of independent elements; the same
+            parameters.
     """
 
     event_shape = (2, None)
@@ -151,8 +157,8 @@ class Continuation(Density):
     def __init__(self, flow: Flow) -> None:
         super().__init__()
         found = spine(flow)
-        if found is None or len(found.head) or not isinstance(found.step.conditioner, WaveNet):
-            raise ValueError("windows need a flow of one Autoregressive transform with a WaveNet")
+        if found is None or len(found.head) or not isinstance(found.step.conditioner, WaveNet | Frames):
+            raise ValueError("windows need a flow of one Autoregressive transform with a WaveNet or Frames")
         self.flow, self.embed, self.context_shape = flow, flow.embed, flow.context_shape
         # in a tuple: their parameters are registered with ``flow`` already
         self._inner = (found.step.conditioner, found.step.univariate, found.base)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fluvial.conditioners.conditioner import Conditioner, Draw
 from fluvial.core.density import Density, Flow
+from fluvial.core.precision import float32_at_least
 from fluvial.core.transform import Chain, Transform, by_rows, sum_event
 from fluvial.transforms.jacobi import Jacobi
 from fluvial.univariate.compiled import compiled
@@ -43,8 +44,7 @@ class Autoregressive(Transform):
 
     def _theta(self, x: Tensor, context: Tensor | None) -> Tensor:
         """In float32 at least: autocast stays inside the network."""
-        theta = self.conditioner(x, context)
-        return theta.float() if theta.dtype in (torch.float16, torch.bfloat16) else theta
+        return float32_at_least(self.conditioner(x, context))
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
         order = self.conditioner.order

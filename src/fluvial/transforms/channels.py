@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fluvial.core.precision import full_precision
 from fluvial.core.transform import EventShape, Transform
 from fluvial.transforms.image import image_shape
 from fluvial.transforms.normalization import ActNorm
@@ -118,7 +117,7 @@ class Conv1x1(Transform):
         self.matrix, self.norm = matrix, norm
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        with _full_precision(x):
+        with full_precision(x):
             weight, log_det = self.matrix()
             bias = None
             if self.norm is not None:
@@ -128,7 +127,7 @@ class Conv1x1(Transform):
             return _per_pixel(x, weight, bias), _per_row(x, log_det)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        with _full_precision(z):
+        with full_precision(z):
             weight, log_det = self.matrix()
             weight, bias = torch.linalg.inv(weight.double()).to(weight.dtype), None
             if self.norm is not None:
@@ -153,12 +152,6 @@ def random_rotation(channels: int) -> Tensor:
     """A (C, C) orthogonal matrix, uniformly: what Glow's convolutions start from."""
     q, r = torch.linalg.qr(torch.randn(channels, channels, dtype=torch.float64))
     return (q * r.diagonal().sign()).to(torch.get_default_dtype())
-
-
-def _full_precision(x: Tensor) -> AbstractContextManager[object]:
-    """No autocast: half precision leaves nothing to invert."""
-    kind = x.device.type
-    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
 
 def _per_pixel(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fluvial.conditioners.mlp import MLP
+from fluvial.core.precision import float32_at_least
 from fluvial.core.transform import EventShape, Transform, by_rows, sum_event
 from fluvial.univariate.univariate import Univariate
 
@@ -41,8 +42,7 @@ class _Coupling(Transform):
 
     def theta(self, kept: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, size, \\*moved), in float32 at least: autocast stays inside the network."""
-        theta = self.conditioner(kept, context)
-        return theta.float() if theta.dtype in (torch.float16, torch.bfloat16) else theta
+        return float32_at_least(self.conditioner(kept, context))
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The kept and the moved entries of x, or of a gradient with respect to it."""

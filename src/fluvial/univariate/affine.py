@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fluvial.kernels import affine
+from fluvial.kernels.maps import Map
+
 
 class Scale(Protocol):
     """How a raw number becomes a log-scale s (nats)."""
@@ -102,11 +105,24 @@ class Affine:
     def identity_at_zero(self) -> bool:
         return self.scale.identity_at_zero
 
+    @property
+    def compiled(self) -> Map | None:
+        """How the compiled kernels call the map; None if they do not know its scale rule."""
+        scale = self.scale
+        if type(scale) is TanhScale:  # by exact type: a subclass may compute something else
+            return Map("tanh", scale.bound)
+        kinds: dict[type, str] = {ExpScale: "exp", SigmoidScale: "sigmoid"}
+        return Map(kinds[type(scale)]) if type(scale) in kinds else None
+
     def forward(self, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+        if (known := self.compiled) and affine.applies(known, x, theta):
+            return affine.run(known, x, theta, inverse=False)
         t, s = self._read(theta)
         return (x - t) / torch.exp(s), -s  # by the very number that inverse multiplies with: half the rounding
 
     def inverse(self, z: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+        if (known := self.compiled) and affine.applies(known, z, theta):
+            return affine.run(known, z, theta, inverse=True)
         t, s = self._read(theta)
         return z * torch.exp(s) + t, s
 

@@ -7,20 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from fluvial.kernels.maps import Map
-from fluvial.univariate.affine import Affine, ExpScale, Gate, Shift, SigmoidScale, TanhScale
+from fluvial.univariate.affine import Affine, Gate, Shift
 from fluvial.univariate.discrete import Bernoulli, Categorical, DiscretizedLogistics, Tempered
 from fluvial.univariate.spline import RQSpline
 from fluvial.univariate.univariate import Univariate
-
-
-def _affine(affine: Affine) -> Map | None:
-    scale = affine.scale
-    rules: dict[type, Callable[[Any], Map]] = {
-        ExpScale: lambda _: Map("exp"),
-        TanhScale: lambda rule: Map("tanh", rule.bound),
-        SigmoidScale: lambda _: Map("sigmoid"),
-    }
-    return rules[type(scale)](scale) if type(scale) in rules else None
 
 
 def _tempered(tempered: Tempered) -> Map | None:
@@ -31,7 +21,7 @@ def _tempered(tempered: Tempered) -> Map | None:
 # by exact type: a subclass may compute something else
 _MAPS: dict[type, Callable[[Any], Map | None]] = {
     Shift: lambda _: Map("shift"),
-    Affine: _affine,
+    Affine: lambda affine: affine.compiled,
     Gate: lambda gate: Map("gate", gate.bias, gate.floor),
     RQSpline: lambda spline: Map("spline", spline.bound, bins=spline.bins),
     Bernoulli: lambda _: Map("bernoulli"),

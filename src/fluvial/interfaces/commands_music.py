@@ -1,0 +1,83 @@
+"""What is printed of a model of piano rolls, and what ``score`` and ``sample`` do with one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from fluvial.core.errors import RunError, UsageError
+from fluvial.data.rolls import write_rolls
+from fluvial.interfaces.summary import how_it_was_made
+from fluvial.interfaces.words import Draw
+from fluvial.tasks.music import RollModel
+
+_PIECES = 4  # drawn where no number is given
+
+
+def score(
+    fitted: RollModel, data: str | list[str], context: Mapping[str, object] | None
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """log p of each piece, and of a moment of it."""
+    _no_context(context)
+    found = fitted.score(data)
+    columns = {
+        "piece": np.array(found.names),
+        "steps": found.steps,
+        "log_prob": found.log_prob,
+        "log_prob_per_step": found.log_prob / found.steps,
+    }
+    return columns, [f"mean log-likelihood of a moment: {found.per_step:.4f} nats"]
+
+
+def sample(fitted: RollModel, wish: Draw, *, temperature: float = 1.0) -> None:
+    """New pieces as one .npz archive, in the run folder where no other place is given."""
+    _no_context(wish.context)
+    pieces = fitted.sample(wish.number or _PIECES, temperature=temperature, seed=wish.seed)
+    out = wish.out or wish.run / "samples.npz"
+    try:
+        write_rolls(out, pieces)
+    except OSError as error:
+        raise RunError(f"{out} could not be written: {error.strerror or error}") from None
+    print(out)
+
+
+def rolls_summary(model: RollModel, folder: Path) -> str:
+    """What a fit came to: nats per moment beside those of independent notes, and where it is kept."""
+    record, sizes, training = model.record, model.record["sizes"], model.record["training"]
+    lines = [
+        f"{record['model']['model']}: {sizes['train']:,} pieces to train on ({sizes['train_steps']:,} moments of "
+        f"{model.notes} notes), {sizes['held_out']:,} held out, {sizes['parameters']:,} parameters, "
+        f"{training['epochs']} epochs in {training['seconds']:.0f} s (best: {training['best_epoch']})",
+        f"each moment is predicted from the {model.reads} before it, each note from those below it too",
+    ]
+    scores = record["scores"]
+    if scores["held_out"] is None:
+        lines.append("nothing was held out to judge it by")
+    else:
+        found = scores["held_out"]
+        lines += [
+            "log-likelihood of a moment of held-out pieces, nats, exactly:",
+            f"  {'model':20}{found['per_step']:8.3f} ± {found['standard_error']:.3f}",
+            f"  {'independent notes':20}{scores['independent']:8.3f}",
+        ]
+    return "\n".join([*lines, f"run: {folder}"])
+
+
+def rolls_details(model: RollModel, folder: Path) -> str:
+    """All that a run folder says about its model."""
+    record = model.record
+    lines = [
+        rolls_summary(model, folder),
+        f"options: {json.dumps(record['model']['options'])}",
+        f"seed: {record['seed']}",
+        *how_it_was_made(record),
+    ]
+    return "\n".join(lines)
+
+
+def _no_context(context: Mapping[str, object] | None) -> None:
+    if context:
+        raise UsageError("context: piano rolls have no labels")

@@ -1,0 +1,152 @@
+"""A fitted model of piano rolls: a density of pieces, and the record of its fit."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fluvial.conditioners import Frames
+from fluvial.core import Flow
+from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.data.rolls import KIND, Rolls, read_rolls
+from fluvial.training import Continuation, Windows
+from fluvial.training.run import RunFolder, Saved, open_run
+from fluvial.transforms import Autoregressive, spine
+
+_WINDOW = 128  # moments scored at once, or as many as the model reads back if that is more
+
+
+@dataclass(frozen=True)
+class RollScores:
+    """Of each piece (M,): its name, steps, and log p in nats."""
+
+    names: tuple[str, ...]
+    steps: np.ndarray
+    log_prob: np.ndarray
+
+    @property
+    def per_step(self) -> float:
+        """Mean log p of a moment, nats, over all moments of all pieces."""
+        return float(self.log_prob.sum() / self.steps.sum())
+
+
+@dataclass(frozen=True)
+class RollModel:
+    """What ``fit`` and ``load`` return for piano rolls: log p of a piece's notes, exactly, given its length.
+
+    Args:
+        density: over bits (None,), moment after moment.
+        notes: of a moment.
+        steps: median length of the training pieces, which new ones have.
+        record: plain JSON: how it was fitted and how well.
+        metrics: one dict for each epoch.
+        rows: "held_out.values" (steps, notes) and "held_out.lengths" of some held-out pieces.
+    """
+
+    density: Flow
+    notes: int
+    steps: int
+    record: dict[str, Any]
+    metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    rows: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
+
+    @property
+    def exact(self) -> bool:
+        """True: log p is no bound."""
+        return self.density.exact
+
+    @property
+    def transform(self) -> Autoregressive:
+        """The transform between bits and uniform noise."""
+        found = spine(self.density)
+        if found is None or len(found.head) or not isinstance(found.step.conditioner, Frames):
+            raise RunError("this is no model of piano rolls: it is not one autoregressive transform of frames")
+        return found.step
+
+    @property
+    def reads(self) -> int:
+        """Moments before it that a moment's distribution depends on."""
+        conditioner = self.transform.conditioner
+        return conditioner.receptive_field // self.notes if isinstance(conditioner, Frames) else 0
+
+    def score(self, data: object) -> RollScores:
+        """log p of each piece.
+
+        Raises:
+            DataError: the file holds no piano rolls, or rolls of other notes.
+        """
+        rolls = read_rolls(data)
+        if rolls.notes != self.notes:
+            raise DataError(f"the model is of {self.notes} notes, the rolls have {rolls.notes}")
+        totals = self.windows(rolls).totals(Continuation(self.density))
+        return RollScores(rolls.names, rolls.lengths, totals.numpy())
+
+    def windows(self, rolls: Rolls) -> Windows:
+        """Pieces as windows that train or score the density."""
+        values, lengths = torch.from_numpy(rolls.values.ravel()), torch.from_numpy(self.notes * rolls.lengths)
+        longest = self.notes * max(_WINDOW, self.reads)
+        return Windows(values, lengths, reads=self.notes * self.reads, longest=longest, frame=self.notes)
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, steps: int | None = None, *, temperature: float = 1.0, seed: int | None = None
+    ) -> np.ndarray:
+        """n new pieces (n, steps, notes), uint8.
+
+        Args:
+            steps: None for the median length of the training pieces.
+            temperature: other than 1 it draws from another density, sharper below 1: see ``Autoregressive.tempered``.
+            seed: for the same pieces again.
+        """
+        steps = self.steps if steps is None else steps
+        if n < 1 or steps < 1:
+            raise UsageError(f"expected at least one piece of at least one step, got {n} of {steps}")
+        try:
+            transform = self.transform if temperature == 1.0 else self.transform.tempered(temperature)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        walk = transform.walk(_noise(n, seed, next(self.density.parameters()).device))
+        bits = torch.stack([x for x, _ in islice(walk, steps * self.notes)], 1)
+        return bits.view(n, steps, self.notes).cpu().numpy().astype(np.uint8)
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write a run folder."""
+        with open_run(path, force=force) as run:
+            self.write(run)
+
+    def write(self, run: RunFolder) -> None:
+        """Write the files of a run folder that is open."""
+        schema = {"kind": KIND, "notes": self.notes, "steps": self.steps}
+        run.finish(self.density, {**self.record, "schema": schema}, self.metrics, self.rows)
+
+
+def restore(saved: Saved, path: str | os.PathLike[str]) -> RollModel:
+    """The model in a run folder that has been read."""
+    record = {k: v for k, v in saved.config.items() if k not in ("schema", "format", "weights_sha256")}
+    schema = saved.config["schema"]
+    damaged = RunError(f"{Path(path)} is damaged: its model is not one of the piano rolls that it names")
+    if not isinstance(saved.density, Flow):
+        raise damaged
+    try:
+        model = RollModel(saved.density, int(schema["notes"]), int(schema["steps"]), record, saved.metrics, saved.rows)
+    except (KeyError, TypeError, ValueError):
+        raise damaged from None
+    if saved.density.event_shape != (None,) or model.transform.conditioner.values != model.notes:  # pyright: ignore
+        raise damaged
+    return model
+
+
+def _noise(n: int, seed: int | None, device: torch.device) -> Iterator[Tensor]:
+    """Uniform columns without end."""
+    generator = torch.Generator().manual_seed(secrets.randbelow(2**31) if seed is None else seed)
+    while True:
+        yield torch.rand(n, dtype=torch.float64, generator=generator).clamp_(1e-16, 1 - 1e-16).to(device)
