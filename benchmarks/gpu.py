@@ -116,7 +116,7 @@ def kernels(run: Run) -> None:
                 "kernels",
                 map=name,
                 dtype=str(dtype),
-                errors=dict(zip(("y", "log_det", "g_x", "g_theta"), errors)),
+                relative_errors=dict(zip(("y", "log_det", "g_x", "g_theta"), errors)),
                 kernel_ms=1e3 * kernel_seconds,
                 torch_ms=1e3 * torch_seconds,
             )
