@@ -149,3 +149,37 @@ def test_large_batches_are_initialised_in_parts():
     assert z.shape == x.shape
     assert len(largest) == 3
     torch.testing.assert_close(z, step(x)[0])
+
+
+@pytest.mark.parametrize("width", [4, 16])
+def test_gradients_of_the_frugal_convolutions_are_those_of_the_plain_ones(width: int):
+    torch.manual_seed(0)
+    net = zoo.randomized(ConvNet(2, (2, 3), width)).double()
+    x = torch.randn(3, 2, 5, 4, dtype=torch.float64, requires_grad=True)
+
+    def plain(x: torch.Tensor) -> torch.Tensor:
+        h = torch.relu(net.middle(torch.relu(net.first(x))))
+        return net.last(h).unflatten(1, net.out)
+
+    weights_and_biases = list(net.parameters())
+    weights = torch.randn(3, 2, 3, 5, 4, dtype=torch.float64)
+    ours, theirs = (torch.autograd.grad((f(x) * weights).sum(), [x, *weights_and_biases]) for f in (net, plain))
+    for a, b in zip(ours, theirs):
+        torch.testing.assert_close(a, b)
+    if width == 4:
+        assert torch.autograd.gradgradcheck(net, x)
+
+
+def test_the_wide_first_layer_is_not_kept():
+    net, x = ConvNet(2, (2, 3), 32), torch.randn(4, 2, 8, 8)
+    kept: dict[int, int] = {}
+
+    def note(t: torch.Tensor) -> torch.Tensor:
+        kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
+        y = net(x)
+    wide = [n for n in kept.values() if n >= 4 * 32 * 64 * 4]
+    assert len(wide) == 1
+    assert y.requires_grad

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fluvial.conditioners.frugal import two_convolutions
 from fluvial.core.initialization import DataDependent
 
 
@@ -42,13 +43,19 @@ class ScaledConv(DataDependent):
 
     def forward(self, x: Tensor) -> Tensor:
         self.listen(x)
-        gain = None if self.log_gain is None else torch.exp(self.factor * self.log_gain)
-        y = F.conv2d(x, _scaled(self.weight, gain), _scaled(self.bias, gain), padding=self.padding)
+        weight, bias = self.folded()
+        y = F.conv2d(x, weight, bias, padding=self.padding)
         if self.border is None:
             return y
+        gain = None if self.log_gain is None else torch.exp(self.factor * self.log_gain)
         # the extra channel is the same for every image: its part of the sum is found once
         outside = F.pad(torch.zeros_like(x[:1, :1]), [self.padding] * 4, value=1.0)
         return y + F.conv2d(outside, _scaled(self.border, gain))
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the one convolution that this is, but for the border."""
+        gain = None if self.log_gain is None else torch.exp(self.factor * self.log_gain)
+        return _scaled(self.weight, gain), _scaled(self.bias, gain)
 
     def set_from(self, x: Tensor) -> None:
         if self.zero or self.log_gain is None:
@@ -92,10 +99,14 @@ class ConvNet(nn.Module):
         self.middle = ScaledConv(width, width, 1, factor)
         self.last = ScaledConv(width, out[0] * out[1], 3, factor, zero=True, border=border)
         self.context = ContextConv(context, width) if context else None
+        self._plain = not context and not border
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        h = _plus(self.first(x), self.context, context)
-        h = self.middle(F.relu(h, inplace=True))
+        if self._plain and not self.first.listening:
+            h = two_convolutions(x, self.first.folded(), self.middle.folded())
+        else:
+            h = _plus(self.first(x), self.context, context)
+            h = self.middle(F.relu(h, inplace=True))
         return self.last(F.relu(h, inplace=True)).unflatten(1, self.out)
 
 
