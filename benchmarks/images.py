@@ -5,13 +5,15 @@
     python -m benchmarks.images glow_cifar10 --device cuda --budget 360 --checkpoints DIR --records DIR --test
     python -m benchmarks.images glow_mnist --budget 60 --test                        # equal compute, beside the next
     python -m benchmarks.images default_mnist --budget 60 --test
+    python -m benchmarks.images together maf nice --budget 300 --device cuda --checkpoints DIR --records DIR
     python -m benchmarks.images page                                                 # docs/images-benchmarks.md
 
 Rows (benchmarks/image_rows.py): maf, maf_mog, realnvp_flat (MNIST in logit space), nice, realnvp_cifar10,
-glow_cifar10 (published sizes); large_cifar10 (multiscale, for the budgets of these); glow_mnist, default_mnist, plain_glow_cifar10, default_cifar10, and these two with _16
-behind them for crops (equal compute: on a CPU their budget counts CPU seconds of one thread). Settings are chosen on
-validation images; ``--test`` scores the test images, once, by the weights that training ended with. Several rows may
-share a GPU. FLUVIAL_DATA names the folder of the data; the training files of CIFAR-10 that lie there are used.
+glow_cifar10 (published sizes), large_cifar10 (multiscale, for the budgets of these); for equal compute glow_mnist,
+default_mnist, plain_glow_cifar10, default_cifar10, and the last two with _16 behind them for crops: on a CPU their
+budget counts CPU seconds of one thread. Settings are chosen on validation images; ``--test`` scores the test images,
+once, by the weights that training ended with. FLUVIAL_DATA names the folder of the data; the training files of
+CIFAR-10 that lie there are used.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ import copy
 import hashlib
 import json
 import math
+import subprocess
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -125,6 +129,30 @@ def run(
         done["test"] = figures(chosen, density, data.test[:scored])
     _note(row, chosen, done, records)
     print(f"{row}: valid {done['valid']}, test {done.get('test')}, {last.step} steps in {last.elapsed:.0f} s")
+
+
+@app.command
+def together(
+    *rows: str,
+    budget: float,
+    checkpoints: Path,
+    records: Path,
+    device: str | None = None,
+    piece: float = math.inf,
+    test: bool = True,
+) -> None:
+    """Several rows at once, a process each, which share the machine; their words go to ``records``/ROW.log."""
+    records.mkdir(parents=True, exist_ok=True)
+    common = ["--budget", str(budget), "--piece", str(piece), "--checkpoints", checkpoints, "--records", records]
+    common += ["--device", device] if device else []
+    started = []
+    for row in rows:
+        call = [sys.executable, "-m", "benchmarks.images", row, *map(str, common), *["--test"] * test]
+        started.append(
+            (row, subprocess.Popen(call, stdout=(records / f"{row}.log").open("w"), stderr=subprocess.STDOUT))
+        )
+    for row, process in started:
+        print(f"{row}: {'done' if process.wait() == 0 else f'failed, see {row}.log'}", flush=True)
 
 
 @app.command
