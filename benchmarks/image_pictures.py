@@ -85,7 +85,7 @@ def digits(model: ImageModel, out: Path) -> dict[str, Any]:
         "MNIST test digits": test[:FOREIGN],
         "Omniglot characters": omniglot(),
         "Frey faces": np.stack([_resized(face[4:24]) for face in faces()[:: 1965 // FOREIGN]]),
-        "one grey throughout": np.repeat(np.arange(0, 256, 8, dtype=np.uint8), 28 * 28).reshape(-1, 28, 28),
+        "the likeliest single grey": likeliest_grey(model, {name: "0"}),
         "uniform noise": np.random.default_rng(SEED).integers(0, 256, (FOREIGN, 28, 28), dtype=np.uint8),
     }
     given = {k: labels[:FOREIGN] if k == "MNIST test digits" else np.arange(len(v)) % 10 for k, v in kinds.items()}
@@ -115,6 +115,7 @@ def of_faces(model: ImageModel, out: Path) -> dict[str, Any]:
         "mirrored faces": np.ascontiguousarray(some[:, :, ::-1]),
         "faces upside down": np.ascontiguousarray(some[:, ::-1]),
         "MNIST digits": idx("t10k-images-idx3")[:FOREIGN, :, 4:24],
+        "the likeliest single grey": likeliest_grey(model),
     }
     return {
         **how(model),
@@ -155,6 +156,13 @@ def told(model: ImageModel, images: np.ndarray, labels: dict[str, Any] | None = 
         "foreign_by_typicality": float((view.p_value < 0.05).mean()),
         "foreign_by_compressor": float((view.compressor.p_value < 0.05).mean()),
     }
+
+
+def likeliest_grey(model: ImageModel, labels: dict[str, Any] | None = None) -> np.ndarray:
+    """Of images of one grey throughout the one with the highest likelihood, (1, H, W)."""
+    levels = np.arange(256, dtype=np.uint8)[:, None, None]
+    greys = np.broadcast_to(levels, (256, *model.schema.shape[1:])).copy()
+    return greys[model.log_prob(greys, labels).argmax()][None]
 
 
 def read_back(model: ImageModel, name: str) -> dict[str, Any]:

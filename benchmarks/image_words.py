@@ -70,7 +70,7 @@ def _how(r: dict[str, Any]) -> str:
     minutes = training.get("seconds", 0) / 60
     where = r.get("device") or "wall clock, one thread of a CPU shared with other work"
     return f"""```text
-{r["command"]}
+{r["command"].removesuffix(" --resume")}
 ```
 
 `{r["model"]}`: {options}; {r["parameters"]:,} parameters; {training.get("epochs")} epochs in {minutes:.1f} minutes ({where})."""

@@ -137,7 +137,7 @@ def main() -> None:
     record = {
         "model": f"glow, {LEVELS} levels of {STEPS} steps, width {arguments.width}",
         "parameters": sum(p.numel() for p in density.parameters()),
-        "data": "CIFAR-10",
+        "images": "CIFAR-10",
         "training": {"batch_size": arguments.batch, "learning_rate": RATE, "device": arguments.device, **state},
         "held_out_bits_per_dimension": round(bits_per_dimension(log_prob, SHAPE).mean().item(), 4),
         "tolerance": TOLERANCE,

@@ -5,7 +5,7 @@
     python -m benchmarks.wavenet digits                      # generate, and let a classifier say what it hears
     python -m benchmarks.wavenet train --size large --budget 330 --device cuda --checkpoints DIR --records DIR
     python -m benchmarks.wavenet digits --size large --device cuda --checkpoints DIR --records DIR
-    python -m benchmarks.wavenet speed|memory|page
+    python -m benchmarks.wavenet speed|generation|memory|page
 
 FSDD, 8 kHz, 256 mu-law codes, given digit and speaker. Test: index 0-4 of each digit and speaker, the data set's own
 convention. A random tenth of the other recordings (``fluvial.fit``'s own split, seed 0) chooses weights and settings;
@@ -217,7 +217,19 @@ def judge_digits(place: Place) -> None:
 
 
 def measure_speed(place: Place) -> None:
-    place.write("speed", {**speed(), "threads": 1, "commit": COMMIT, "versions": versions()})
+    """Generation, then training; each stands with the commit that it was measured with."""
+    measure_generation(place)
+    _measure_part(place, "training")
+
+
+def measure_generation(place: Place) -> None:
+    _measure_part(place, "generation")
+
+
+def _measure_part(place: Place, part: str) -> None:
+    before = _read("speed")
+    commits = {**before.get("commits", {"training": before.pop("commit", None)}), part: COMMIT}
+    place.write("speed", {**before, **speed(part), "threads": 1, "commits": commits, "versions": versions()})
 
 
 def measure_memory(place: Place, minutes: float) -> None:
@@ -244,6 +256,7 @@ def page(place: Place) -> None:
             ("a stream", "queues"),
             ("a stream without the compiled kernels", "torch queues"),
         )
+        if f"{key} / parallel pass" in alone  # else the record is of before these were measured
     ]
     sizes, flac = fsdd["train"], simple["flac"]["8-bit linear samples"]
     minutes = f"{fsdd['core_seconds'] / 60:.0f} minutes of one core"
@@ -277,7 +290,7 @@ distribution over the same codes, a logistic whose scale follows its recent erro
 
 ## Are generated digits the digit asked for?
 
-As many recordings of each digit by each speaker, as long as that speaker's median ([ten of them](sounds/digits.wav)). A
+As many recordings of each digit by each speaker, as long as that speaker's median ([ten](sounds/digits.wav)). A
 classifier ({found["classifier"]}), trained on the real training recordings, names
 {100 * found["accuracy on real test digits"]:.0f} % of the real test recordings rightly; chance is 10 %. Temperatures
 other than 1 are other densities.
@@ -347,6 +360,7 @@ def main() -> None:
         "train": train,
         "digits": judge_digits,
         "speed": measure_speed,
+        "generation": measure_generation,
         "page": page,
     }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -39,8 +39,9 @@ def model() -> tuple[Flow, Autoregressive, WaveNet]:
     return flow, flow.transform, net
 
 
-def speed() -> dict[str, object]:
-    return {"sizes": SIZES, "kernels": native.status(), "generation": generation(), "training": training()}
+def speed(part: str) -> dict[str, object]:
+    """One part of the record: "generation" or "training"."""
+    return {"sizes": SIZES, "kernels": native.status(), part: {"generation": generation, "training": training}[part]()}
 
 
 def generation() -> dict[str, object]:

@@ -107,7 +107,7 @@ def test_sample_writes_a_sheet_or_files(capsys):
         (["fit", "pictures", "--rate", "3"], "rate is about sound; this is about images"),
         (["fit", "pictures", "--size", "big"], "size: expected width x height, such as 32x32, got 'big'"),
         (["fit", "pictures", "--labels", "colour"], "labels: expected 'folder'"),
-        (["fit", "pictures", "--set", "width=many"], "option width of glow: 'many' does not fit"),
+        (["fit", "pictures", "--set", "width=many"], "option width of multiscale: 'many' does not fit"),
         (["score", "run"], "name the data to score"),
         (["score", "run", "missing.png"], "there is no file missing.png"),
         (["score", "run", "pictures", "--drop-missing"], "--drop-missing is about tables; this run is of images"),

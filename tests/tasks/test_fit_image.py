@@ -191,6 +191,11 @@ def test_sizes_that_a_model_cannot_halve_get_a_sentence_with_one_that_it_can():
         fit(blobs()).score(blobs(3, 6, 5))
 
 
+def test_a_large_image_that_cannot_be_halved_gets_a_sentence():
+    with pytest.raises(UsageError, match=r"of 101 x 67 cannot be halved.*; --size 66x100 does so"):
+        fit(np.zeros((3, 101, 67), dtype=np.uint8), None, options={})
+
+
 def test_mistakes_get_sentences(folder):
     for arguments, sentence in (
         ({"data": blobs()[:1]}, "one image is not enough"),

@@ -40,6 +40,4 @@ def test_a_source_is_of_one_kind(tmp_path):
 def test_every_kind_has_a_name_and_models_of_its_own():
     assert len({k.name for k in KINDS}) == len(KINDS)
     assert KINDS[-1] is TABLES
-    for kind in KINDS:
-        assert kind.models
-        assert kind.own
+    assert all(kind.models for kind in KINDS)

@@ -15,7 +15,7 @@ from fluvial.tasks.image import ImageModel
 from fluvial.tasks.latent import arc, attribute, edit, encode, interpolate, straight
 from fluvial.transforms import Dequantize, Flatten, Standardize
 
-SHAPES = {"nice": (1, 5, 3), "realnvp": (1, 4, 4), "glow": (3, 4, 4), "flowpp": (1, 6, 4)}
+SHAPES = {"nice": (1, 5, 3), "realnvp": (1, 4, 4), "glow": (3, 4, 4), "flowpp": (1, 6, 4), "multiscale": (1, 6, 4)}
 
 
 def pixels(shape: tuple[int, int, int], n: int, seed: int = 0) -> torch.Tensor:
@@ -27,7 +27,7 @@ def same(name: str, back: torch.Tensor, x: torch.Tensor) -> None:
     if name != "flowpp":
         assert torch.equal(back, x)
     assert (back - x).abs().max() <= 1
-    assert (back != x).double().mean() < 0.02
+    assert (back != x).double().mean() < 0.05
 
 
 @pytest.mark.parametrize("path", [straight, arc])

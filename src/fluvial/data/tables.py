@@ -88,7 +88,10 @@ def from_array(array: np.ndarray, kind: str) -> Table:
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
-        raise DataError(f"a table has rows and columns, but this array has shape {array.shape}: expected (N, D)")
+        raise DataError(
+            f"a table has rows and columns, but this array has shape {array.shape}: expected (N, D), or of images "
+            "uint8, (N, H, W) or (N, H, W, C)"
+        )
     return Table({f"x{j}": tidy(array[:, j]) for j in range(array.shape[1])}, kind, header=False)
 
 

@@ -6,7 +6,6 @@ Results go to stdout or a file, all else to stderr.
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,17 @@ from cyclopts import App, CycloptsError, Parameter
 
 import fluvial
 from fluvial.interfaces import cli_images
-from fluvial.interfaces.words import Draw, command, listed_names, parse_assignments, parse_seconds, parse_size
+from fluvial.interfaces.words import (
+    Draw,
+    command,
+    how_to_go_on,
+    listed_names,
+    one_or_more,
+    parse_assignments,
+    parse_context,
+    parse_seconds,
+    parse_size,
+)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -100,7 +109,7 @@ def fit(
     from fluvial.interfaces.fitting import opened, resumable, run_fit, run_folder
 
     own = {"rate": rate, "labels": labels, "size": parse_size(size), "flip": flip, "drop_missing": drop_missing}
-    source = opened(_source(data), model, listed_names(context), own)
+    source = opened(one_or_more(data), model, listed_names(context), own)
     folder = out or run_folder(source, resume, force)
     try:
         fitted = run_fit(
@@ -170,7 +179,7 @@ def score(
     from fluvial.tasks.entrance import load_any
 
     flags = {"drop-missing": drop_missing, "labels": labels, "background": background}
-    columns, notes = scored(load_any(run), _source(data), _given(context), flags)
+    columns, notes = scored(load_any(run), one_or_more(data), parse_context(context), flags)
     for note in notes:
         _say(note)
     write_columns(columns, out)
@@ -219,7 +228,7 @@ def sample(
 
     chosen = secrets.randbelow(2**31) if seed is None else seed
     flags = {"seconds": seconds, "prompt": prompt, "temperature": temperature}
-    sampled(load_any(run), Draw(run, number, _given(context), out, chosen), flags)
+    sampled(load_any(run), Draw(run, number, parse_context(context), out, chosen), flags)
     if seed is None:
         _say(f"drawn with --seed {chosen}")
 
@@ -275,7 +284,7 @@ def main(argv: list[str] | None = None) -> int:
     except CycloptsError as error:
         return _fail(" ".join(str(error).split()))
     except Interrupted as interrupted:
-        _say(_how_to_go_on(argv, interrupted.folder))
+        _say(how_to_go_on(argv, interrupted.folder))
         return 130
     except KeyboardInterrupt:
         _say("interrupted")
@@ -288,23 +297,6 @@ def main(argv: list[str] | None = None) -> int:
             raise
         return _fail(str(error))
     return 0
-
-
-def _how_to_go_on(argv: list[str], folder: Path) -> str:
-    again = [a for a in argv if a not in ("--resume", "--force")]
-    if not any(a == "--out" or a.startswith("--out=") for a in argv):
-        again += ["--out", str(folder)]
-    command = shlex.join(["fluvial", *again, "--resume"])
-    return f"interrupted; the fit is kept in {folder} and goes on with: {command}"
-
-
-def _source(data: tuple[str, ...]) -> str | list[str] | None:
-    """One path, several, or none."""
-    return list(data) if len(data) > 1 else next(iter(data), None)
-
-
-def _given(context: str | None) -> dict[str, object] | None:
-    return parse_assignments(context.split(",")) if context else None
 
 
 def _is_ours(error: ValueError) -> bool:

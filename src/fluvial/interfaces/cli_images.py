@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from fluvial.interfaces.words import parse_assignments
+from fluvial.interfaces.words import parse_context
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +53,7 @@ def interpolate(
     from fluvial.tasks.latent import straight as line
 
     model, path = image_run(run), line if straight else arc
-    strip = model.interpolate(first, second, number, _labels(context), path, seed)
+    strip = model.interpolate(first, second, number, parse_context(context), path, seed)
     _write(strip, out or run / "interpolation.png")
 
 
@@ -96,16 +96,12 @@ def edit(
 
     if number < 2:
         raise UsageError(f"expected at least 2 images, got {number}")
-    model, labels = image_run(run), _labels(context)
+    model, labels = image_run(run), parse_context(context)
     found = model.attribute(positives, negatives, labels, seed)
     told = f"the direction is {found.length:.2f} long; chance alone makes it {found.by_chance:.2f}"
     print(told + ("" if found.length > 2 * found.by_chance else ": give more examples"), file=sys.stderr)
     strengths = [strength * (2 * i / (number - 1) - 1) for i in range(number)]
     _write(model.edit(image, found, strengths, labels, seed), out or run / "edit.png")
-
-
-def _labels(context: str | None) -> dict[str, object] | None:
-    return parse_assignments(context.split(",")) if context else None
 
 
 def _write(strip: np.ndarray, out: Path) -> None:

@@ -68,7 +68,7 @@ def _figures(model: ImageModel, d: ImageDiagnosis) -> dict[str, Figure]:
         "likelihoods": figures.likelihoods(d),
         "extremes": figures.extremes(model, d),
         "interpolations": figures.interpolations(model, d),
-        "noise": figures.noise(d, model.density.noise),
+        "noise": figures.noise(d, model.density.noise) if d.scales else None,
         "round_trip": figures.round_trip(d),
     }
     return {name: figure for name, figure in drawn.items() if figure is not None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -85,6 +86,29 @@ def parse_assignments(texts: list[str]) -> dict[str, object]:
             raise UsageError(f"expected name=value, such as transforms=8, got {text!r}")
         values[name.strip()] = _value(value.strip())
     return values
+
+
+def parse_context(text: str | None) -> dict[str, object] | None:
+    """Assignments separated by commas.
+
+    >>> parse_context("digit=7,speaker=theo")
+    {'digit': 7, 'speaker': 'theo'}
+    """
+    return parse_assignments(text.split(",")) if text else None
+
+
+def one_or_more(data: tuple[str, ...]) -> str | list[str] | None:
+    """One path, several, or none."""
+    return list(data) if len(data) > 1 else next(iter(data), None)
+
+
+def how_to_go_on(argv: list[str], folder: Path) -> str:
+    """What to tell whoever has interrupted a fit."""
+    again = [a for a in argv if a not in ("--resume", "--force")]
+    if not any(a == "--out" or a.startswith("--out=") for a in argv):
+        again += ["--out", str(folder)]
+    line = shlex.join(["fluvial", *again, "--resume"])
+    return f"interrupted; the fit is kept in {folder} and goes on with: {line}"
 
 
 def _value(text: str) -> object:

@@ -49,7 +49,8 @@ def _open(h: Tensor, taps: Tensor, gate: Tensor, shift: int, batch: int) -> tupl
     opened = torch.mm(h[:rows], oldest)
     for i, tap in enumerate(newer, 1):
         opened.addmm_(h[i * shift : i * shift + rows], tap)
-    opened.view(rows // max(batch, 1), batch, opened.shape[1]).add_(gate)  # also of no samples
+    if batch:
+        opened.view(-1, batch, opened.shape[1]).add_(gate)
     filtered, gated = opened.sigmoid_().chunk(2, 1)
     return opened, torch.addcmul(gated, filtered, gated, value=-2).neg_()
 

@@ -12,32 +12,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from fluvial.kernels import spline_torch
+from fluvial.kernels.rational_triton import MIN, RAW, clamped, edges, evaluate, local_vjp, over, slope, solve
 
 _BLOCK = 128
-_MIN = tl.constexpr(spline_torch.MIN_SIZE)
-_MIN_SLOPE = tl.constexpr(spline_torch.MIN_SLOPE)
-_RAW = tl.constexpr(spline_torch.UNIT_RAW)
-
-
-@triton.jit
-def _over(a, b):
-    """a / b rounded to nearest; Triton's own division of float32 is two units off."""
-    if b.dtype == tl.float32:  # noqa: SIM108
-        ratio = tl.div_rn(a, b)
-    else:
-        ratio = a / b
-    return ratio
-
-
-@triton.jit
-def _softplus(x):
-    return tl.maximum(x, 0.0) + tl.log(1 + tl.exp(-tl.abs(x)))
-
-
-@triton.jit
-def _slope(raw):
-    return _softplus(raw + _RAW) + _MIN_SLOPE
 
 
 @triton.jit
@@ -60,14 +37,14 @@ def _total(theta, stride, live, most, bins: tl.constexpr):
 @triton.jit
 def _find(value, theta, stride, live, most, total, bound: tl.constexpr, bins: tl.constexpr):
     """The bin of the value along one axis: its number, the sum of exponentials left of it, and its own."""
-    at = (value + bound) * (0.5 / bound) * (total / (1 - bins * _MIN))
+    at = (value + bound) * (0.5 / bound) * (total / (1 - bins * MIN))
     left = tl.zeros_like(total)
     index = left.to(tl.int32)
     mass = tl.exp(tl.load(theta, mask=live, other=0.0) - most)
     running = mass
     for k in tl.static_range(1, bins):
         e = tl.exp(tl.load(theta + k * stride, mask=live, other=0.0) - most)
-        beyond = at - k * _MIN * (total / (1 - bins * _MIN)) >= running
+        beyond = at - k * MIN * (total / (1 - bins * MIN)) >= running
         index = tl.where(beyond, k, index)
         left = tl.where(beyond, running, left)
         mass = tl.where(beyond, e, mass)
@@ -88,14 +65,6 @@ def _at(theta, stride, live, most, index, bins: tl.constexpr):
         mass = tl.where(here, e, mass)
         running += e
     return left, mass
-
-
-@triton.jit
-def _edges(left, mass, total, index, bound: tl.constexpr, bins: tl.constexpr):
-    share: tl.constexpr = 1 - bins * _MIN
-    corner = (_over(left, total) * share + index.to(mass.dtype) * _MIN) * (2 * bound) - bound
-    size = _over(mass, total) * (2 * bound * share) + 2 * bound * _MIN
-    return corner, size
 
 
 @triton.jit
@@ -126,46 +95,14 @@ def _locate(
     else:
         index, left_h, mass_h = _find(value, heights, stride, live, most_h, total_h, bound, bins)
         left_w, mass_w = _at(theta, stride, live, most_w, index, bins)
-    x0, w = _edges(left_w, mass_w, total_w, index, bound, bins)
-    y0, h = _edges(left_h, mass_h, total_h, index, bound, bins)
+    x0, w = edges(left_w, mass_w, total_w, index, bound, bins)
+    y0, h = edges(left_h, mass_h, total_h, index, bound, bins)
     raw0, raw1 = _raw_slopes(theta + 2 * bins * stride, stride, live, index, bins, circular)
-    d0, d1 = _slope(raw0), _slope(raw1)
+    d0, d1 = slope(raw0), slope(raw1)
     if not circular:
         d0 = tl.where(index == 0, 1.0, d0)
         d1 = tl.where(index == bins - 1, 1.0, d1)
     return index, x0, w, y0, h, d0, d1, most_w, total_w, left_w, mass_w, most_h, total_h, left_h, mass_h
-
-
-@triton.jit
-def _evaluate(x, x0, w, y0, h, d0, d1):
-    s = _over(h, w)
-    t = _over(x - x0, w)
-    q = t * (1 - t)
-    denominator = s + (d0 + d1 - 2 * s) * q
-    y = y0 + _over(h * (s * t * t + d0 * q), denominator)
-    slope = s * s * (d1 * t * t + 2 * s * q + d0 * (1 - t) * (1 - t))
-    return y, tl.log(slope) - 2 * tl.log(denominator)
-
-
-@triton.jit
-def _solve(y, x0, w, y0, h, d0, d1):
-    s = _over(h, w)
-    v = y - y0
-    bend = d0 + d1 - 2 * s
-    qa = h * (s - d0) + v * bend
-    qb = h * d0 - v * bend
-    qc = -s * v
-    root = _over(2 * qc, -qb - tl.sqrt(tl.maximum(qb * qb - 4 * qa * qc, 0.0)))
-    x = x0 + tl.minimum(tl.maximum(root, 0.0), 1.0) * w
-    again, log_slope = _evaluate(x, x0, w, y0, h, d0, d1)
-    polished = x - (again - y) * tl.exp(-log_slope)
-    return tl.minimum(tl.maximum(polished, x0), x0 + w)
-
-
-@triton.jit
-def _clamped(value, bound: tl.constexpr):
-    """As torch's clamp: NaN stays."""
-    return tl.where(value < -bound, -bound, tl.where(value > bound, bound, value))
 
 
 @triton.jit
@@ -188,51 +125,27 @@ def _forward(
     row = at // events
     theta = theta_ptr + row.to(tl.int64) * row_stride + (at - row * events)
     x = tl.load(x_ptr + at, mask=live, other=0.0)
-    clamped = _clamped(x, bound)
+    value = clamped(x, bound)
     axis: tl.constexpr = 1 if inverse else 0
-    _, x0, w, y0, h, d0, d1, _, _, _, _, _, _, _, _ = _locate(clamped, theta, events, live, bound, axis, bins, circular)
+    _, x0, w, y0, h, d0, d1, _, _, _, _, _, _, _, _ = _locate(value, theta, events, live, bound, axis, bins, circular)
     if inverse:
-        y = _solve(clamped, x0, w, y0, h, d0, d1)
-        _, log_slope = _evaluate(y, x0, w, y0, h, d0, d1)
+        y = solve(value, x0, w, y0, h, d0, d1)
+        _, log_slope = evaluate(y, x0, w, y0, h, d0, d1)
         log_slope = -log_slope
     else:
-        y, log_slope = _evaluate(clamped, x0, w, y0, h, d0, d1)
+        y, log_slope = evaluate(value, x0, w, y0, h, d0, d1)
     inside = (x >= -bound) & (x <= bound)
     tl.store(y_ptr + at, tl.where(inside, y, x), mask=live)
     tl.store(slope_ptr + at, tl.where(inside, log_slope, 0.0), mask=live)
 
 
 @triton.jit
-def _local_vjp(x, x0, w, h, d0, d1, g_y, g_l):
-    """Gradients at (x, w, h, d0, d1) of the formula inside one bin; those at x0 and y0 are -g_x and g_y."""
-    s = _over(h, w)
-    t = _over(x - x0, w)
-    r = 1 - t
-    q = t * r
-    bend = d0 + d1 - 2 * s
-    denominator = s + bend * q
-    numerator = s * t * t + d0 * q
-    curve = d1 * t * t + 2 * s * q + d0 * r * r
-    g_n = _over(g_y * h, denominator)
-    g_den = -_over(g_n * numerator + 2 * g_l, denominator)
-    g_curve = _over(g_l, curve)
-    g_s = g_n * t * t + g_den * (1 - 2 * q) + 2 * g_curve * q + _over(2 * g_l, s)
-    g_q = g_n * d0 + g_den * bend + 2 * g_curve * s
-    g_d0 = g_n * q + g_den * q + g_curve * r * r
-    g_d1 = g_den * q + g_curve * t * t
-    g_t = 2 * t * (g_n * s + g_curve * d1) - 2 * r * g_curve * d0 + g_q * (r - t)
-    g_h = _over(g_y * numerator, denominator) + _over(g_s, w)
-    g_w = -_over(g_s * s + g_t * t, w)
-    return _over(g_t, w), g_w, g_h, g_d0, g_d1
-
-
-@triton.jit
 def _logits_vjp(
     theta, out, stride, live, most, total, left, mass, index, g_left, g_size, bound: tl.constexpr, bins: tl.constexpr
 ):
-    unit = 2 * bound * (1 - bins * _MIN) / total
+    unit = 2 * bound * (1 - bins * MIN) / total
     g_left, g_size = g_left * unit, g_size * unit
-    dot = _over(g_left * left + g_size * mass, total)
+    dot = over(g_left * left + g_size * mass, total)
     for k in tl.static_range(0, bins):
         e = tl.exp(tl.load(theta + k * stride, mask=live, other=0.0) - most)
         g = tl.where(k < index, g_left, 0.0) + tl.where(k == index, g_size, 0.0) - dot
@@ -270,20 +183,20 @@ def _backward(
     g_l = tl.where(inside, tl.load(g_slope_ptr + at, mask=live, other=0.0), 0.0)
     axis: tl.constexpr = 1 if inverse else 0
     index, x0, w, _, h, d0, d1, most_w, total_w, left_w, mass_w, most_h, total_h, left_h, mass_h = _locate(
-        _clamped(given, bound), theta, events, live, bound, axis, bins, circular
+        clamped(given, bound), theta, events, live, bound, axis, bins, circular
     )
     if inverse:  # log_det = -l(x(z, theta), theta): its part in x first, then x itself through z = f(x, theta)
-        x = _clamped(tl.load(y_ptr + at, mask=live, other=0.0), bound)
+        x = clamped(tl.load(y_ptr + at, mask=live, other=0.0), bound)
         rate = tl.exp(tl.load(slope_ptr + at, mask=live, other=0.0))
-        of_slope, _, _, _, _ = _local_vjp(x, x0, w, h, d0, d1, g_l * 0, -g_l)
+        of_slope, _, _, _, _ = local_vjp(x, x0, w, h, d0, d1, g_l * 0, -g_l)
         g_x = tl.where(inside, g_out + of_slope, g_out) * tl.where(inside, rate, 1.0)
         g_y = tl.where(inside, -g_x, 0.0)
         g_l = -g_l
-        inner, g_w, g_h, g_d0, g_d1 = _local_vjp(x, x0, w, h, d0, d1, g_y, g_l)
+        inner, g_w, g_h, g_d0, g_d1 = local_vjp(x, x0, w, h, d0, d1, g_y, g_l)
     else:
-        x = _clamped(given, bound)
+        x = clamped(given, bound)
         g_y = tl.where(inside, g_out, 0.0)
-        inner, g_w, g_h, g_d0, g_d1 = _local_vjp(x, x0, w, h, d0, d1, g_y, g_l)
+        inner, g_w, g_h, g_d0, g_d1 = local_vjp(x, x0, w, h, d0, d1, g_y, g_l)
         g_x = tl.where(inside, inner, g_out)
     tl.store(g_x_ptr + at, g_x, mask=live)
     _logits_vjp(theta, out, events, live, most_w, total_w, left_w, mass_w, index, -inner, g_w, bound, bins)
@@ -298,7 +211,7 @@ def _backward(
         else:
             g = tl.where(index == k + 1, g_d0, 0.0) + tl.where(index == k, g_d1, 0.0)
         raw = tl.load(theta + (2 * bins + k) * events, mask=live, other=0.0)
-        tl.store(out + (2 * bins + k) * events, g / (1 + tl.exp(-(raw + _RAW))), mask=live)
+        tl.store(out + (2 * bins + k) * events, g / (1 + tl.exp(-(raw + RAW))), mask=live)
 
 
 def run(x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fluvial.kernels.gpu import MOST_BINS
-from fluvial.kernels.spline_triton import _MIN, _clamped, _edges, _evaluate, _slope, _solve
+from fluvial.kernels.rational_triton import MIN, clamped, edges, evaluate, slope, solve
 from fluvial.kernels.sweep import Map, Net
 
 KINDS = ("shift", "exp", "tanh", "sigmoid", "gate", "spline")
@@ -81,29 +81,29 @@ def _share(theta, column, first: tl.constexpr, bins: tl.constexpr):
 @triton.jit
 def _spline(z, theta, column, bound: tl.constexpr, bins: tl.constexpr, circular: tl.constexpr):
     """x and log_det of the inverse spline, theta (rows, numbers) in columns."""
-    clamped = _clamped(z, bound)
+    value = clamped(z, bound)
     e_w, total_w = _share(theta, column, 0, bins)
     e_h, total_h = _share(theta, column, bins, bins)
-    whole = total_h / (1 - bins * _MIN)
-    at = (clamped + bound) * (0.5 / bound) * whole
-    knot = (column - (bins - 1)).to(z.dtype) * _MIN  # of the right end of each bin of the heights
+    whole = total_h / (1 - bins * MIN)
+    at = (value + bound) * (0.5 / bound) * whole
+    knot = (column - (bins - 1)).to(z.dtype) * MIN  # of the right end of each bin of the heights
     beyond = at[:, None] - knot[None, :] * whole[:, None] >= tl.cumsum(e_h, 1)
     inner = (column[None, :] >= bins) & (column[None, :] < 2 * bins - 1)
     index = tl.sum((beyond & inner).to(tl.int32), 1)
     left_w = tl.sum(tl.where(column[None, :] < index[:, None], e_w, 0.0), 1)
     left_h = tl.sum(tl.where(column[None, :] < (bins + index)[:, None], e_h, 0.0), 1)
-    x0, w = _edges(left_w, _pick(e_w, column, index), total_w, index, bound, bins)
-    y0, h = _edges(left_h, _pick(e_h, column, bins + index), total_h, index, bound, bins)
+    x0, w = edges(left_w, _pick(e_w, column, index), total_w, index, bound, bins)
+    y0, h = edges(left_h, _pick(e_h, column, bins + index), total_h, index, bound, bins)
     if circular:
-        d0 = _slope(_pick(theta, column, 2 * bins + index))
-        d1 = _slope(_pick(theta, column, 2 * bins + (index + 1) % bins))
+        d0 = slope(_pick(theta, column, 2 * bins + index))
+        d1 = slope(_pick(theta, column, 2 * bins + (index + 1) % bins))
     else:
-        d0 = _slope(_pick(theta, column, 2 * bins + tl.maximum(index - 1, 0)))
-        d1 = _slope(_pick(theta, column, 2 * bins + tl.minimum(index, bins - 2)))
+        d0 = slope(_pick(theta, column, 2 * bins + tl.maximum(index - 1, 0)))
+        d1 = slope(_pick(theta, column, 2 * bins + tl.minimum(index, bins - 2)))
         d0 = tl.where(index == 0, 1.0, d0)
         d1 = tl.where(index == bins - 1, 1.0, d1)
-    x = _solve(clamped, x0, w, y0, h, d0, d1)
-    _, log_slope = _evaluate(x, x0, w, y0, h, d0, d1)
+    x = solve(value, x0, w, y0, h, d0, d1)
+    _, log_slope = evaluate(x, x0, w, y0, h, d0, d1)
     inside = (z >= -bound) & (z <= bound)
     return tl.where(inside, x, z), tl.where(inside, -log_slope, 0.0)
 

@@ -14,6 +14,7 @@ from fluvial.univariate import DiscretizedLogistics
 
 _EDGE = 1e-12  # keeps the noise of all but impossible pixels finite
 _SMALLEST = 16  # pixels of an image that is not halved further
+_LARGEST = 4096  # numbers of an image that a masked network goes through one by one
 
 
 def multiscale(
@@ -45,7 +46,13 @@ def multiscale(
     def scale(shape: Image) -> Transform:
         channels, height, breadth = shape
         if height % 2 or breadth % 2 or height * breadth <= _SMALLEST:
-            net = PixelMLP(torch.Size(shape).numel(), components, (hidden, hidden), context, levels)
+            numbers = torch.Size(shape).numel()
+            if numbers > _LARGEST:
+                raise ValueError(
+                    f"multiscale halves images until they are small, but height and width of {height} x {breadth} "
+                    f"cannot be halved, and {numbers:,} numbers are too many to go one by one: crop or resize them"
+                )
+            net = PixelMLP(numbers, components, (hidden, hidden), context, levels)
             return Chain(Flatten(shape), Autoregressive(net, univariate))
         nets = [PixelPredictor(i, components, width, blocks, context, levels) for i in range(channels, 4 * channels)]
         return Pyramid(shape, nets, univariate, scale((channels, height // 2, breadth // 2)))

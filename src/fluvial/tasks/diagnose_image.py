@@ -73,7 +73,7 @@ class ImageDiagnosis:
             ``bad_samples`` of the former were not finite.
         neighbours: the training images nearest to the first samples.
         ways: interpolations between held-out images, (2, n, C, H, W).
-        scales: in the order of z.
+        scales: in the order of z; none for exact models, whose noise is the middle of each pixel's step.
         round_trip, round_trip_of_samples: of pixels with their noise, in units of the pixels' range.
     """
 
@@ -213,6 +213,8 @@ def _cool(density: Flow, n: int, context: Tensor | None, seed: int) -> Tensor:
 
 
 def _scales(density: Flow, x: np.ndarray, context: Tensor | None, seed: int) -> tuple[Scale, ...]:
+    if density.exact:
+        return ()
     z = batches.encode(density, _float(x), context, seed).double()
     base, found = density.noise, list[Scale]()
     for values in z.split(scale_sizes(density), 1):

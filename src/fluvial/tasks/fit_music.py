@@ -21,7 +21,7 @@ from fluvial.tasks.prepare import split
 from fluvial.training import Continuation, Record, Windows
 
 _KEPT = 4  # held-out pieces that a run keeps
-_SHIFT = 5  # notes up or down that a training window is moved at most; chosen on the validation pieces of JSB Chorales
+_SHIFT = 5  # notes up or down that a training window is moved at most: to about every key
 
 
 @dataclass(frozen=True)

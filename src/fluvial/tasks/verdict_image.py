@@ -43,14 +43,15 @@ def _density(d: ImageDiagnosis) -> Iterator[Check]:
         f"Training images take {abs(gap):.3f} bits per dimension {'less' if gap > 0 else 'more'}: {said}.",
         "warn above 2 % of the bits, fail above 10 %, unless within 3 standard errors",
     )
-    at, worst = max(enumerate(d.scales), key=lambda s: s[1].distance)
-    yield Check(
-        "density",
-        grade(worst.distance, 0.05, 0.15),
-        f"The noise of held-out images {'fits' if worst.distance <= 0.05 else 'does not fit'} the base: at worst, "
-        f"scale {at + 1} of {len(d.scales)}, it is {percent(worst.distance)} off.",
-        "KS distance of all numbers of a scale: warn above 5 %, fail above 15 %",
-    )
+    if d.scales:
+        at, worst = max(enumerate(d.scales), key=lambda s: s[1].distance)
+        yield Check(
+            "density",
+            grade(worst.distance, 0.05, 0.15),
+            f"The noise of held-out images {'fits' if worst.distance <= 0.05 else 'does not fit'} the base: at worst, "
+            f"scale {at + 1} of {len(d.scales)}, it is {percent(worst.distance)} off.",
+            "KS distance of all numbers of a scale: warn above 5 %, fail above 15 %",
+        )
 
 
 def _foreign(d: ImageDiagnosis) -> Iterator[Check]:

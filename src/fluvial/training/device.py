@@ -81,9 +81,9 @@ class DeviceUpdate(Update):
     def work(self, x: Tensor, context: Tensor | None, units: int) -> None:
         """The step, as operations on the device alone."""
         loss = self._loss(x, context, units)
-        grads = torch.autograd.grad(loss, self.parameters, allow_unused=True)
+        grads: tuple[Tensor | None, ...] = torch.autograd.grad(loss, self.parameters, allow_unused=True)
         for p, g in zip(self.parameters, grads):
-            p.grad = g if g is None or g.stride() == p.stride() else torch.empty_like(p).copy_(g)  # as fused Adam asks
+            p.grad = _laid_out(g, p)
         norm = clip_grad_norm_(self.parameters, self.settings.clip or math.inf)
         with torch.no_grad():
             good = torch.isfinite(loss) & torch.isfinite(norm)
@@ -154,6 +154,13 @@ class DeviceUpdate(Update):
         warnings.warn(
             f"training starts every operation by itself: this model's step cannot be recorded ({reason})", stacklevel=2
         )
+
+
+def _laid_out(gradient: Tensor | None, like: Tensor) -> Tensor | None:
+    """In memory as the weight is: the fused optimiser asks for that."""
+    if gradient is None or gradient.stride() == like.stride():
+        return gradient
+    return torch.empty_like(like).copy_(gradient)
 
 
 def _watch(mode: str | int) -> None:

@@ -40,7 +40,12 @@ class Streamed:
 
     @property
     def measured(self) -> int:
-        return self.data.measured
+        """As many rows as the data say, at most so many that they fill an eighth of the device's memory."""
+        most = self.data.measured
+        if self.side is None:
+            return most
+        room = torch.cuda.get_device_properties(self.side.device).total_memory // 8
+        return min(most, room * len(self) // max(1, self.data.x.nbytes))
 
     def count(self, index: Tensor | None = None) -> int:
         return self.data.count(index)
