@@ -131,7 +131,8 @@ def test_dropout_is_replayed():
         results.append(gradients(Total(chain.double().train()), x))
         after = torch.rand(1)
         results[-1][1].append(after.double())  # the stream of random numbers goes on alike
-    assert torch.equal(results[0][0], results[1][0])
+    # not the same bits: where no gradient is asked for, an affine map is another kernel
+    torch.testing.assert_close(results[1][0], results[0][0], rtol=1e-12, atol=0)
     assert distance(results[1][1], results[0][1]) < 1e-10
 
 
