@@ -9,8 +9,9 @@ from fluvial.core.errors import RunError
 from fluvial.training import checkpoint
 
 
-def test_what_is_saved_is_loaded(tmp_path):
-    path = tmp_path / "c.pt"
+@pytest.mark.parametrize("name", ["c.pt", "c.safetensors", "c"])
+def test_what_is_saved_is_loaded(tmp_path, name):
+    path = tmp_path / name
     checkpoint.save(path, {"x": torch.arange(3.0), "n": 3, "records": [{"epoch": 1, "best": None}]})
     state = checkpoint.load(path)
     assert torch.equal(state["x"], torch.arange(3.0))

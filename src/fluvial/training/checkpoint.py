@@ -51,7 +51,8 @@ def load(path: Path) -> dict[str, Any]:
         RunError: missing, damaged, foreign or of another format.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:  # by its name, torch would guess a format
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise RunError(f"{path} could not be read: {error.strerror or error}") from None
     except _BROKEN:
