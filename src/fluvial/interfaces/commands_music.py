@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from fluvial.core.errors import RunError, UsageError
 from fluvial.data.rolls import write_rolls
-from fluvial.interfaces.summary import how_it_was_made
+from fluvial.interfaces.summary import details
 from fluvial.interfaces.words import Draw
 from fluvial.tasks.music import RollModel
 
@@ -68,14 +67,7 @@ def rolls_summary(model: RollModel, folder: Path) -> str:
 
 def rolls_details(model: RollModel, folder: Path) -> str:
     """All that a run folder says about its model."""
-    record = model.record
-    lines = [
-        rolls_summary(model, folder),
-        f"options: {json.dumps(record['model']['options'])}",
-        f"seed: {record['seed']}",
-        *how_it_was_made(record),
-    ]
-    return "\n".join(lines)
+    return details(rolls_summary(model, folder), model.record, [])
 
 
 def _no_context(context: Mapping[str, object] | None) -> None:

@@ -45,19 +45,30 @@ def installation() -> str:
 
 def table_details(model: Model, folder: Path) -> str:
     """All that a run folder says about its model."""
-    record = model.record
-    options = json.dumps(record["model"]["options"])
-    lines = [table_summary(model, folder), f"options: {options}", f"seed: {record['seed']}", "columns:"]
-    lines += [f"  {_column(c)}" for c in model.schema.columns]
+    lines = ["columns:", *(f"  {_column(c)}" for c in model.schema.columns)]
     if model.schema.context:
         lines += ["given:", *(f"  {_column(c)}" for c in model.schema.context)]
     if model.schema.dropped:
         lines += ["left out, as others determine them:", *(f"  {d.column.name}" for d in model.schema.dropped)]
-    return "\n".join([*lines, *how_it_was_made(record)])
+    return details(table_summary(model, folder), model.record, lines)
 
 
-def how_it_was_made(record: dict[str, Any]) -> list[str]:
-    """The end of what a run folder says, whatever it is of: notes, the command, versions."""
+def details(summary: str, record: dict[str, Any], own: list[str]) -> str:
+    """All that a run folder says about its model, whatever it is of; ``own`` are the lines of its kind."""
+    options = json.dumps(record["model"]["options"])
+    lines = [summary, f"options: {options}", f"seed: {record['seed']}", *own]
+    return "\n".join([*lines, *_how_it_was_made(record)])
+
+
+def labels(known: dict[str, Any]) -> list[str]:
+    """The labels that a model is given, and the values of each that it knows."""
+    if not known:
+        return []
+    return ["given:", *(f"  {name}: one of {', '.join(values)}" for name, values in known.items())]
+
+
+def _how_it_was_made(record: dict[str, Any]) -> list[str]:
+    """Notes, the command, versions."""
     lines = [f"note: {warning}" for warning in record["warnings"]]
     if record["command"]:
         lines.append(f"command: {record['command']}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from fluvial.interfaces.summary import how_it_was_made
+from fluvial.interfaces.summary import details, labels
 from fluvial.tasks.image import ImageModel
 
 
@@ -39,14 +38,5 @@ def image_summary(model: ImageModel, folder: Path) -> str:
 
 def image_details(model: ImageModel, folder: Path) -> str:
     """All that a run folder says about its model."""
-    record, schema = model.record, model.schema
-    lines = [
-        image_summary(model, folder),
-        f"options: {json.dumps(record['model']['options'])}",
-        f"seed: {record['seed']}",
-    ]
-    if schema.resized:
-        lines.append("images of other sizes are cropped at the centre and resized")
-    if schema.context:
-        lines += ["given:", *(f"  {name}: one of {', '.join(v)}" for name, v in schema.context.items())]
-    return "\n".join([*lines, *how_it_was_made(record)])
+    resized = ["images of other sizes are cropped at the centre and resized"] if model.schema.resized else []
+    return details(image_summary(model, folder), model.record, [*resized, *labels(model.schema.context)])

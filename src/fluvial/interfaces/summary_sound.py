@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from fluvial.interfaces.summary import how_it_was_made
+from fluvial.interfaces.summary import details, labels
 from fluvial.tasks.sound import SoundModel
 
 
@@ -36,12 +35,4 @@ def sound_summary(model: SoundModel, folder: Path) -> str:
 
 def sound_details(model: SoundModel, folder: Path) -> str:
     """All that a run folder says about its model."""
-    record = model.record
-    lines = [
-        sound_summary(model, folder),
-        f"options: {json.dumps(record['model']['options'])}",
-        f"seed: {record['seed']}",
-    ]
-    if model.schema.context:
-        lines += ["given:", *(f"  {name}: one of {', '.join(v)}" for name, v in model.schema.context.items())]
-    return "\n".join([*lines, *how_it_was_made(record)])
+    return details(sound_summary(model, folder), model.record, labels(model.schema.context))
