@@ -42,8 +42,14 @@ class _TwoConvolutions(torch.autograd.Function):
         x, weight1, bias1, weight2 = ctx.saved_tensors
         h = _hidden(x, weight1, bias1)
         towards_h, *second = _convolution_gradients(gradients[0], h, weight2, True)
-        towards_h = torch.ops.aten.threshold_backward(towards_h, h, 0)
+        towards_h = _through_relu(towards_h, h)
         return (*_convolution_gradients(towards_h, x, weight1, ctx.needs_input_grad[0]), *second)
+
+
+def _through_relu(gradient: Tensor, h: Tensor) -> Tensor:
+    """The gradient where h is positive; in place where nothing reads it again, for here a step needs most memory."""
+    threshold = torch.ops.aten.threshold_backward
+    return threshold(gradient, h, 0) if torch.is_grad_enabled() else threshold.grad_input(gradient, h, 0, grad_input=gradient)
 
 
 def _hidden(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from fluvial.core.errors import RunError
+from fluvial.core.precision import full_precision
 from fluvial.core.transform import Chain, Transform
+from fluvial.transforms.channels import Conv1x1
 from fluvial.transforms.coupling import Coupling, MaskedCoupling
 from fluvial.transforms.normalization import BatchNorm, ImageBatchNorm
 
@@ -114,6 +116,13 @@ def _retrace(
                 moved = transform.univariate.inverse(moved, theta)[0]
             new, log_det = transform.univariate.forward(moved.requires_grad_(), theta)
             return [kept, moved], transform.merge, (transform.merge(kept, new), transform.total(log_det))
+    if isinstance(transform, Conv1x1):
+        with full_precision(z), torch.enable_grad():
+            pixel_map = transform.pixel_map()
+            with torch.no_grad():
+                x = pixel_map.inverse(z)[0]
+            x.requires_grad_()
+            return [x], lambda x: x, pixel_map.forward(x)
     with conditions.restored(), torch.no_grad():
         x = transform.inverse(z, context)[0]
     x = x.detach().requires_grad_()
@@ -157,10 +166,10 @@ class _Conditions:
     @classmethod
     def of(cls, transform: Transform, x: Tensor) -> _Conditions:
         kind = x.device.type
-        draws = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.training for m in transform.modules())  # pyright: ignore
-        states = [torch.get_rng_state(), *([torch.cuda.get_rng_state(x.device)] if kind == "cuda" else [])]
-        enabled, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
-        return cls(x.device, enabled, dtype, tuple(states) if draws else ())
+        states: list[Tensor] = []
+        if any(isinstance(m, nn.modules.dropout._DropoutNd) and m.training for m in transform.modules()):  # pyright: ignore
+            states = [torch.get_rng_state(), *([torch.cuda.get_rng_state(x.device)] if kind == "cuda" else [])]
+        return cls(x.device, torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind), tuple(states))
 
     @contextmanager
     def restored(self) -> Generator[None]:
