@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -45,11 +46,15 @@ class Size:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is timed: a module with its scorer and its map from noise to data."""
+    """What is timed: a module with its scorer and its map from noise to data.
+
+    Another framework, which compiles at the first call, brings ``train``: from rows to a training step on them.
+    """
 
     module: nn.Module
     log_prob: Callable[[Tensor], Tensor]
     decode: Callable[[Tensor], Tensor]
+    train: Callable[[Tensor], Callable[[], object]] | None = None
 
 
 class Floor(nn.Module):
@@ -193,10 +198,94 @@ def normflows(size: Size) -> Subject:
     return Subject(nn.ModuleList(steps), log_prob, lambda z: run(z, False)[0])
 
 
+def pyro(size: Size) -> Subject:
+    from pyro import distributions as dist
+    from pyro.distributions import transforms as pt
+    from pyro.nn import AutoRegressiveNN, DenseNN
+
+    d, bins, kept = size.features, size.bins, size.features // 2
+    if size.autoregressive and d > min(size.hidden):
+        raise NotImplementedError("fewer hidden units than columns")
+    parameters = [bins, bins, bins - 1] if "nsf" in size.family else [1, 1]
+    spline = (bins, 5.0, "quadratic")
+    order, hidden = torch.arange(d), list(size.hidden)
+    steps: list[dist.transforms.Transform] = []
+    for _i in range(size.transforms):
+        if size.autoregressive:
+            net = AutoRegressiveNN(d, hidden, parameters, permutation=order)
+            order = order.flip(0)
+        else:
+            net = DenseNN(kept, hidden, [(d - kept) * n for n in parameters])
+        if size.family == "maf":
+            steps.append(pt.AffineAutoregressive(net))
+        elif size.family == "nsf":
+            steps.append(pt.SplineAutoregressive(d, net, *spline))
+        elif size.family == "realnvp":
+            steps.append(pt.AffineCoupling(kept, net))
+        else:
+            steps.append(pt.SplineCoupling(d, kept, net, *spline, identity=True))
+        if not size.autoregressive:
+            steps.append(pt.Permute(order.flip(0)))
+    towards_noise = pt.ComposeTransformModule(steps)  # the direction of one pass
+    base = dist.Normal(torch.zeros(d), torch.ones(d)).to_event(1)
+    flow = dist.TransformedDistribution(base, [towards_noise.inv])
+    # transforms return what they computed last when they meet the same tensor: they get a new view of it
+    return Subject(towards_noise, lambda x: flow.log_prob(x.view_as(x)), lambda z: towards_noise.inv(z.view_as(z)))
+
+
+def flowjax(size: Size) -> Subject:
+    """Jitted; the order between steps is permuted at random, and splines also learn the slopes at their bounds."""
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"  # read when jax starts
+    import equinox as eqx
+    import jax
+    import optax
+    from flowjax.bijections import RationalQuadraticSpline
+    from flowjax.distributions import Normal
+    from flowjax.flows import coupling_flow, masked_autoregressive_flow
+    from flowjax.train.losses import MaximumLikelihoodLoss
+    from flowjax.train.train_utils import step
+    from jax import numpy as jnp
+
+    (width,) = set(size.hidden)  # it has one width for all layers
+    flow = (masked_autoregressive_flow if size.autoregressive else coupling_flow)(
+        jax.random.key(0),
+        base_dist=Normal(jnp.zeros(size.features)),
+        transformer=RationalQuadraticSpline(knots=size.bins - 1, interval=5) if "nsf" in size.family else None,
+        flow_layers=size.transforms,
+        nn_width=width,
+        nn_depth=len(size.hidden),
+    )
+
+    def jitted(call: Callable[..., jax.Array]) -> Callable[[Tensor], Tensor]:
+        compiled = eqx.filter_jit(call)  # the flow is an argument: its weights do not become constants
+        return lambda x: torch.from_dlpack(compiled(flow, jnp.asarray(x.numpy())).block_until_ready())
+
+    def train(x: Tensor) -> Callable[[], object]:
+        rows, optimizer, loss = jnp.asarray(x.numpy()), optax.adam(1e-4), MaximumLikelihoodLoss()
+        params, static = eqx.partition(flow, eqx.is_inexact_array)
+        state = optimizer.init(params)
+
+        def run() -> None:
+            nonlocal params, state
+            done = step(params, static, rows, optimizer=optimizer, opt_state=state, loss_fn=loss)
+            params, state, _ = jax.block_until_ready(done)
+
+        return run
+
+    return Subject(
+        nn.Module(),
+        jitted(lambda flow, x: flow.log_prob(x)),
+        jitted(lambda flow, z: jax.vmap(flow.bijection.transform)(z)),
+        train,
+    )
+
+
 LIBRARIES: dict[str, Callable[[Size], Subject]] = {
     "fluvial": fluvial,
     "fluvial-torch": fluvial_torch,
     "zuko": zuko,
     "nflows": nflows,
     "normflows": normflows,
+    "pyro": pyro,
+    "flowjax": flowjax,
 }
