@@ -39,7 +39,7 @@ Differences below 15 % mean nothing. A sample, and a gradient through sampling, 
 other libraries run their network once for each of the D columns, fluvial computes every hidden unit once.
 `fluvial-torch` is fluvial where no C++ compiler was found when it was installed. With D = 784 and 256 hidden units
 fluvial also connects inputs to outputs directly, since so few units cannot carry every dependency; the products
-that it is compared with leave these connections out.
+that it is compared with leave these connections out. With 1,024 units there are none.
 """
 
 EXACTNESS = """
@@ -90,6 +90,7 @@ CELLS = [
     *[Cell("sample", "maf", 784, rows, 1, peers=rows == 100) for rows in (100, 1000)],
     *[Cell("sample", "nsf", d, 1000, 5, peers=d == 6) for d in (6, 43, 63)],
     *[Cell("sample", "nsf", d, rows, 1, peers=False) for d, rows in ((256, 100), (784, 20))],
+    Cell("sample", "nsf", 784, 20, 1, hidden=1024, peers=False),
     *[Cell("gradient", family, 63, 1000, 5, peers=False) for family in ("maf", "nsf")],
 ]
 OPERATIONS = ("train", "log_prob", "sample", "gradient")
