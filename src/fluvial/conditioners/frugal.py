@@ -49,7 +49,9 @@ class _TwoConvolutions(torch.autograd.Function):
 def _through_relu(gradient: Tensor, h: Tensor) -> Tensor:
     """The gradient where h is positive; in place where nothing reads it again, for here a step needs most memory."""
     threshold = torch.ops.aten.threshold_backward
-    return threshold(gradient, h, 0) if torch.is_grad_enabled() else threshold.grad_input(gradient, h, 0, grad_input=gradient)
+    if torch.is_grad_enabled():
+        return threshold(gradient, h, 0)
+    return threshold.grad_input(gradient, h, 0, grad_input=gradient)
 
 
 def _hidden(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

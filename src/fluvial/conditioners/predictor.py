@@ -17,73 +17,95 @@ _PATCHES = 20_000  # that the first linear prediction is fitted to
 
 
 class PixelPredictor(nn.Module):
-    r"""theta (B, 3 K, 1, H, W) of a mixture of K logistics for one channel, from the channels (B, C, H, W) before it.
+    r"""theta (B, 3 K, C, H, W) of mixtures of K logistics for C channels, one after the other, given N known ones.
 
-    The means are a linear prediction from the 3x3 pixels around, by least squares once :meth:`fit` was called, plus
-    what a residual network finds on top of it, in units of the prediction's error, so that a step of training moves
-    them by little; weights and scales are the network's.
+    Each channel has a residual network of its own, which reads the known channels and those before it; the networks
+    run side by side. The means are a linear prediction from the 3x3 pixels around, by least squares once :meth:`fit`
+    was called, plus what the network finds on top of it, in units of the prediction's error, so that a step of
+    training moves them by little; weights and scales are the network's.
 
     Args:
+        known: N.
         channels: C.
         components: K.
-        width, blocks: hidden channels, and residual blocks of a 3x3 and a 1x1 convolution.
+        width, blocks: of each network, hidden channels, and residual blocks of a 3x3 and a 1x1 convolution.
         context: as for :class:`ConvNet`.
         levels: pixels are 0, ..., levels - 1; the network and theta see them scaled to [-1, 1].
     """
 
     def __init__(
-        self, channels: int, components: int, width: int, blocks: int, context: int = 0, levels: int = 256
+        self,
+        known: int,
+        channels: int,
+        components: int,
+        width: int,
+        blocks: int,
+        context: int = 0,
+        levels: int = 256,
     ) -> None:
         super().__init__()
-        self.components, self.levels = components, levels
-        self.linear = nn.Conv2d(channels, 1, 3, padding=1, bias=False)
-        self.first = ScaledConv(channels, width, 3)
-        self.context = ContextConv(context, width) if context else None
-        self.blocks = nn.ModuleList(_Residual(width) for _ in range(blocks))
-        self.last = nn.Conv2d(width, 3 * components, 1)
-        for layer in (self.linear, self.last):
-            nn.init.zeros_(layer.weight)
-        self.last.bias = nn.Parameter(_start(components))
-        self.register_buffer("weight", torch.zeros(1, channels, 3, 3))
-        self.register_buffer("bias", torch.zeros(1))
-        self.register_buffer("error", torch.tensor(0.5))
+        self.channels, self.components, self.levels = channels, components, levels
+        before = torch.ones(channels, channels).tril(-1)  # channel c reads those before it
+        mask = torch.cat((torch.ones(channels, known), before), 1)[:, :, None, None]
+        self.first = _Masked(mask, width)
+        self.context = ContextConv(context, channels * width) if context else None
+        self.blocks = nn.ModuleList(_Residual(channels, width) for _ in range(blocks))
+        self.last = _SideBySide(channels, width, 3 * components, 1, factor=0.0, zero=True)
+        self.last.bias = nn.Parameter(_start(components).repeat(channels))
+        self.linear = nn.Parameter(torch.zeros(channels, known + channels, 3, 3))
+        self.register_buffer("mask", mask, persistent=False)
+        self.register_buffer("weight", torch.zeros_like(self.linear))
+        self.register_buffer("bias", torch.zeros(channels))
+        self.register_buffer("error", torch.full((channels,), 0.5))
         self.register_buffer("fitted", torch.tensor(False))
+        self.mask: Tensor
         self.weight: Tensor
         self.bias: Tensor
         self.error: Tensor
         self.fitted: Tensor
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        x = self._scaled(x)
-        h = self.first(x)
+    def forward(self, known: Tensor, own: Tensor, context: Tensor | None = None, channel: int | None = None) -> Tensor:
+        """theta, of which that of channel c reads own[:, :c] alone; only that of one ``channel`` (B, 3 K, 1, H, W)."""
+        x = self._scaled(torch.cat((known, own), 1))
+        h = self.first(x, channel)
         if self.context is not None and context is not None:
-            h = h + self.context(context)
+            h = h + _part(self.context(context), 1, self.channels, channel)
         for block in self.blocks:
-            h = block(h)
-        logits, means, scales = float32_at_least(self.last(F.relu(h))).split(self.components, 1)
+            h = block(h, channel)
+        theta = float32_at_least(self.last(F.relu(h), channel))
+        theta = theta.unflatten(1, (-1, 3 * self.components)).transpose(1, 2)
+        logits, means, scales = theta.split(self.components, 1)
+        weight, bias, error = (
+            _part(t, 0, self.channels, channel) for t in (self._prediction(), self.bias, self.error.view(-1, 1, 1))
+        )
         with full_precision(x):
-            predicted = F.conv2d(x, self.weight + self.error * self.linear.weight, self.bias, padding=1)
-        return torch.cat((logits, self.error * means + predicted, torch.log(self.error) + scales), 1).unsqueeze(2)
+            predicted = F.conv2d(x, weight, bias, padding=1).unsqueeze(1)
+        return torch.cat((logits, error * means + predicted, torch.log(error) + scales), 1)
 
     @torch.no_grad()
-    def fit(self, x: Tensor, moved: Tensor) -> None:
-        """Make the linear prediction of ``moved`` (B, 1, H, W) that of least squares, and note its mean error."""
+    def fit(self, known: Tensor, own: Tensor) -> None:
+        """Make the linear predictions of the channels ``own`` those of least squares, and note their mean errors."""
         if bool(self.fitted):
             return
-        channels = x.shape[1]
-        patches = F.unfold(self._scaled(x), 3, padding=1).transpose(1, 2).reshape(-1, 9 * channels)
+        patches = F.unfold(self._scaled(torch.cat((known, own), 1)), 3, padding=1).transpose(1, 2).flatten(0, 1)
         step = -(-len(patches) // _PATCHES)
-        patches = F.pad(patches, (0, 1), value=1.0)[::step].double()
-        wanted = self._scaled(moved).flatten()[::step].double()
-        ridge = 1e-4 * len(wanted) * torch.eye(9 * channels + 1, dtype=torch.float64, device=x.device)
-        solution = torch.linalg.solve(patches.t() @ patches + ridge, patches.t() @ wanted)
-        self.weight.copy_(solution[:-1].view_as(self.weight))
-        self.bias.copy_(solution[-1:])
-        self.error.copy_((patches @ solution - wanted).abs().mean().clamp(min=1 / self.levels))
+        patches = F.pad(patches[::step], (0, 1), value=1.0).double()
+        wanted = self._scaled(own).movedim(1, -1).flatten(0, -2)[::step].double()
+        for c, b in enumerate(wanted.unbind(1)):
+            n = 9 * (known.shape[1] + c)
+            a = torch.cat((patches[:, :n], patches[:, -1:]), 1)
+            ridge = 1e-4 * len(b) * torch.eye(n + 1, dtype=torch.float64, device=b.device)
+            solution = torch.linalg.solve(a.t() @ a + ridge, a.t() @ b)
+            self.weight[c, : n // 9] = solution[:-1].view(-1, 3, 3)
+            self.bias[c] = solution[-1]
+            self.error[c] = (a @ solution - b).abs().mean().clamp(min=1 / self.levels)
         self.fitted.fill_(True)
 
+    def _prediction(self) -> Tensor:
+        return self.weight + self.error.view(-1, 1, 1, 1) * self.linear * self.mask
+
     def _scaled(self, x: Tensor) -> Tensor:
-        return x.to(self.linear.weight.dtype) * (2 / (self.levels - 1)) - 1
+        return x.to(self.linear.dtype) * (2 / (self.levels - 1)) - 1
 
 
 class PixelMLP(MaskedMLP):
@@ -104,15 +126,49 @@ class PixelMLP(MaskedMLP):
         return x.to(self.last.weight.dtype) * (2 / (self.levels - 1)) - 1
 
 
+class _SideBySide(ScaledConv):
+    """``count`` convolutions beside each other, from (B, count * channels, H, W) to (B, count * out, H, W), or one."""
+
+    def __init__(
+        self, count: int, channels: int, out: int, kernel: int, factor: float = 1.0, zero: bool = False
+    ) -> None:
+        super().__init__(channels, count * out, kernel, factor, zero)
+        self.count = count
+
+    def forward(self, x: Tensor, only: int | None = None) -> Tensor:
+        self.listen(x)
+        weight, bias = (_part(t, 0, self.count, only) for t in self.folded())
+        return F.conv2d(x, weight, bias, padding=self.padding, groups=x.shape[1] // weight.shape[1])
+
+
+class _Masked(_SideBySide):
+    """3x3 convolutions to ``out`` channels each, which read what the rows of ``mask`` (count, channels, 1, 1) tell."""
+
+    def __init__(self, mask: Tensor, out: int) -> None:
+        super().__init__(mask.shape[0], mask.shape[1], out, 3)
+        self.register_buffer("mask", mask.repeat_interleave(out, 0), persistent=False)
+        self.mask: Tensor
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        weight, bias = super().folded()
+        return weight * self.mask, bias
+
+
 class _Residual(nn.Module):
-    """h plus ReLU, 3x3, ReLU, 1x1 of it, which start at zero."""
+    """h plus ReLU, 3x3, ReLU, 1x1 of it, which start at zero, for each of ``count`` networks."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, count: int, width: int) -> None:
         super().__init__()
-        self.first, self.second = ScaledConv(width, width, 3), ScaledConv(width, width, 1, zero=True)
+        self.first = _SideBySide(count, width, width, 3)
+        self.second = _SideBySide(count, width, width, 1, zero=True)
 
-    def forward(self, h: Tensor) -> Tensor:
-        return h + self.second(F.relu(self.first(F.relu(h)), inplace=True))
+    def forward(self, h: Tensor, only: int | None = None) -> Tensor:
+        return h + self.second(F.relu(self.first(F.relu(h), only), inplace=True), only)
+
+
+def _part(t: Tensor, dim: int, count: int, only: int | None) -> Tensor:
+    """One of ``count`` equal parts, or the whole."""
+    return t if only is None else t.tensor_split(count, dim)[only]
 
 
 def _start(components: int, error: float = 1.0) -> Tensor:

@@ -54,7 +54,7 @@ def multiscale(
                 )
             net = PixelMLP(numbers, components, (hidden, hidden), context, levels)
             return Chain(Flatten(shape), Autoregressive(net, univariate))
-        nets = [PixelPredictor(i, components, width, blocks, context, levels) for i in range(channels, 4 * channels)]
+        nets = [PixelPredictor(j * channels, channels, components, width, blocks, context, levels) for j in (1, 2, 3)]
         return Pyramid(shape, nets, univariate, scale((channels, height // 2, breadth // 2)))
 
     return Flow(scale(shape), _uniform(shape), event_shape, context_shape)

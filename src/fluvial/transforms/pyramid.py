@@ -29,7 +29,9 @@ class Pyramid(Transform):
 
     Args:
         event_shape: (C, H, W), H and W even.
-        conditioners: 3 C modules (x[:, :i], context) -> theta (B, size, 1, H/2, W/2), i = C, ..., 4 C - 1.
+        conditioners: one for each neighbour j = 1, 2, 3, (known, own, context, channel) -> theta: from the channels
+            x[:, : j C] and, each from those before it, the C that follow, (B, size, C, H/2, W/2), or that of one
+            ``channel`` alone; such as :class:`~fluvial.conditioners.PixelPredictor`.
         univariate: the map.
         coarse: a transform of (C, H/2, W/2) that ends flat.
 
@@ -45,8 +47,8 @@ class Pyramid(Transform):
         self.squeeze = OrderedSqueeze()
         self.small = (self.channels, height // 2, width // 2)
         self.squeeze.output_shape(event_shape)
-        if len(conditioners) != 3 * self.channels:
-            raise ValueError(f"expected {3 * self.channels} conditioners, 3 for each channel, got {len(conditioners)}")
+        if len(conditioners) != 3:
+            raise ValueError(f"expected 3 conditioners, one for each neighbour of a pixel, got {len(conditioners)}")
         if len(coarse.output_shape(self.small)) != 1:
             raise ValueError(f"the coarse transform must end flat, got {coarse.output_shape(self.small)}")
         self.conditioners, self.univariate, self.coarse = nn.ModuleList(conditioners), univariate, coarse
@@ -56,8 +58,8 @@ class Pyramid(Transform):
         squares = self._squeezed(x)
         z, log_det = self.coarse(squares[:, : self.channels], context)
         parts = [z]
-        for i, theta in self._thetas(squares, context):
-            z, more = self.univariate.forward(squares[:, i : i + 1], theta)
+        for own, theta in self._thetas(squares, context):
+            z, more = self.univariate.forward(own, theta)
             parts.append(z.flatten(1))
             log_det = log_det + sum_event(more)
         return torch.cat(parts, 1), log_det
@@ -65,10 +67,13 @@ class Pyramid(Transform):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         size = torch.Size(self.small).numel()
         squares, log_det = self.coarse.inverse(z[:, :size], context)
-        noise = z[:, size:].unflatten(1, (-1, *self.small[1:])).unsqueeze(2)
-        for i, conditioner in enumerate(self.conditioners):
-            x, more = self.univariate.inverse(noise[:, i], conditioner(squares, context))
-            squares, log_det = torch.cat((squares, x), 1), log_det + sum_event(more)
+        noise = z[:, size:].unflatten(1, (-1, *self.small[1:]))
+        for conditioner, u in zip(self.conditioners, noise.split(self.channels, 1)):
+            own = torch.zeros_like(u, dtype=squares.dtype)
+            for c in range(self.channels):
+                x, more = self.univariate.inverse(u[:, c : c + 1], conditioner(squares, own, context, c))
+                own, log_det = torch.cat((own[:, :c], x, own[:, c + 1 :]), 1), log_det + sum_event(more)
+            squares = torch.cat((squares, own), 1)
         return self.squeeze.inverse(squares)[0], log_det
 
     def log_mass(self, x: Tensor, context: Tensor | None = None) -> Tensor | None:
@@ -78,16 +83,16 @@ class Pyramid(Transform):
         total = self.coarse.log_mass(squares[:, : self.channels], context)
         if total is None:
             return None
-        for i, theta in self._thetas(squares, context):
-            total = total + sum_event(self.univariate.log_prob(squares[:, i : i + 1], theta))
+        for own, theta in self._thetas(squares, context):
+            total = total + sum_event(self.univariate.log_prob(own, theta))
         return total
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         x, context = x[:_INITIAL], None if context is None else context[:_INITIAL]
         squares = self._squeezed(x)
-        for i, conditioner in enumerate(self.conditioners, self.channels):
+        for conditioner, known, own in self._neighbours(squares):
             if isinstance(conditioner, PixelPredictor):
-                conditioner.fit(squares[:, :i], squares[:, i : i + 1])
+                conditioner.fit(known, own)
         self.coarse.initialize(squares[:, : self.channels], context)
         with initializing(self):
             return self(x, context)[0]
@@ -101,6 +106,12 @@ class Pyramid(Transform):
     def _squeezed(self, x: Tensor) -> Tensor:
         return self.squeeze(x if x.is_floating_point() else x.float())[0]
 
-    def _thetas(self, squares: Tensor, context: Tensor | None) -> Iterator[tuple[int, Tensor]]:
-        for i, conditioner in enumerate(self.conditioners, self.channels):
-            yield i, conditioner(squares[:, :i], context)
+    def _thetas(self, squares: Tensor, context: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+        for conditioner, known, own in self._neighbours(squares):
+            yield own, conditioner(known, own, context)
+
+    def _neighbours(self, squares: Tensor) -> Iterator[tuple[nn.Module, Tensor, Tensor]]:
+        """Each conditioner, the channels that it is given and those that it is about."""
+        for j, conditioner in enumerate(self.conditioners, 1):
+            start, end = j * self.channels, (j + 1) * self.channels
+            yield conditioner, squares[:, :start], squares[:, start:end]

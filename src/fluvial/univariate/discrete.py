@@ -167,10 +167,11 @@ class DiscretizedLogistics(Staircase):
 
     def log_prob(self, x: Tensor, theta: Tensor) -> Tensor:
         log_pi, a, b = self._edges(x, theta)
-        inner = F.logsigmoid(a) + F.logsigmoid(-b) + torch.log(-torch.expm1(b - a))
         x = x.unsqueeze(1)
-        log_p = torch.where(x <= 0, F.logsigmoid(a), torch.where(x >= self.levels - 1, F.logsigmoid(-b), inner))
-        return torch.logsumexp(log_pi + log_p, 1)
+        lowest, highest = x <= 0, x >= self.levels - 1
+        below, above = torch.where(highest, 0, F.logsigmoid(a)), torch.where(lowest, 0, F.logsigmoid(-b))
+        between = torch.where(lowest | highest, 0, torch.log(-torch.expm1(b - a)))
+        return torch.logsumexp(log_pi + below + above + between, 1)
 
     def tempered(self, theta: Tensor, temperature: float) -> Tensor:
         """Weights by their logits, as with classes; each component's scale times the temperature."""
