@@ -21,7 +21,7 @@ def multiscale(
     event_shape: Shape,
     *,
     width: int = 32,
-    blocks: int = 1,
+    blocks: int = 2,
     components: int = 5,
     hidden: int = 256,
     bits: int = 8,
