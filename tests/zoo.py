@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -307,9 +308,18 @@ BASES: dict[str, Callable[[int], Density]] = {
 }
 
 
+@contextmanager
+def seeded() -> Iterator[None]:
+    """The same first parameters whichever test ran before: of 200 maf_mog, one is too steep for float32."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
 def recipe(name: str, d: int, c: int = 0) -> Density:
     """A small instance of the recipe ``name``, with random parameters, in evaluation mode."""
-    density = models.RECIPES[name]((d,), context_shape=(c,) if c else None, **SMALL[name])
+    with seeded():
+        density = models.RECIPES[name]((d,), context_shape=(c,) if c else None, **SMALL[name])
     return randomized(density).eval()
 
 
@@ -317,7 +327,8 @@ def discrete(name: str, c: int = 0) -> Density:
     """A small instance of ``DISCRETE``, with random parameters, in evaluation mode."""
     recipe_, options, classes = DISCRETE[name]
     shape = (c,) if c else None
-    density = models.RECIPES[recipe_]((len(classes),), context_shape=shape, **{**SMALL[recipe_], **options})
+    with seeded():
+        density = models.RECIPES[recipe_]((len(classes),), context_shape=shape, **{**SMALL[recipe_], **options})
     return randomized(density, scale=1.0).eval()
 
 
@@ -333,7 +344,8 @@ def outcomes(name: str) -> Tensor:
 def image_recipe(name: str, shape: Image, c: int = 0, **options: object) -> Flow:
     """A small instance of the image recipe ``name``, with random parameters, in evaluation mode."""
     full = {**SMALL_IMAGES[name], **options}
-    density = models.IMAGES[name](shape, context_shape=(c,) if c else None, **full)
+    with seeded():
+        density = models.IMAGES[name](shape, context_shape=(c,) if c else None, **full)
     return randomized(density, scale=0.15).eval()  # pyright: ignore
 
 
