@@ -26,6 +26,7 @@ class Size:
     transforms: int
     hidden: tuple[int, ...] = (256, 256)
     bins: int = 8
+    direct: bool = False  # the products include those from inputs straight to outputs
 
     @property
     def autoregressive(self) -> bool:
@@ -41,7 +42,7 @@ class Size:
         kept = self.features if self.autoregressive else self.features // 2
         moved = self.features if self.autoregressive else self.features - kept
         sizes = (kept, *self.hidden, moved * self.per_feature)
-        return list(itertools.pairwise(sizes))
+        return [*itertools.pairwise(sizes), *([(kept, sizes[-1])] if self.direct else [])]
 
 
 @dataclass(frozen=True)
