@@ -1,11 +1,11 @@
 """Does a deep Glow still invert after training? ``python -m benchmarks.inversion`` (``--width 512 --batch 64``).
 
 3 levels of 32 steps on CIFAR-10, trained for 1,000 steps in float32. The learning rate warms up, as in the paper:
-96 wide couplings that each move by a full first step of Adam are at 1e29 bits after it. Then, for fresh images: the largest error of
-data -> noise -> data in units of the scaled pixels, whose range is 1 (a grey level is 1/256), and how many images
-come back pixel by pixel; for samples at temperature 1: how many are finite, and the same error. Rows that miss are
-counted. The same weights in float64 tell rounding from steepness. ``inversion-WIDTH.json`` in ``--out`` is the record;
-training stops at ``--budget`` seconds, and the next call goes on from the checkpoint there.
+96 wide couplings that each move by a full first step of Adam are at 1e29 bits after it. Then, for fresh images: the
+largest error of data -> noise -> data in units of the scaled pixels, whose range is 1 (a grey level is 1/256), and how
+many images come back pixel by pixel; for samples at temperature 1: how many are finite, and the same error. Rows that
+miss are counted. The same weights in float64 tell rounding from steepness. ``inversion-WIDTH.json`` in ``--out`` is the
+record; training stops at ``--budget`` seconds, and the next call goes on from the checkpoint there.
 """
 
 from __future__ import annotations

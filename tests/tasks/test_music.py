@@ -8,7 +8,7 @@ import torch
 from zoo import randomized
 
 from fluvial.core import DataError, RunError, UsageError
-from fluvial.data.rolls import Rolls, is_rolls, read_rolls, write_rolls
+from fluvial.data.rolls import Rolls, RollSchema, is_rolls, read_rolls, write_rolls
 from fluvial.models import wavenet_made
 from fluvial.tasks.entrance import fit, load
 from fluvial.tasks.fit_music import Transposed, independent
@@ -31,7 +31,7 @@ def some(n=12, notes=3, seed=0):
 
 def untrained(notes=3, seed=0):
     density = randomized(wavenet_made((None,), values=notes, dropout=0.0, **OPTIONS), seed, 1.0).double().eval()
-    return RollModel(density, notes, 5, {})  # pyright: ignore
+    return RollModel(density, RollSchema(notes, 5), {})  # pyright: ignore
 
 
 @pytest.fixture(scope="module")

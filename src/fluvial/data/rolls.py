@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fluvial.core.errors import DataError, UsageError
+from fluvial.core.errors import DataError, RunError, UsageError
 
 KIND = "piano rolls"
 SPLITS = ("train", "valid", "test")
 _CELLS = {"traindata": "train", "validdata": "valid", "testdata": "test"}
 _KEYS = ("rolls", "length")
+
+
+@dataclass(frozen=True)
+class RollSchema:
+    """Notes of a moment, and moments of a new piece: the median of the training pieces."""
+
+    notes: int
+    steps: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {"kind": KIND, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RollSchema:
+        """The schema again; a RunError, a sentence, for what :meth:`to_json` does not write."""
+        try:
+            return cls(int(data["notes"]), int(data["steps"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"the schema of the piano rolls is damaged: {error!r}") from None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fluvial.core import Flow
 from fluvial.core.errors import DataError, UsageError
-from fluvial.data.rolls import Rolls, read_rolls
+from fluvial.data.rolls import Rolls, RollSchema, read_rolls
 from fluvial.models import DEFAULT_MUSIC, resolve
 from fluvial.tasks.job import Job, line
 from fluvial.tasks.music import RollModel, restore
@@ -77,7 +77,8 @@ def fit_rolls(
     density = job.build(config)
     if not isinstance(density, Flow):
         raise UsageError(f"{name} is no flow")
-    fitted = RollModel(density, rolls.notes, int(np.median(learnt.lengths)), {}, rows=_kept(held_out))
+    schema = RollSchema(rolls.notes, int(np.median(learnt.lengths)))
+    fitted = RollModel(density, schema, {}, rows=_kept(held_out))
     judge = None if held_out is None else fitted.windows(held_out)
 
     def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> RollModel:

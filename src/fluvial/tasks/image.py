@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,9 +20,10 @@ from fluvial.data.image_schema import ImageSchema
 from fluvial.data.images import Images, read_images
 from fluvial.models import bits_per_dimension, continuous, sample_at_temperature
 from fluvial.tasks.batches import decode, draw, encode
+from fluvial.tasks.fitted import Fitted, record_of
 from fluvial.tasks.latent import Attribute, Way, arc, attribute, edit, interpolate
 from fluvial.training.objectives import by_chunk, chunk_rows, part, score
-from fluvial.training.run import RunFolder, Saved, open_run
+from fluvial.training.run import Saved
 
 _REDRAWS = 10  # attempts to replace draws that are not finite
 
@@ -38,7 +39,7 @@ class ImageScores:
 
 
 @dataclass(frozen=True)
-class ImageModel:
+class ImageModel(Fitted):
     """What ``fit`` and ``load`` return for images: a density over images like those it was fitted to.
 
     log p is that of the integer pixels 0, ..., 2^bits - 1, given the labels; a lower bound unless ``exact``.
@@ -46,8 +47,7 @@ class ImageModel:
     Args:
         density: over pixels (C, H, W).
         schema: shape, bits, labels, and what was done to the training images.
-        record: plain JSON: how it was fitted and how well.
-        metrics: one dict for each epoch.
+        record, metrics: see :class:`~fluvial.tasks.fitted.Fitted`.
         rows: "train.pixels", "train.context", "held_out.pixels", "held_out.context" of some images, as integers
             (N, C, H, W) uint8; "held_out.log_prob" of all held-out images, those first; and "contexts", which
             :meth:`sample` draws from if no context is given.
@@ -55,14 +55,6 @@ class ImageModel:
 
     density: Flow
     schema: ImageSchema
-    record: dict[str, Any]
-    metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    rows: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
-
-    @property
-    def exact(self) -> bool:
-        """False if :meth:`log_prob` is a lower bound, as it is where noise makes pixels continuous."""
-        return self.density.exact
 
     def log_prob(self, data: object, labels: object = None) -> np.ndarray:
         """log p of each image's integer pixels, (N,) float64, nats: see :meth:`score`."""
@@ -210,15 +202,6 @@ class ImageModel:
         encoded = self.schema.encode_labels(images, named)
         return None if encoded is None else torch.from_numpy(encoded)
 
-    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write a run folder."""
-        with open_run(path, force=force) as run:
-            self.write(run)
-
-    def write(self, run: RunFolder) -> None:
-        """Write the files of a run folder that is open."""
-        run.finish(self.density, {**self.record, "schema": self.schema.to_json()}, self.metrics, self.rows)
-
     def _entries(self, data: object, labels: object) -> tuple[Tensor, Tensor | None]:
         """Images as the model reads them, and their labels."""
         images = self.read(data, labels)
@@ -288,11 +271,10 @@ def write_samples(out: Path, images: np.ndarray) -> list[Path]:
 
 def restore(saved: Saved, path: str | os.PathLike[str]) -> ImageModel:
     """The model in a run folder that has been read."""
-    record = {k: v for k, v in saved.config.items() if k not in ("schema", "format", "weights_sha256")}
     schema = ImageSchema.from_json(saved.config["schema"])
     if not isinstance(saved.density, Flow):
         raise RunError(f"{path} is damaged: its model is no flow")
     given = saved.density.context_shape
     if saved.density.event_shape != schema.shape or given != ((len(schema.context),) if schema.context else None):
         raise RunError(f"{path} is damaged: its model is not one of the images in its schema")
-    return ImageModel(saved.density, schema, record, saved.metrics, saved.rows)
+    return ImageModel(saved.density, schema, record_of(saved), saved.metrics, saved.rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from fluvial.core.errors import RunError, UsageError
 from fluvial.data.schema import Schema
 from fluvial.data.tables import as_kind, read
 from fluvial.tasks.events import Probability, probability
+from fluvial.tasks.fitted import Fitted, record_of
 from fluvial.training.objectives import chunk_rows, score, score_parts
-from fluvial.training.run import RunFolder, Saved, load_run, open_run
+from fluvial.training.run import Saved, load_run
 from fluvial.transforms import Columns
 
 _FILLS = 8  # ways to fill the cells of rounded columns that a score averages over
@@ -40,28 +41,19 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Fitted):
     """What :func:`fit` and :func:`load` return: a density over the rows of a table like the one it was fitted to.
 
     Args:
         density: over raw rows (N, D), in the units of the table.
         schema: the table's columns.
-        record: plain JSON: how it was fitted and how well; ``record["model"]`` is what ``models.build`` takes.
-        metrics: one dict for each epoch, a :class:`fluvial.training.Record`.
+        record, metrics: see :class:`~fluvial.tasks.fitted.Fitted`.
         rows: samples of the encoded rows, float64: "train.x", "train.context", "held_out.x",
             "held_out.context", and "contexts", which :meth:`sample` draws from if no context is given.
     """
 
     density: Density
     schema: Schema
-    record: dict[str, Any]
-    metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    rows: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
-
-    @property
-    def exact(self) -> bool:
-        """False if :meth:`log_prob` is a lower bound, as it is for rounded and integer columns."""
-        return self.density.exact
 
     def log_prob(self, data: object, *, drop_missing: bool = False) -> np.ndarray:
         """Log-density of each row (N,), float64, nats, in the units of the data; the same on every call.
@@ -201,20 +193,6 @@ class Model:
                 return x
         raise RunError(f"{len(missing)} of {n} draws were not finite, {_REDRAWS} times over: fit the model again")
 
-    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write a run folder.
-
-        Raises:
-            RunError: it cannot be written, or holds a run already and ``force`` is not given.
-        """
-        with open_run(path, force=force) as run:
-            self.write(run)
-
-    def write(self, run: RunFolder) -> None:
-        """Write the files of a run folder that is open."""
-        config = {**self.record, "schema": self.schema.to_json()}
-        run.finish(self.density, config, self.metrics, self.rows)
-
 
 def load(path: str | os.PathLike[str]) -> Model:
     """The model in a run folder. Its files are data; no code in them is run.
@@ -227,11 +205,10 @@ def load(path: str | os.PathLike[str]) -> Model:
 
 def restore(saved: Saved, path: str | os.PathLike[str]) -> Model:
     """The model in a run folder that has been read."""
-    record = {k: v for k, v in saved.config.items() if k not in ("schema", "format", "weights_sha256")}
     schema = Schema.from_json(saved.config["schema"])
     if (len(schema.columns),) != tuple(saved.density.event_shape):
         raise RunError(f"{path} is damaged: its schema has {len(schema.columns)} columns, its model does not")
-    return Model(saved.density, schema, record, saved.metrics, saved.rows)
+    return Model(saved.density, schema, record_of(saved), saved.metrics, saved.rows)
 
 
 @contextmanager

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +16,10 @@ from torch import Tensor
 from fluvial.conditioners import Frames
 from fluvial.core import Flow
 from fluvial.core.errors import DataError, RunError, UsageError
-from fluvial.data.rolls import KIND, Rolls, read_rolls
+from fluvial.data.rolls import Rolls, RollSchema, read_rolls
+from fluvial.tasks.fitted import Fitted, record_of
 from fluvial.training import Continuation, Windows
-from fluvial.training.run import RunFolder, Saved, open_run
+from fluvial.training.run import Saved
 from fluvial.transforms import Autoregressive, spine
 
 _WINDOW = 128  # moments scored at once, or as many as the model reads back if that is more
@@ -40,29 +40,23 @@ class RollScores:
 
 
 @dataclass(frozen=True)
-class RollModel:
+class RollModel(Fitted):
     """What ``fit`` and ``load`` return for piano rolls: log p of a piece's notes, exactly, given its length.
 
     Args:
         density: over bits (None,), moment after moment.
-        notes: of a moment.
-        steps: median length of the training pieces, which new ones have.
-        record: plain JSON: how it was fitted and how well.
-        metrics: one dict for each epoch.
+        schema: the notes of a moment, and how long new pieces are.
+        record, metrics: see :class:`~fluvial.tasks.fitted.Fitted`.
         rows: "held_out.values" (steps, notes) and "held_out.lengths" of some held-out pieces.
     """
 
     density: Flow
-    notes: int
-    steps: int
-    record: dict[str, Any]
-    metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    rows: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
+    schema: RollSchema
 
     @property
-    def exact(self) -> bool:
-        """True: log p is no bound."""
-        return self.density.exact
+    def notes(self) -> int:
+        """Of a moment."""
+        return self.schema.notes
 
     @property
     def transform(self) -> Autoregressive:
@@ -107,7 +101,7 @@ class RollModel:
             temperature: other than 1 it draws from another density, sharper below 1: see ``Autoregressive.tempered``.
             seed: for the same pieces again.
         """
-        steps = self.steps if steps is None else steps
+        steps = self.schema.steps if steps is None else steps
         if n < 1 or steps < 1:
             raise UsageError(f"expected at least one piece of at least one step, got {n} of {steps}")
         try:
@@ -118,28 +112,14 @@ class RollModel:
         bits = torch.stack([x for x, _ in islice(walk, steps * self.notes)], 1)
         return bits.view(n, steps, self.notes).cpu().numpy().astype(np.uint8)
 
-    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write a run folder."""
-        with open_run(path, force=force) as run:
-            self.write(run)
-
-    def write(self, run: RunFolder) -> None:
-        """Write the files of a run folder that is open."""
-        schema = {"kind": KIND, "notes": self.notes, "steps": self.steps}
-        run.finish(self.density, {**self.record, "schema": schema}, self.metrics, self.rows)
-
 
 def restore(saved: Saved, path: str | os.PathLike[str]) -> RollModel:
     """The model in a run folder that has been read."""
-    record = {k: v for k, v in saved.config.items() if k not in ("schema", "format", "weights_sha256")}
-    schema = saved.config["schema"]
+    schema = RollSchema.from_json(saved.config["schema"])
     damaged = RunError(f"{Path(path)} is damaged: its model is not one of the piano rolls that it names")
     if not isinstance(saved.density, Flow):
         raise damaged
-    try:
-        model = RollModel(saved.density, int(schema["notes"]), int(schema["steps"]), record, saved.metrics, saved.rows)
-    except (KeyError, TypeError, ValueError):
-        raise damaged from None
+    model = RollModel(saved.density, schema, record_of(saved), saved.metrics, saved.rows)
     if saved.density.event_shape != (None,) or model.transform.conditioner.values != model.notes:  # pyright: ignore
         raise damaged
     return model

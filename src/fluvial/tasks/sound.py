@@ -6,7 +6,7 @@ import math
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from fluvial.core import Flow
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.data.audio import Sound, read_sound, write_sound
 from fluvial.data.recordings import SoundSchema
+from fluvial.tasks.fitted import Fitted, record_of
 from fluvial.training import Continuation, Windows
-from fluvial.training.run import RunFolder, Saved, open_run
+from fluvial.training.run import Saved
 from fluvial.transforms import Autoregressive, spine
 
 _WINDOW = 2048  # samples scored at once, or as many as the model reads back if that is more
@@ -43,7 +44,7 @@ class SoundScores:
 
 
 @dataclass(frozen=True)
-class SoundModel:
+class SoundModel(Fitted):
     """What ``fit`` and ``load`` return for sound: a density over recordings like those it was fitted to.
 
     log p is that of the integer codes of a recording's samples, exactly, given its length and its labels.
@@ -51,22 +52,13 @@ class SoundModel:
     Args:
         density: over codes (None,).
         schema: rate, coding and labels.
-        record: plain JSON: how it was fitted and how well.
-        metrics: one dict for each epoch.
+        record, metrics: see :class:`~fluvial.tasks.fitted.Fitted`.
         rows: "held_out.values", "held_out.lengths", "held_out.context" of some held-out recordings, and "contexts",
             which :meth:`sample` draws from if no context is given.
     """
 
     density: Flow
     schema: SoundSchema
-    record: dict[str, Any]
-    metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    rows: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
-
-    @property
-    def exact(self) -> bool:
-        """True: log p is no bound."""
-        return self.density.exact
 
     @property
     def rate(self) -> int:
@@ -193,15 +185,6 @@ class SoundModel:
             raise DataError(f"prompt: expected one recording, got {len(sound)}")
         return sound.samples
 
-    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write a run folder."""
-        with open_run(path, force=force) as run:
-            self.write(run)
-
-    def write(self, run: RunFolder) -> None:
-        """Write the files of a run folder that is open."""
-        run.finish(self.density, {**self.record, "schema": self.schema.to_json()}, self.metrics, self.rows)
-
     def write_samples(self, folder: Path, samples: np.ndarray, context: Tensor | None = None) -> list[Path]:
         """Each recording as a WAV file, named by its number and labels; returns the paths."""
         try:
@@ -218,11 +201,10 @@ class SoundModel:
 
 def restore(saved: Saved, path: str | os.PathLike[str]) -> SoundModel:
     """The model in a run folder that has been read."""
-    record = {k: v for k, v in saved.config.items() if k not in ("schema", "format", "weights_sha256")}
     schema = SoundSchema.from_json(saved.config["schema"])
     if not isinstance(saved.density, Flow):
         raise RunError(f"{path} is damaged: its model is no flow")
-    model = SoundModel(saved.density, schema, record, saved.metrics, saved.rows)
+    model = SoundModel(saved.density, schema, record_of(saved), saved.metrics, saved.rows)
     given = saved.density.context_shape
     if saved.density.event_shape != (None,) or given != ((len(schema.context),) if schema.context else None):
         raise RunError(f"{path} is damaged: its model is not one of the recordings in its schema")
