@@ -76,7 +76,7 @@ def test_a_fit_learns_what_follows_and_keeps_what_it_found(fitted):
     assert pieces.shape == (20, 30, 3)
     assert np.array_equal(pieces, model.sample(20, 30, seed=1))
     assert (pieces[:, 1:] != pieces[:, :-1]).mean() > 0.7  # they alternate
-    assert again.sample(2, seed=0).shape == (2, again.steps, 3)
+    assert again.sample(2, seed=0).shape == (2, again.schema.steps, 3)
     sharper = again.sample(20, 30, temperature=0.5, seed=1)
     assert (sharper[:, 1:] != sharper[:, :-1]).mean() > (pieces[:, 1:] != pieces[:, :-1]).mean()
 
