@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,8 @@ class Reversible(Chain):
         if not torch.is_grad_enabled() or len(self) == 0:
             return super().forward(x, context)
         # compiled models leave this to eager mode: the random states that it looks at break their graph
-        return _Rebuild.apply(self, x, context, *self.parameters())  # pyright: ignore
+        owned = [list(transform.parameters()) for transform in self]
+        return _Rebuild.apply(self, x, context, owned, *_each_once(owned))  # pyright: ignore
 
 
 class _Rebuild(torch.autograd.Function):
@@ -65,9 +66,10 @@ class _Rebuild(torch.autograd.Function):
         chain: Reversible,
         x: Tensor,
         context: Tensor | None,
+        owned: list[list[nn.Parameter]],
         *parameters: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        ctx.chain, ctx.conditions, z = chain, [], x
+        ctx.chain, ctx.owned, ctx.conditions, z = chain, owned, [], x
         total = x.new_zeros(())
         for transform in chain:
             ctx.conditions.append(_Conditions.of(transform, x))
@@ -85,8 +87,8 @@ class _Rebuild(torch.autograd.Function):
         output, (towards_z, towards_log_det) = z, gradients
         towards_context = None if context is None else torch.zeros_like(context)
         sums: dict[Tensor, Tensor] = {}
-        for transform, conditions in zip(reversed(list(ctx.chain)), reversed(ctx.conditions)):
-            parameters = [p for p in transform.parameters() if p.requires_grad]
+        for transform, owned, conditions in reversed(list(zip(ctx.chain, ctx.owned, ctx.conditions))):
+            parameters = [p for p in owned if p.requires_grad]
             given = None if context is None else context.detach().requires_grad_()
             leaves, merge, outputs = _retrace(transform, z, given, conditions)
             inputs = [*leaves, *([] if given is None else [given]), *parameters]
@@ -98,7 +100,12 @@ class _Rebuild(torch.autograd.Function):
             for p, g in zip(parameters, found[len(inputs) - len(parameters) :]):
                 sums[p] = sums[p] + g if p in sums else g
         _check(ctx.chain, ctx.conditions[0], z, probe, output)
-        return None, towards_z, towards_context, *(sums.get(p) for p in ctx.chain.parameters())
+        return None, towards_z, towards_context, None, *(sums.get(p) for p in _each_once(ctx.owned))
+
+
+def _each_once(owned: list[list[nn.Parameter]]) -> list[nn.Parameter]:
+    """Transforms may share parameters."""
+    return list(dict.fromkeys(p for parameters in owned for p in parameters))
 
 
 def _retrace(
@@ -171,8 +178,13 @@ class _Conditions:
             states = [torch.get_rng_state(), *([torch.cuda.get_rng_state(x.device)] if kind == "cuda" else [])]
         return cls(x.device, torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind), tuple(states))
 
+    def restored(self) -> AbstractContextManager[None]:
+        if not self.states and not self.autocast and not torch.is_autocast_enabled(self.device.type):
+            return nullcontext()  # which costs nothing; there are dozens of transforms
+        return self._restored()
+
     @contextmanager
-    def restored(self) -> Generator[None]:
+    def _restored(self) -> Generator[None]:
         kind = self.device.type
         with (
             torch.random.fork_rng([self.device] if kind == "cuda" else [], enabled=bool(self.states)),
@@ -185,9 +197,9 @@ class _Conditions:
             yield
 
 
-@contextmanager
-def _without_cache(x: Tensor) -> Generator[None]:
+def _without_cache(x: Tensor) -> AbstractContextManager[object]:
     """Half-precision copies of weights made here know nothing of gradients, so nobody else may find them."""
     kind = x.device.type
-    with torch.autocast(kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind), cache_enabled=False):
-        yield
+    if not torch.is_autocast_enabled(kind):
+        return nullcontext()
+    return torch.autocast(kind, torch.get_autocast_dtype(kind), cache_enabled=False)
