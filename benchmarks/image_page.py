@@ -149,8 +149,12 @@ def _peers(record: dict[str, Any]) -> str:
             plain, rebuilt = r["ratios"]["fluvial"], r["ratios"]["fluvial-reversible"]
             lines.append(f"| {data} | {plain:.2f} | {rebuilt:.2f} | {rebuilt / plain:.2f} |")
     for data, r in record.get("memory", {}).items():
-        depths = list(r["mib"]["normflows"])
-        lines += ["", f"Peak memory of a step beyond weights and optimiser, MiB, {data}:", ""]
-        lines += ["| steps a level | " + " | ".join(depths) + " |", "|---" * (1 + len(depths)) + "|"]
-        lines += [f"| {name} | " + " | ".join(str(r["mib"][name][d]) for d in depths) + " |" for name in r["mib"]]
+        lines += ["", f"Activations held for the backward pass, MiB, {data}:", "", *_by_depth(r["held_mib"])]
+        lines += ["", f"Peak memory of a step beyond weights and optimiser, MiB, {data}:", "", *_by_depth(r["mib"])]
     return "\n".join(lines)
+
+
+def _by_depth(mib: dict[str, dict[str, int]]) -> list[str]:
+    depths = list(mib["normflows"])
+    lines = ["| steps a level | " + " | ".join(depths) + " |", "|---" * (1 + len(depths)) + "|"]
+    return lines + [f"| {name} | " + " | ".join(str(found[d]) for d in depths) + " |" for name, found in mib.items()]

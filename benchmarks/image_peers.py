@@ -138,24 +138,28 @@ def step(data: str, *, levels: int = 2, steps: int = 8, width: int = 128, rounds
 
 @app.command
 def memory(data: str, *, depths: tuple[int, ...] = (4, 8, 16, 32), levels: int = 2, width: int = 128) -> None:
-    """Peak MiB of a training step over that of one of a single image, whose weights and optimiser are the same."""
+    """Peak MiB of a training step over that of one of a single image, and MiB held for the backward pass.
+
+    The peak counts what a convolution needs while it runs, too; weights and optimiser are the same in both steps.
+    """
     found: dict[str, dict[str, int]] = {}
+    held: dict[str, dict[str, int]] = {}
     for library in ("normflows", "fluvial", "fluvial-reversible"):
-        found[library] = {}
+        found[library], held[library] = {}, {}
         for steps in depths:
+            held[library][str(steps)] = _held(library, _shape(data), levels, steps, width)
             cell = ["cell", data, library, "--levels", str(levels), "--steps", str(steps), "--width", str(width)]
             call = [sys.executable, "-m", "benchmarks.image_peers", *cell]
             result = subprocess.run(call, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
             found[library][str(steps)] = int(result.stdout.split()[-1])
-            print(data, library, steps, found[library][str(steps)], flush=True)
-    _note("memory", data, {"levels": levels, "width": width, "batch": BATCH, "mib": found})
+            print(data, library, steps, found[library][str(steps)], held[library][str(steps)], flush=True)
+    _note("memory", data, {"levels": levels, "width": width, "batch": BATCH, "mib": found, "held_mib": held})
 
 
 @app.command
 def cell(data: str, library: str, *, levels: int, steps: int, width: int) -> None:
     """One number of ``memory``."""
-    channels, size = (1, 28) if data == "mnist" else (3, int(data.partition("-")[2] or 32))
-    shape = (channels, size, size)
+    shape = _shape(data)
     module, log_prob = build(library, shape, levels, steps, width)
     x = torch.randint(0, 256, (BATCH, *shape)).float()
     if library != "normflows":
@@ -166,6 +170,31 @@ def cell(data: str, library: str, *, levels: int, steps: int, width: int) -> Non
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     trained(x)
     print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+
+
+def _shape(data: str) -> tuple[int, int, int]:
+    channels, size = (1, 28) if data == "mnist" else (3, int(data.partition("-")[2] or 32))
+    return channels, size, size
+
+
+def _held(library: str, shape: tuple[int, int, int], levels: int, steps: int, width: int) -> int:
+    """MiB of tensors other than weights that autograd keeps of a forward pass."""
+    module, log_prob = build(library, shape, levels, steps, width)
+    x = torch.randint(0, 256, (BATCH, *shape)).float()
+    if library != "normflows":
+        module.initialize(x[:2])  # pyright: ignore
+    weights = {t.untyped_storage().data_ptr() for t in (*module.parameters(), *module.buffers())}
+    sizes: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        loss = log_prob(x).mean()
+    del loss  # until here nothing that was noted is freed, and its place in memory is its own
+    return sum(size for place, size in sizes.items() if place not in weights) >> 20
 
 
 def _note(part: str, data: str, values: dict[str, Any]) -> None:
