@@ -1,8 +1,10 @@
-"""The pictures of docs/images.md: ``python -m benchmarks.image_pictures --mnist RUN --frey RUN``, either or both.
+"""The pictures of docs/images.md: ``python -m benchmarks.image_pictures --default RUN --mnist RUN --frey RUN``.
 
-RUN is a run folder of ``fluvial fit``, of MNIST's training images given their labels (named by ``--labels labels``)
-and of Frey faces (``images`` of freyfaces.npz), such as
+Any of these. RUN is a run folder of ``fluvial fit``: of MNIST's training images given their labels (named by
+``--labels labels``), by the default model and by one whose noise can be interpolated and edited; and of Frey faces
+(``images`` of freyfaces.npz). Such as
 
+    fluvial fit mnist/train-images-idx3-ubyte.gz --labels labels --budget 12m --out RUN
     fluvial fit mnist/train-images-idx3-ubyte.gz --labels labels --model glow --set bits=3 --set steps=16 \\
         --set width=128 --set batch_size=256 --budget 150s --device cuda --out RUN
     fluvial fit freyfaces/freyfaces.npz --model glow --set bits=5 --set steps=16 --set width=64 --budget 90s --out RUN
@@ -62,13 +64,31 @@ def omniglot() -> np.ndarray:
     return np.stack([255 - np.asarray(im.resize((28, 28), Image.Resampling.BOX)) for im in drawn])
 
 
-def digits(model: ImageModel, out: Path) -> dict[str, Any]:
-    """Samples, interpolations and edits of digits, and what was measured."""
+def drawn(model: ImageModel, path: Path) -> dict[str, Any]:
+    """Samples of digits beside real ones, how good they are, and the bits of test digits."""
     name = next(iter(model.schema.context))
     asked = [str(d) for d in range(10)]
     test, labels = idx("t10k-images-idx3"), idx("t10k-labels-idx1")
     sheets = [model.sample(70, {name: asked * 7}, t, SEED) for t in SHOWN]
-    beside(out / "mnist-samples.png", [_by_digit(test, labels), *sheets])
+    beside(path, [_by_digit(test, labels), *sheets])
+    scores = model.score(test, {name: labels.astype(str)})
+    return {
+        **how(model),
+        "exact": model.exact,
+        "test_bits_per_dimension": _mean(scores.bits_per_dim),
+        "digit_asked_for": read_back(model, name),
+    }
+
+
+def by_default(model: ImageModel, out: Path) -> dict[str, Any]:
+    """Samples of digits by the default model of images."""
+    return drawn(model, out / "mnist-default.png")
+
+
+def digits(model: ImageModel, out: Path) -> dict[str, Any]:
+    """Samples, interpolations and edits of digits, and what was measured."""
+    name = next(iter(model.schema.context))
+    test, labels = idx("t10k-images-idx3"), idx("t10k-labels-idx1")
     pairs = [[test[labels == d][k] for k in (0, 1)] for d in (2, 3, 5, 8)]
     ways = [model.interpolate(a, b, 10, {name: str(d)}) for d, (a, b) in zip((2, 3, 5, 8), pairs)]
     strips(out / "mnist-interpolation.png", ways)
@@ -80,7 +100,6 @@ def digits(model: ImageModel, out: Path) -> dict[str, Any]:
         plain = test[labels == d][1]
         edits.append(model.edit(plain, found, np.linspace(-STRENGTH, STRENGTH, 9).tolist(), {name: str(d)}))
     strips(out / "mnist-edit.png", edits)
-    scores = model.score(test, {name: labels.astype(str)})
     kinds = {
         "MNIST test digits": test[:FOREIGN],
         "Omniglot characters": omniglot(),
@@ -90,9 +109,7 @@ def digits(model: ImageModel, out: Path) -> dict[str, Any]:
     }
     given = {k: labels[:FOREIGN] if k == "MNIST test digits" else np.arange(len(v)) % 10 for k, v in kinds.items()}
     return {
-        **how(model),
-        "test_bits_per_dimension": _mean(scores.bits_per_dim),
-        "digit_asked_for": read_back(model, name),
+        **drawn(model, out / "mnist-samples.png"),
         "foreign": {k: told(model, v, {name: given[k].astype(str)}) for k, v in kinds.items()},
     }
 
@@ -175,11 +192,11 @@ def read_back(model: ImageModel, name: str) -> dict[str, Any]:
     coarse = [(v >> (8 - model.schema.bits)).reshape(len(v), -1) / top for v in (seen, test)]
     classifier = SVC(C=10.0).fit(coarse[0], labels)
     asked = np.arange(10).repeat(JUDGED)
-    drawn = {str(t): model.sample(len(asked), {name: asked.astype(str).tolist()}, t, SEED) for t in TEMPERATURES}
+    samples = {str(t): model.sample(len(asked), {name: asked.astype(str).tolist()}, t, SEED) for t in TEMPERATURES}
     return {
         "classifier": "RBF support vector machine on 10,000 training digits",
         "real test digits": float((classifier.predict(coarse[1][:2000]) == true[:2000]).mean()),
-        **{t: float((classifier.predict(x.reshape(len(x), -1) / 255) == asked).mean()) for t, x in drawn.items()},
+        **{t: float((classifier.predict(x.reshape(len(x), -1) / 255) == asked).mean()) for t, x in samples.items()},
     }
 
 
@@ -216,7 +233,8 @@ def _mean(values: np.ndarray) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("mnist", "frey"):
+    drawers = {"default": by_default, "mnist": digits, "frey": of_faces}
+    for name in drawers:
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     parser.add_argument("--records", type=Path, default=ROOT / "benchmarks" / "records")
@@ -225,7 +243,7 @@ def main() -> None:
     record = json.loads(path.read_text()) if path.exists() else {}
     for folder in (arguments.out, arguments.records):
         folder.mkdir(parents=True, exist_ok=True)
-    for name, draw in (("mnist", digits), ("frey", of_faces)):
+    for name, draw in drawers.items():
         run = getattr(arguments, name)
         if run is not None:
             record[name] = draw(fluvial.load(run), arguments.out)

@@ -8,24 +8,39 @@ from typing import Any
 
 def page(record: dict[str, Any]) -> str:
     """Markdown, its pictures named as docs/images.md sees them."""
-    parts = [_digits(record["mnist"])] if "mnist" in record else []
+    parts = [_by_default(record["default"])] if "default" in record else []
+    parts += [_digits(record["mnist"])] if "mnist" in record else []
     parts += [_faces(record["frey"])] if "frey" in record else []
     return "\n".join(["% Written by python -m benchmarks.image_pictures.", "", *parts])
 
 
-def _digits(r: dict[str, Any]) -> str:
+def _by_default(r: dict[str, Any]) -> str:
+    return f"""## Digits by the default model
+
+{_drawn(r, "images/mnist-default.png")}
+
+Its noise stands for steps from coarse to fine and not for the look of a digit, so interpolations and edits are shown with `glow`.
+"""
+
+
+def _drawn(r: dict[str, Any], picture: str) -> str:
     asked = r["digit_asked_for"]
     mean, error = r["test_bits_per_dimension"]
     shares = ", ".join(f"{100 * asked[t]:.0f} % at T = {t}" for t in ("1.0", "0.85", "0.7"))
-    return f"""## Digits
+    exactly = ", exactly" if r.get("exact") else ", an upper bound"
+    return f"""{_how(r)} Test images: **{mean:.3f} ± {error:.3f}** bits per dimension{_depth(r)}{exactly}.
 
-{_how(r)} Test images: **{mean:.3f} ± {error:.3f}** bits per dimension{_depth(r)}, an upper bound.
-
-![test digits and samples](images/mnist-samples.png)
+![test digits and samples]({picture})
 
 From the left: test digits; samples given the digit of their column at T = 1 and, from the same noise, at T = 0.7, none of them chosen. A classifier
 ({asked["classifier"]}) reads {100 * asked["real test digits"]:.0f} % of real test digits rightly, and the digit asked for in
-{shares}; chance is 10 %.
+{shares}; chance is 10 %."""
+
+
+def _digits(r: dict[str, Any]) -> str:
+    return f"""## Digits by Glow
+
+{_drawn(r, "images/mnist-samples.png")}
 
 ![interpolations between digits](images/mnist-interpolation.png)
 
