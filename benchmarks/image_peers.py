@@ -147,19 +147,19 @@ def memory(data: str, *, depths: tuple[int, ...] = (4, 8, 16, 32), levels: int =
     for library in ("normflows", "fluvial", "fluvial-reversible"):
         found[library], held[library] = {}, {}
         for steps in depths:
-            held[library][str(steps)] = _held(library, _shape(data), levels, steps, width)
             cell = ["cell", data, library, "--levels", str(levels), "--steps", str(steps), "--width", str(width)]
             call = [sys.executable, "-m", "benchmarks.image_peers", *cell]
             result = subprocess.run(call, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
-            found[library][str(steps)] = int(result.stdout.split()[-1])
+            found[library][str(steps)], held[library][str(steps)] = map(int, result.stdout.split()[-2:])
             print(data, library, steps, found[library][str(steps)], held[library][str(steps)], flush=True)
     _note("memory", data, {"levels": levels, "width": width, "batch": BATCH, "mib": found, "held_mib": held})
 
 
 @app.command
 def cell(data: str, library: str, *, levels: int, steps: int, width: int) -> None:
-    """One number of ``memory``."""
-    shape = _shape(data)
+    """Two numbers of ``memory``."""
+    channels, size = (1, 28) if data == "mnist" else (3, int(data.partition("-")[2] or 32))
+    shape = (channels, size, size)
     module, log_prob = build(library, shape, levels, steps, width)
     x = torch.randint(0, 256, (BATCH, *shape)).float()
     if library != "normflows":
@@ -169,20 +169,12 @@ def cell(data: str, library: str, *, levels: int, steps: int, width: int) -> Non
         trained(x[:1])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     trained(x)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+    print(peak, _held(module, lambda: log_prob(x).mean()))
 
 
-def _shape(data: str) -> tuple[int, int, int]:
-    channels, size = (1, 28) if data == "mnist" else (3, int(data.partition("-")[2] or 32))
-    return channels, size, size
-
-
-def _held(library: str, shape: tuple[int, int, int], levels: int, steps: int, width: int) -> int:
+def _held(module: nn.Module, loss: Callable[[], Tensor]) -> int:
     """MiB of tensors other than weights that autograd keeps of a forward pass."""
-    module, log_prob = build(library, shape, levels, steps, width)
-    x = torch.randint(0, 256, (BATCH, *shape)).float()
-    if library != "normflows":
-        module.initialize(x[:2])  # pyright: ignore
     weights = {t.untyped_storage().data_ptr() for t in (*module.parameters(), *module.buffers())}
     sizes: dict[int, int] = {}
 
@@ -192,8 +184,8 @@ def _held(library: str, shape: tuple[int, int, int], levels: int, steps: int, wi
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        loss = log_prob(x).mean()
-    del loss  # until here nothing that was noted is freed, and its place in memory is its own
+        graph = loss()
+    del graph  # until here nothing that was noted is freed, and its place in memory is its own
     return sum(size for place, size in sizes.items() if place not in weights) >> 20
 
 
