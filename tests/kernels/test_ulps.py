@@ -24,7 +24,7 @@ from fluvial.univariate.affine import Scale
 pytestmark = pytest.mark.skipif(not native.active(), reason=native.status())
 
 EPS = 2.0**-23
-SPLINE, ELEMENTARY, GATE = 8, 3, 2  # ulps
+SPLINE, ELEMENTARY, GATE = 8, 4, 2  # ulps
 
 
 @pytest.fixture(params=native.instruction_sets(), autouse=True)
@@ -108,7 +108,7 @@ def ulps(got: Tensor, want: Tensor) -> float:
 @example([0.0, -0.0, 1e-42, -1e-30, 84.0, -86.0])
 @settings(max_examples=40, deadline=None)
 def test_elementary_functions(values: list[float]):
-    """exp, softplus and tanh, by the scale rules of affine maps: within 3 ulps."""
+    """exp, softplus and tanh, by the scale rules of affine maps: within 4 ulps."""
     raw = torch.tensor(values)
     exact = raw.double()
     assert ulps(slopes_of(Map("exp"), raw)[0], exact.exp()) <= ELEMENTARY
@@ -187,7 +187,7 @@ def test_no_rows_no_columns_and_one_of_each(shape: tuple[int, int]):
 )
 @settings(max_examples=40, deadline=None)
 def test_the_affine_map(rule: Scale, rows: int, events: int, inverse: bool, seed: int):
-    """z within 6 + 3 |s| ulps of its terms, s within 3 ulps (of raw + 2 as float32 has it, for the sigmoid)."""
+    """z within 6 + 3 |s| ulps of its terms, s within 4 ulps (of raw + 2 as float32 has it, for the sigmoid)."""
     x, theta = drawn((rows, events), 9.0, seed), drawn((rows, 2, events), 6.0, seed + 1)
     univariate = Affine(rule)
     move = univariate.inverse if inverse else univariate.forward
@@ -205,6 +205,14 @@ def test_the_affine_map(rule: Scale, rows: int, events: int, inverse: bool, seed
     with native.torch_only():
         for got, right in zip(exact, move(x, theta.double())):
             assert ((got - right).abs() <= 1e-12 * (1 + right.abs())).all()
+
+
+@pytest.mark.parametrize("rule", [ExpScale(), TanhScale(3.0), TanhScale(0.7), SigmoidScale()], ids=str)
+def test_the_scales_on_a_fine_grid(rule: Scale):
+    raw = torch.linspace(-30, 30, 600_001)
+    log_det = Affine(rule).forward(torch.zeros(1, len(raw)), torch.stack((torch.zeros_like(raw), raw))[None])[1]
+    exactly = (raw + 2.0).double() - 2.0 if isinstance(rule, SigmoidScale) else raw.double()
+    assert ulps(log_det[0].abs(), rule(exactly).abs()) <= ELEMENTARY
 
 
 def test_affine_maps_of_any_layout_and_with_gradients_are_the_same():
