@@ -102,7 +102,7 @@ class ConvNet(nn.Module):
         self._plain = not context and not border
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        x = laid_out(x)
+        x = channels_last(x)
         if self._plain and not self.first.listening:
             h = two_convolutions(x, self.first.folded(), self.middle.folded())
         else:
@@ -216,7 +216,7 @@ class ResidualConvNet(nn.Module):
         return nn.BatchNorm2d(width, self.eps)
 
 
-def laid_out(x: Tensor) -> Tensor:
+def channels_last(x: Tensor) -> Tensor:
     """x (B, C, H, W) with the channels of a pixel side by side on a CPU: convolutions then copy nothing.
 
     A network's first convolutions have few channels to rearrange; the layout stays until its end.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fluvial.conditioners.conv import ContextConv, laid_out
+from fluvial.conditioners.conv import ContextConv, channels_last
 
 
 class GatedConvNet(nn.Module):
@@ -53,7 +53,7 @@ class GatedConvNet(nn.Module):
         nn.init.zeros_(self.last.bias)  # pyright: ignore
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        h = self.first(laid_out(x))
+        h = self.first(channels_last(x))
         if self.context is not None and context is not None:
             h = h + self.context(context)
         norms = iter(self.norms)

@@ -105,7 +105,7 @@ class PixelPredictor(nn.Module):
         return self.weight + self.error.view(-1, 1, 1, 1) * self.linear * self.mask
 
     def _scaled(self, x: Tensor) -> Tensor:
-        return x.to(self.linear.dtype) * (2 / (self.levels - 1)) - 1
+        return _centred(x, self.levels, self.linear.dtype)
 
 
 class PixelMLP(MaskedMLP):
@@ -123,7 +123,7 @@ class PixelMLP(MaskedMLP):
             self.last.bias.copy_(_start(components, 0.5).repeat_interleave(features))
 
     def encode(self, x: Tensor) -> Tensor:
-        return x.to(self.last.weight.dtype) * (2 / (self.levels - 1)) - 1
+        return _centred(x, self.levels, self.last.weight.dtype)
 
 
 class _SideBySide(ScaledConv):
@@ -164,6 +164,11 @@ class _Residual(nn.Module):
 
     def forward(self, h: Tensor, only: int | None = None) -> Tensor:
         return h + self.second(F.relu(self.first(F.relu(h), only), inplace=True), only)
+
+
+def _centred(x: Tensor, levels: int, dtype: torch.dtype) -> Tensor:
+    """Pixels 0, ..., levels - 1 as numbers in [-1, 1]."""
+    return x.to(dtype) * (2 / (levels - 1)) - 1
 
 
 def _part(t: Tensor, dim: int, count: int, only: int | None) -> Tensor:
