@@ -20,22 +20,6 @@ def test_a_transform_that_does_not_fit_is_refused_at_construction():
         Chain(ActNorm((3,)), zoo.TRANSFORMS["permute"](4, 0)).output_shape((3,))
 
 
-@pytest.mark.parametrize("c", [0, 2])
-def test_given_is_a_torch_distribution(c: int):
-    density = zoo.recipe("nsf_coupling", 3, c).double()
-    context = torch.randn(4, c, dtype=torch.float64) if c else None
-    p = density.given(context)
-    batch = (4,) if c else ()
-    assert p.batch_shape == batch
-    assert p.event_shape == (3,)
-    x, log_p = p.rsample_and_log_prob((5,))  # pyright: ignore
-    assert x.shape == (5, *batch, 3)
-    torch.testing.assert_close(p.log_prob(x), log_p)
-    assert not p.sample((2,)).requires_grad
-    if c:
-        torch.testing.assert_close(p.log_prob(x)[:, 1], density.log_prob(x[:, 1], context[1:2].expand(5, -1)))
-
-
 def test_changing_the_base_changes_log_prob_by_the_base_alone():
     transform = zoo.randomized(LULinear(3)).double()
     x = torch.randn(6, 3, dtype=torch.float64)

@@ -1,7 +1,8 @@
 """The protocol: transforms, densities, bases and errors."""
 
 from fluvial.core.bases import Logistic, Mixture, Normal, StudentT, Uniform
-from fluvial.core.density import Density, Flow, Given
+from fluvial.core.density import Density, Flow
+from fluvial.core.distributions import Given, GivenTransform
 from fluvial.core.errors import DataError, FluvialError, RunError, UsageError
 from fluvial.core.initialization import DataDependent, initializing
 from fluvial.core.transform import Chain, Inverse, Transform, sum_event
@@ -14,6 +15,7 @@ __all__ = [
     "Flow",
     "FluvialError",
     "Given",
+    "GivenTransform",
     "Inverse",
     "Logistic",
     "Mixture",

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fluvial.core.density import Density, sized
+from fluvial.core.supports import Constraint, constraints
 from fluvial.core.transform import EventShape, sum_event
 
 
@@ -22,6 +23,10 @@ class _Factorised(Density):
         # says on which device and in which dtype to draw; not a parameter, not saved
         self.register_buffer("like", torch.zeros(()), persistent=False)
         self.like: Tensor
+
+    @property
+    def reparameterized(self) -> bool:
+        return True  # there are no parameters
 
     def of_length(self, length: int) -> Density:
         if not self.event_shape or self.event_shape[0] is not None:
@@ -90,6 +95,10 @@ class Uniform(_Factorised):
 
     flat = True
 
+    @property
+    def elements(self) -> Constraint | None:
+        return constraints.unit_interval
+
     def _log_prob(self, x: Tensor) -> Tensor:
         return torch.where((x >= 0) & (x <= 1), torch.zeros_like(x), torch.full_like(x, -math.inf))
 
@@ -152,6 +161,11 @@ class Mixture(Density):
         self.logits = nn.Parameter(torch.zeros(len(components)))
         self.event_shape, self.context_shape = shapes.pop()
         self.exact = all(c.exact for c in components)
+
+    @property
+    def elements(self) -> Constraint | None:
+        first, *others = (c.elements for c in self.components)  # pyright: ignore
+        return first if all(each is first for each in others) else None  # pyright: ignore
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         each = torch.stack([c.log_prob(x, context) for c in self.components], 1)  # pyright: ignore

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, constraints
 
+from fluvial.core.supports import Constraint, constraints
 from fluvial.core.transform import EventShape, Shape, Transform
+
+if TYPE_CHECKING:
+    from fluvial.core.distributions import Given
 
 
 class Density(nn.Module):
@@ -37,7 +42,7 @@ class Density(nn.Module):
         return None
 
     def sample_and_log_prob(self, n: int, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """n draws (n, \\*event_shape) with their log-density (n,); gradients flow through both."""
+        """n draws (n, \\*event_shape) with their log-density (n,); where ``reparameterized``, both carry gradients."""
         raise NotImplementedError
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
@@ -60,8 +65,8 @@ class Density(nn.Module):
 
     def check_event(self, x: Tensor) -> None:
         """ValueError, a sentence, unless x is (B, \\*event_shape)."""
-        if not _fits(x.shape[1:], self.event_shape):
-            raise ValueError(f"x: expected shape (B, {_listed(self.event_shape)}), got {tuple(x.shape)}")
+        if not fits(x.shape[1:], self.event_shape):
+            raise ValueError(f"x: expected shape (B, {listed(self.event_shape)}), got {tuple(x.shape)}")
 
     def check_context(self, n: int, context: Tensor | None) -> None:
         """ValueError, a sentence, unless the context is one that this density declares, for n rows."""
@@ -69,15 +74,31 @@ class Density(nn.Module):
             if context is not None:
                 raise ValueError(f"context: this density declares none, but got one of shape {tuple(context.shape)}")
             return
-        want = f"({n}, {_listed(self.context_shape)})"
+        want = f"({n}, {listed(self.context_shape)})"
         if context is None:
             raise ValueError(f"context: this density is conditional and expects one of shape {want}, got none")
-        if not _fits(context.shape, (n, *self.context_shape)):
+        if not fits(context.shape, (n, *self.context_shape)):
             raise ValueError(f"context: expected shape {want}, got {tuple(context.shape)}")
 
-    def given(self, context: Tensor | None = None) -> Distribution:
-        """This density with its context fixed, as a ``torch.distributions.Distribution``."""
-        return Given(self, context)
+    @property
+    def reparameterized(self) -> bool:
+        """Whether draws are differentiable in the parameters, so that ``sample_and_log_prob`` carries gradients."""
+        return False
+
+    @property
+    def elements(self) -> Constraint | None:
+        """What each element of an event may be; None where that has no simple form."""
+        return constraints.real
+
+    def given(self, context: Tensor | None = None) -> Given:
+        r"""This density with its context fixed, as a ``torch.distributions.Distribution``.
+
+        Args:
+            context: (\*batch, \*context_shape), any number of batch axes, which are the distribution's.
+        """
+        from fluvial.core.distributions import given  # which knows densities
+
+        return given(self, context)
 
 
 class Flow(Density):
@@ -123,6 +144,14 @@ class Flow(Density):
         self.event_shape = event_shape
         self.context_shape = None if context_shape is None else tuple(context_shape)
         self.exact = transform.exact and base.exact
+
+    @property
+    def reparameterized(self) -> bool:
+        return self.transform.reparameterized and self.base.reparameterized
+
+    @property
+    def elements(self) -> Constraint | None:
+        return self.transform.elements(self.base.elements)
 
     def of_length(self, length: int) -> Density:
         if not self.event_shape or self.event_shape[0] is not None:
@@ -197,52 +226,15 @@ class Flow(Density):
 def sized(shape: EventShape) -> torch.Size:
     """The shape, if it is known in full; else a sentence."""
     if None in shape:
-        raise ValueError(f"events of shape ({_listed(shape)}) have no one length: choose it with .of_length(T)")
+        raise ValueError(f"events of shape ({listed(shape)}) have no one length: choose it with .of_length(T)")
     return torch.Size([n for n in shape if n is not None])
 
 
-def _fits(shape: Shape, wanted: EventShape) -> bool:
+def fits(shape: Shape, wanted: EventShape) -> bool:
+    """Whether a shape is the wanted one, in which None stands for any length."""
     return len(shape) == len(wanted) and all(w is None or s == w for s, w in zip(shape, wanted))
 
 
-def _listed(shape: EventShape) -> str:
+def listed(shape: EventShape) -> str:
+    """The shape as sentences write it, T where any length will do."""
     return ", ".join("T" if n is None else str(n) for n in shape)
-
-
-class Given(Distribution):
-    """p(x | context) as a ``torch.distributions.Distribution``: for Pyro, sbi, and users of torch's spelling.
-
-    The batch shape is the context's number of rows, () without a context.
-    """
-
-    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012  # pyright: ignore  (torch's spelling)
-    has_rsample = True
-
-    def __init__(self, density: Density, context: Tensor | None = None) -> None:
-        self.density, self.context = density, context
-        batch = torch.Size() if context is None else context.shape[:1]
-        super().__init__(batch, sized(density.event_shape), validate_args=False)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        shape = value.shape[: value.dim() - len(self.event_shape)]
-        rows = value.reshape(-1, *self.event_shape)
-        return self.density.log_prob(rows, self._context(shape)).reshape(shape)
-
-    def rsample(self, sample_shape: torch.Size | tuple[int, ...] = ()) -> Tensor:  # pyright: ignore
-        return self.rsample_and_log_prob(sample_shape)[0]
-
-    def rsample_and_log_prob(self, sample_shape: torch.Size | tuple[int, ...] = ()) -> tuple[Tensor, Tensor]:
-        """Reparameterised draws with their log-density, without a second inversion."""
-        shape = torch.Size(sample_shape) + self.batch_shape
-        x, log_p = self.density.sample_and_log_prob(shape.numel(), self._context(shape))
-        return x.reshape(shape + self.event_shape), log_p.reshape(shape)
-
-    def sample(self, sample_shape: torch.Size | tuple[int, ...] = ()) -> Tensor:  # pyright: ignore
-        with torch.no_grad():
-            return self.rsample(sample_shape)
-
-    def _context(self, shape: torch.Size) -> Tensor | None:
-        """The context repeated to one row per event of a (sample..., batch) grid."""
-        if self.context is None:
-            return None
-        return self.context.expand(*shape, *self.context.shape[1:]).reshape(-1, *self.context.shape[1:])

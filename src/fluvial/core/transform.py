@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from fluvial.core.initialization import initializing
+from fluvial.core.supports import Constraint, constraints, real_if_real
+
+if TYPE_CHECKING:
+    from fluvial.core.distributions import GivenTransform
 
 Shape = tuple[int, ...]
 EventShape = tuple[int | None, ...]
@@ -63,6 +68,15 @@ class Transform(nn.Module):
     static: bool = True
     """False: training runs other operations from batch to batch, so a recording of one step is wrong for the next."""
 
+    @property
+    def reparameterized(self) -> bool:
+        """Whether ``inverse`` is differentiable, so that what it makes of noise carries gradients."""
+        return self.bijective
+
+    def elements(self, noise: Constraint | None) -> Constraint | None:
+        """What each element of x may be where those of z may be ``noise``; None where that has no simple form."""
+        return real_if_real(noise)
+
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map data towards noise: z (B, \\*output_shape) and log_det (B,)."""
         raise NotImplementedError
@@ -74,6 +88,17 @@ class Transform(nn.Module):
     def output_shape(self, event_shape: EventShape) -> EventShape:
         """Shape of one z for one x of ``event_shape``; ValueError, a sentence, if it does not fit."""
         return event_shape
+
+    def given(self, event_shape: Shape, context: Tensor | None = None) -> GivenTransform:
+        r"""This step with its context fixed, as a ``torch.distributions.Transform`` from data to noise.
+
+        Args:
+            event_shape: of one datum.
+            context: (\*batch, C).
+        """
+        from fluvial.core.distributions import GivenTransform  # which knows transforms
+
+        return GivenTransform(self, event_shape, context)
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
         """z and the log-det that each position adds, (B, \\*event_shape): the summands of ``forward``'s.
@@ -123,6 +148,15 @@ class Chain(Transform):
         self.transforms = nn.ModuleList(transforms)
         self.bijective = all(t.bijective for t in transforms)
         self.exact = all(t.exact for t in transforms)
+
+    @property
+    def reparameterized(self) -> bool:
+        return all(t.reparameterized for t in self)
+
+    def elements(self, noise: Constraint | None) -> Constraint | None:
+        for transform in reversed(list(self)):
+            noise = transform.elements(noise)
+        return noise
 
     def __iter__(self) -> Iterator[Transform]:
         return iter(self.transforms)  # pyright: ignore[reportReturnType]
@@ -192,6 +226,13 @@ class Inverse(Transform):
             raise ValueError(f"only a bijective transform can be read backwards; {type(transform).__name__} is not")
         self.transform, self.event_shape = transform, event_shape
         self.exact = transform.exact
+
+    @property
+    def reparameterized(self) -> bool:
+        return self.transform.reparameterized
+
+    def elements(self, noise: Constraint | None) -> Constraint | None:
+        return real_if_real(noise) if self.transform.elements(constraints.real) is constraints.real else None
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.transform.inverse(x, context)

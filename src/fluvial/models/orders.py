@@ -10,9 +10,11 @@ from torch import Tensor
 from fluvial.conditioners import Conditioner, MaskedMLP, Plan
 from fluvial.conditioners.conditioner import Step
 from fluvial.core import Density, Flow, Uniform, sum_event
+from fluvial.core.supports import Constraint
 from fluvial.core.transform import Shape
 from fluvial.transforms import Autoregressive
 from fluvial.univariate import Staircase
+from fluvial.univariate.discrete import elements_of
 
 
 class OrderMixture(Density):
@@ -59,6 +61,10 @@ class OrderMixture(Density):
         self.ranks: Tensor
         for layer, each in enumerate(degrees):
             self.register_buffer(f"degrees{layer}", torch.stack(each), persistent=False)
+
+    @property
+    def elements(self) -> Constraint | None:
+        return elements_of(self.univariate, self.base.elements)
 
     def plan(self, order: int) -> Plan:
         """The ranks and degrees of the order of this number, 0..M-1."""

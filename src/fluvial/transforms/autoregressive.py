@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from fluvial.conditioners.conditioner import Conditioner, Draw
 from fluvial.core.density import Density, Flow
 from fluvial.core.precision import float32_at_least
+from fluvial.core.supports import Constraint
 from fluvial.core.transform import Chain, Transform, by_rows, sum_event
 from fluvial.transforms.jacobi import Jacobi
 from fluvial.univariate.compiled import compiled
-from fluvial.univariate.discrete import Staircase, Tempered
+from fluvial.univariate.discrete import Staircase, Tempered, elements_of
 from fluvial.univariate.univariate import Univariate
 
 
@@ -34,6 +35,9 @@ class Autoregressive(Transform):
         super().__init__()
         self.conditioner, self.univariate = conditioner, univariate
         self.bijective = univariate.bijective
+
+    def elements(self, noise: Constraint | None) -> Constraint | None:
+        return elements_of(self.univariate, noise)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return by_rows(self._at_once, x, context)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fluvial.core.supports import Constraint, side_by_side
 from fluvial.core.transform import EventShape, Transform
 
 
@@ -45,6 +46,9 @@ class Codes(Transform):
         self.like: Tensor
         self.lower: Tensor
         self.last: Tensor
+
+    def elements(self, noise: Constraint | None) -> Constraint | None:
+        return side_by_side([(m.lower, m.lower + m.classes - 1, 1.0) for m in self.maps])
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         z, log_det = self.parts(x)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fluvial.core.errors import DataError
+from fluvial.core.supports import Constraint, constraints, side_by_side
 from fluvial.core.transform import EventShape, Transform
 
 _CURVES = (0.03, 0.3, 3.0, 30.0, 300.0)  # of a column's standard deviation; the likelihood chooses
@@ -163,6 +164,11 @@ class Columns(Transform):
         self._numbers: dict[torch.device, _Numbers] = {}  # in float64 whatever the model's dtype, so not buffers
         self.register_buffer("like", torch.zeros(()), persistent=False)
         self.like: Tensor
+
+    def elements(self, noise: Constraint | None) -> Constraint | None:
+        if noise is not constraints.real:
+            return None
+        return side_by_side([(m.lower, m.upper, None if self.exact else m.step) for m in self.maps])
 
     @property
     def scale_log_det(self) -> float:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fluvial.core.density import Density
+from fluvial.core.supports import Constraint, bounded, classes
 from fluvial.core.transform import Transform
 from fluvial.transforms.linear import zero_log_det
 
@@ -30,6 +31,9 @@ class Dequantize(Transform):
             raise ValueError(f"step: the grid's distance must be positive, got {step}")
         self.step = step
         self.highest = None if levels is None else (levels - 1) * step
+
+    def elements(self, noise: Constraint | None) -> Constraint | None:
+        return bounded(None if self.highest is None else 0.0, self.highest, self.step)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         noise = torch.rand_like(x if x.is_floating_point() else x.float())
@@ -60,6 +64,9 @@ class VariationalDequantize(Transform):
         self.noise, self.encoder, self.levels = noise, encoder, levels
         self.register_buffer("like", torch.zeros(()), persistent=False)
         self.like: Tensor
+
+    def elements(self, noise: Constraint | None) -> Constraint | None:
+        return classes(self.levels)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         u, log_q = self.noise.sample_and_log_prob(x.shape[0], self._features(x))

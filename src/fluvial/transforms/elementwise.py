@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fluvial.core.supports import Constraint, bounded, constraints
 from fluvial.core.transform import Shape, Transform, sum_event
+from fluvial.univariate.discrete import elements_of
 from fluvial.univariate.univariate import Univariate
 
 
@@ -27,6 +29,9 @@ class Elementwise(Transform):
         self.univariate, self.conditioner = univariate, conditioner
         self.bijective = univariate.bijective
         self.theta = None if conditioner else nn.Parameter(torch.zeros(univariate.size, *event_shape))
+
+    def elements(self, noise: Constraint | None) -> Constraint | None:
+        return elements_of(self.univariate, noise)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         z, log_det = self.parts(x, context)
@@ -89,6 +94,10 @@ class Logit(Transform):
             raise ValueError(f"alpha: expected a number in [0, 0.5), got {alpha}")
         self.lower, self.upper, self.alpha = lower, upper, alpha
 
+    def elements(self, noise: Constraint | None) -> Constraint | None:
+        beyond = self.alpha / (1 - 2 * self.alpha) * (self.upper - self.lower)
+        return bounded(self.lower - beyond, self.upper + beyond) if noise is constraints.real else None
+
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         s = self.alpha + (1 - 2 * self.alpha) * (x - self.lower) / (self.upper - self.lower)
         z = s.log() - torch.log1p(-s)
@@ -119,6 +128,9 @@ class Softplus(Transform):
         if not curve > 0:
             raise ValueError(f"curve: expected a positive number, got {curve}")
         self.lower, self.curve = lower, curve
+
+    def elements(self, noise: Constraint | None) -> Constraint | None:
+        return bounded(self.lower) if noise is constraints.real else None
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         u = (x - self.lower) / self.curve

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fluvial.core.supports import Constraint, constraints
 from fluvial.core.transform import EventShape, Transform
 
 
@@ -38,6 +39,13 @@ class Groups(Transform):
         self.register_buffer("column", column, persistent=False)
         self.group: Tensor
         self.column: Tensor
+
+    @property
+    def reparameterized(self) -> bool:
+        return False
+
+    def elements(self, noise: Constraint | None) -> Constraint | None:
+        return constraints.boolean
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         bits, x = ((x == 0) | (x == 1)).all(1), x.to(self.column.dtype)

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from fluvial.conditioners.predictor import PixelPredictor
 from fluvial.core.initialization import initializing
+from fluvial.core.supports import Constraint
 from fluvial.core.transform import EventShape, Shape, Transform, sum_event
 from fluvial.transforms.image import OrderedSqueeze, image_shape
-from fluvial.univariate.discrete import Staircase
+from fluvial.univariate.discrete import Staircase, elements_of
 from fluvial.univariate.univariate import Univariate
 
 _INITIAL = 256  # images that data-dependent initialisation reads; more would cost more than they give
@@ -53,6 +54,9 @@ class Pyramid(Transform):
             raise ValueError(f"the coarse transform must end flat, got {coarse.output_shape(self.small)}")
         self.conditioners, self.univariate, self.coarse = nn.ModuleList(conditioners), univariate, coarse
         self.bijective, self.exact = univariate.bijective and coarse.bijective, coarse.exact
+
+    def elements(self, noise: Constraint | None) -> Constraint | None:
+        return elements_of(self.univariate, noise)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         squares = self._squeezed(x)

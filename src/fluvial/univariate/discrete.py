@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fluvial.core.supports import Constraint, classes, real_if_real
+from fluvial.univariate.univariate import Univariate
+
 
 class Staircase:
     """x occupies the step [F(x - 1), F(x)] of its CDF: forward lands in its middle, inverse reads the step below z.
@@ -235,3 +238,8 @@ class Tempered(Staircase):
 
     def log_prob(self, x: Tensor, theta: Tensor) -> Tensor:
         return self.univariate.log_prob(x, self.univariate.tempered(theta, self.temperature))
+
+
+def elements_of(univariate: Univariate, noise: Constraint | None) -> Constraint | None:
+    """What a map's values may be: a staircase's classes, and all numbers where noise may be any."""
+    return classes(univariate.values) if isinstance(univariate, Staircase) else real_if_real(noise)
