@@ -19,6 +19,10 @@ from torch.autograd import forward_ad
 
 VERSION = 4
 """Of the C interface; a library with another one is not used."""
+DTYPES = (torch.float32, torch.float64)
+"""What the kernels compute in."""
+MOST_BINS = 500
+"""Of a spline: as in csrc/spline.h."""
 _suspended = False
 _FILE = Path(__file__).with_name("_kernels.so")
 

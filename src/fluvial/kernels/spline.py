@@ -8,13 +8,14 @@ the torch source.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from fluvial.kernels import gpu, native, spline_torch
+from fluvial.kernels import boundary, gpu, native, spline_torch
 
 Pair = tuple[Tensor, Tensor]
 
@@ -53,13 +54,12 @@ def _call(
     x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool, out: Pair, grads: Pair | None = None
 ) -> Pair:
     """Run the compiled kernel; with ``grads`` at the results ``out``, return those at x and theta."""
-    if theta.shape[1] not in (3 * bins - 1, 3 * bins) or theta.shape != (x.shape[0], theta.shape[1], *x.shape[1:]):
-        raise ValueError(f"theta: shape {tuple(theta.shape)} does not fit {bins} bins and x of shape {tuple(x.shape)}")
+    g_y, g_slope = (None, None) if grads is None else grads
+    others = () if grads is None else (*out, *grads)  # without, the results are new
+    theta = _checked(x, theta, bins, native.MOST_BINS, others)
     result = out if grads is None else (torch.empty_like(x), torch.empty(theta.shape, dtype=x.dtype))
     if x.numel() == 0:
         return result
-    theta = _whole_rows(theta)
-    g_y, g_slope = (None, None) if grads is None else grads
     g_x, g_theta = (None, None) if grads is None else result
     job = native.SplineJob(
         x.shape[0],
@@ -104,7 +104,8 @@ def _spline_vjp(
 def _spline_cuda(x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool) -> Pair:
     if not _fuses(theta, bins):
         return _evaluate(x, theta, bins, bound, inverse)
-    return gpu.spline().run(x.contiguous(), _whole_rows(theta), bins, bound, inverse)
+    x = x.contiguous()
+    return gpu.spline().run(x, _checked(x, theta, bins, gpu.MOST_BINS), bins, bound, inverse)
 
 
 def _spline_vjp_cuda(
@@ -120,13 +121,29 @@ def _spline_vjp_cuda(
 ) -> Pair:
     if not _fuses(theta, bins):
         return _vjp_torch(x, theta, g_y, g_l, bins, bound, inverse)
-    rows = [t.contiguous() for t in (y, log_det, g_y, g_l)]
-    return gpu.spline().vjp(x.contiguous(), _whole_rows(theta), *rows, bins, bound, inverse)
+    x, rows = x.contiguous(), [t.contiguous() for t in (y, log_det, g_y, g_l)]
+    theta = _checked(x, theta, bins, gpu.MOST_BINS, rows)
+    return gpu.spline().vjp(x, theta, *rows, bins, bound, inverse)
 
 
-def _whole_rows(theta: Tensor) -> Tensor:
-    """Each row contiguous, however far apart they are."""
-    return theta if theta.is_contiguous() or (theta.shape[0] and theta[0].is_contiguous()) else theta.contiguous()
+def _checked(x: Tensor, theta: Tensor, bins: int, most: int, others: Sequence[Tensor] = ()) -> Tensor:
+    """theta with each row contiguous, however far apart they are; ValueError for what a kernel may not be given.
+
+    ``x`` is contiguous already; ``others`` must be like it.
+    """
+    if not 2 <= bins <= most:
+        boundary.refuse("bins", f"2 to {most}", bins)
+    shape, size = x.shape, theta.shape[1:2].numel()
+    if size not in (3 * bins - 1, 3 * bins) or theta.shape != (shape[0], size, *shape[1:]):
+        raise ValueError(f"theta: shape {tuple(theta.shape)} does not fit {bins} bins and x of shape {tuple(shape)}")
+    dtype, device = x.dtype, x.device
+    if dtype not in native.DTYPES or theta.dtype is not dtype or theta.device != device:
+        boundary.refuse("theta and x", "float32 or float64 on one device", f"{theta.dtype} and {dtype}")
+    for other in others:
+        boundary.check(dtype, device.type, {"results and gradients": (other, shape)})
+    if theta.is_contiguous() or (shape[0] and theta[0].is_contiguous()):
+        return theta
+    return theta.contiguous()
 
 
 def _evaluate(x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool) -> Pair:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fluvial.kernels import native
+from fluvial.kernels.boundary import check, refuse
 from fluvial.kernels.maps import Map
 
 ACTIVATIONS: dict[Callable[[Tensor], Tensor], int] = {torch.relu: 0, torch.tanh: 1, F.elu: 2, F.silu: 3}
@@ -97,6 +98,7 @@ def knows(univariate: Map | None, activation: Callable[[Tensor], Tensor], layers
 def invert(net: Net, univariate: Map, z: Tensor, keep: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
     """x (B, n), its log-det (B,), and, to ``keep``, what the gradient reads."""
     z = (z.double() if univariate.staircase else z).contiguous()
+    net = checked(net, univariate, z)
     x = torch.empty(z.shape, dtype=net.out.dtype)
     log_det = torch.empty(z.shape[0], dtype=net.out.dtype)
     kept = torch.empty(_rows(net), z.shape[0], dtype=net.out.dtype) if keep else None
@@ -156,12 +158,17 @@ def pull(
     g_log_det: Tensor,
 ) -> tuple[Tensor, list[Tensor]]:
     """Gradients at z and at the network's tensors: weights, biases, out, out_bias and direct, if there is one."""
-    n, batch, units = z.shape[1], z.shape[0], net.units
-    size = net.out.shape[0]
-    g_z = torch.empty_like(z, memory_format=torch.contiguous_format)
+    z = z.contiguous()
+    net = checked(net, univariate, z)
+    if net.encoding != "numbers" or univariate.staircase:
+        refuse("network", "numbers, along which there is a gradient", f"{net.encoding} and {univariate.kind}")
+    (batch, n), units, size = z.shape, net.units, net.out.shape[0]
+    g_z = torch.empty_like(z)
     g_kept = torch.empty(sum(units) + size * n, batch, dtype=net.out.dtype)
     tensors = {"x": x, "kept": kept, "g_x": g_x.contiguous(), "g_log_det": g_log_det.contiguous()}
-    _run("fluvial_sweep_vjp", net, univariate, z.contiguous(), {**tensors, "g_z": g_z, "g_kept": g_kept})
+    shapes = ((batch, n), (_rows(net), batch), (batch, n), (batch,))
+    check(net.out.dtype, "cpu", {name: (t, shape) for (name, t), shape in zip(tensors.items(), shapes)})
+    _run("fluvial_sweep_vjp", net, univariate, z, {**tensors, "g_z": g_z, "g_kept": g_kept})
     inputs = x.t() if net.layout.natural else x.t()[net.layout.order]
     read = [inputs, *kept[: sum(units)].split(units)]
     *sent, g_theta = g_kept.split([*units, size * n])
@@ -171,6 +178,73 @@ def pull(
     if net.direct is not None:
         last.append((g_theta @ inputs.t()).view_as(net.direct))
     return g_z, [*weights, *biases, *last]
+
+
+def checked(net: Net, univariate: Map, z: Tensor) -> Net:
+    """The network packed, if it, map and noise (B, n) fit each other; else ValueError, a sentence.
+
+    Kernels follow all of them blindly.
+    """
+    dtype, kind, (size, n) = net.out.dtype, z.device.type, net.out.shape[:2]
+    units, layers = net.units, len(net.weights)
+    if dtype not in native.DTYPES:
+        refuse("network", "float32 or float64", dtype)
+    if not (0 < layers <= _MOST_LAYERS and layers == len(net.biases)):
+        refuse("network", f"1 to {_MOST_LAYERS} layers, each with a bias", f"{layers} and {len(net.biases)}")
+    if net.residual and (layers % 2 == 0 or len(set(units)) > 1):
+        refuse("network", "an inlet and pairs of one width", units)
+    if n < 1 or net.numbers < 1 or (net.numbers > 1 and net.encoding != "one-hot"):
+        refuse("network", "positions of one input, or one-hot classes", (n, net.numbers, net.encoding))
+    net = _packed(net)
+    rows, inputs = z.shape[:1].numel(), n * net.numbers
+    check(torch.float64 if univariate.staircase else dtype, kind, {"z": (z, (rows, n))})
+    first = net.biases[0]
+    tensors = {
+        "out": (net.out, (size, n, units[-1])),
+        "out_bias": (net.out_bias, (size, n)),
+        "direct": (net.direct, (size, n, inputs)),
+        "first bias": (first, (units[0], rows) if first.dim() > 1 else (units[0],)),
+    }
+    for i in range(1, layers):
+        tensors[f"bias {i}"] = (net.biases[i], (units[i],))
+    check(dtype, kind, tensors)
+    for w, reads in zip(net.weights, (inputs, *units)):
+        if w.shape[1:] != (reads,) or w.dtype is not dtype or w.device.type != kind:
+            refuse("weight", f"{dtype} over {reads} inputs on {kind}", f"{w.dtype} {tuple(w.shape)} on {w.device}")
+    _check_size(univariate, size)
+    _check_layout(net.layout, n, units)
+    return net
+
+
+def _packed(net: Net) -> Net:
+    """What the kernels walk through lies contiguous; weights, row by row."""
+    weights = [w if w.stride(-1) == 1 else w.contiguous() for w in net.weights]
+    direct = None if net.direct is None else net.direct.contiguous()
+    biases, out, out_bias = [b.contiguous() for b in net.biases], net.out.contiguous(), net.out_bias.contiguous()
+    return Net(weights, biases, out, out_bias, direct, *net[5:])
+
+
+def _check_size(univariate: Map, size: int) -> None:
+    kind, bins = univariate.kind, univariate.bins
+    if kind == "spline":
+        fits = 2 <= bins <= native.MOST_BINS and size in (3 * bins - 1, 3 * bins)
+    elif kind == "categorical":
+        fits = size >= 1
+    else:
+        fits = kind in MAPS and size == (1 if kind in ("shift", "bernoulli") else 2)
+    if not fits:
+        refuse("theta", "as many numbers a position as the map reads", f"{size} for {univariate}")
+
+
+def _check_layout(layout: Layout, n: int, units: list[int]) -> None:
+    """Order and ends are where the kernels read and write."""
+    check(torch.int32, "cpu", {"order": (layout.order, (n,)), "ends": (layout.ends, (len(units), n + 1))})
+    order, ends = layout.order.tolist(), layout.ends.tolist()
+    if sorted(order) != list(range(n)):
+        refuse("order", f"a permutation of 0..{n - 1}", order)
+    for end, u in zip(ends, units):
+        if end[0] < 0 or end[-1] > u or end != sorted(end):
+            refuse("ends", f"growing counts from 0 up to {u}", end)
 
 
 def _rows(net: Net) -> int:
@@ -184,38 +258,34 @@ def _run(function: str, net: Net, univariate: Map, z: Tensor, tensors: dict[str,
     if z.shape[0] == 0:
         return
     # everything that is pointed at stays referenced until the call returns
-    weights = [w if w.stride(1) == 1 else w.contiguous() for w in net.weights]
-    biases = [b.contiguous() for b in net.biases]
-    out, out_bias = net.out.contiguous(), net.out_bias.contiguous()
-    direct = None if net.direct is None else net.direct.contiguous()
-    layers = (_Layer * len(weights))(
+    layers = (_Layer * len(net.weights))(
         *[
             _Layer(w.data_ptr(), b.data_ptr(), ends.data_ptr(), w.shape[0], w.stride(0))
-            for w, b, ends in zip(weights, biases, net.layout.ends)
+            for w, b, ends in zip(net.weights, net.biases, net.layout.ends)
         ]
     )
     job = SweepJob(
         z.shape[0],
         n,
         net.numbers,
-        len(weights),
+        len(net.weights),
         size,
         univariate.bins,
         net.activation,
         net.residual,
         MAPS.index(univariate.kind),
         ENCODINGS.index(net.encoding),
-        biases[0].dim() > 1,
+        net.biases[0].dim() > 1,
         net.layout.natural,
         univariate.a,
         univariate.b,
         ctypes.addressof(layers),
-        out.data_ptr(),
-        out_bias.data_ptr(),
-        native.address(direct),
+        net.out.data_ptr(),
+        net.out_bias.data_ptr(),
+        native.address(net.direct),
         net.layout.order.data_ptr(),
         z.data_ptr(),
         **{name: native.address(tensor) for name, tensor in tensors.items()},
     )
     run = getattr(native.library(), function)
-    run(ctypes.byref(job), out.dtype == torch.float64, torch.get_num_threads())
+    run(ctypes.byref(job), net.out.dtype == torch.float64, torch.get_num_threads())

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from fluvial.kernels.gpu import MOST_BINS
 from fluvial.kernels.rational_triton import MIN, clamped, edges, evaluate, slope, solve
-from fluvial.kernels.sweep import Map, Net
+from fluvial.kernels.sweep import Map, Net, checked
 
 KINDS = ("shift", "exp", "tanh", "sigmoid", "gate", "spline")
 _ACTIVATIONS: dict[Callable[[Tensor], Tensor], int] = {torch.relu: 0, torch.tanh: 1, F.elu: 2, F.silu: 3}
@@ -187,7 +187,8 @@ def knows(univariate: Map, net: Net) -> bool:
 
 def invert(net: Net, univariate: Map, z: Tensor) -> tuple[Tensor, Tensor]:
     """x (B, n) and its log-det (B,)."""
-    z, program, (rows, n), size = z.contiguous(), _Program(net), z.shape, net.out.shape[0]
+    z = z.contiguous()
+    program, (rows, n), size = _Program(checked(net, univariate, z)), z.shape, net.out.shape[0]
     x, log_det = torch.empty_like(z), z.new_empty(rows)
     if rows:
         width = program.weight.shape[1]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fluvial.kernels import native
+from fluvial.kernels import boundary, native
 from fluvial.kernels.maps import Map
 
 _DRAWS = ("theta", "categorical", "logistics")
@@ -90,6 +90,7 @@ class Generator:
 
     def __init__(self, net: Net, rest: list[Tensor], batch: int, context: Tensor | None) -> None:
         with torch.no_grad():
+            _check(net, rest, batch, context)
             self.net, self.batch, self.dtype, self.step = net, batch, net.inlet.dtype, 0
             self._outputs = net.head[-1][0].shape[0]
             self._weights = self._pack()
@@ -112,6 +113,7 @@ class Generator:
         theta = torch.empty(self.batch, self._outputs, dtype=self.dtype)
         if previous is not None:
             previous = previous.to(self.dtype).contiguous()
+        boundary.check(self.dtype, "cpu", {"previous": (previous, (self.batch, self.net.numbers))})
         self.job.draw, self.job.previous, self.job.theta = 0, native.address(previous), theta.data_ptr()
         self._run(1)
         return theta
@@ -119,9 +121,16 @@ class Generator:
     def draw(self, univariate: Map, z: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x (B, n, numbers) and its log-det (B, n) of the next n moments; not NaN in ``known``: what x is."""
         z = z.double().contiguous()
+        boundary.require(z.dim() == 3, "z", "shape (B, steps, numbers)", tuple(z.shape))
+        boundary.check(torch.float64, "cpu", {"z": (z, (self.batch, z.shape[1], self.net.numbers))})
+        size, kind = self._outputs // self.net.numbers, univariate.kind
+        boundary.require(kind in _DRAWS[1:], "univariate", f"one of {', '.join(_DRAWS[1:])}", kind)
+        thirds = kind != "logistics" or 0 < size == 3 * univariate.bins
+        boundary.require(thirds, "theta", f"3 numbers for each of {univariate.bins} components", size)
         x, log_det = torch.empty(z.shape, dtype=self.dtype), torch.empty(z.shape[:2], dtype=self.dtype)
         if known is not None:
             known = known.to(self.dtype).contiguous()
+        boundary.check(self.dtype, "cpu", {"known": (known, z.shape)})
         job = self.job
         job.draw, job.components = _DRAWS.index(univariate.kind), univariate.bins
         job.levels, job.floor, job.temperature = univariate.a, univariate.b, univariate.temperature
@@ -177,14 +186,14 @@ class Generator:
         )
 
     def _run(self, steps: int) -> None:
-        self._check(steps)
+        self._check_series(steps)
         if self.batch and steps:
             self.job.step, self.job.steps = self.step, steps
             double = self.dtype == torch.float64
             native.library().fluvial_wave(ctypes.byref(self.job), double, torch.get_num_threads())
         self.step += steps
 
-    def _check(self, steps: int) -> None:
+    def _check_series(self, steps: int) -> None:
         if self.series is None:
             return
         row = (self.step + steps - 1) // self.net.upsample
@@ -193,6 +202,35 @@ class Generator:
                 f"context: step {self.step + steps - 1} needs row {row} of the series, {self.net.upsample} steps each, "
                 f"but it has {self.series.shape[1]} rows"
             )
+
+
+def _check(net: Net, rest: list[Tensor], batch: int, context: Tensor | None) -> None:
+    """ValueError, a sentence, unless weights, states and context fit each other."""
+    taps, head = net.taps, net.head
+    boundary.require(net.inlet.dtype in native.DTYPES, "network", "float32 or float64", net.inlet.dtype)
+    boundary.require(taps.dim() == 4 and taps.shape[1] >= 2, "taps", "(layers, kernel, C, 2 G)", tuple(taps.shape))
+    layers, _, channels, gates = taps.shape
+    boundary.require(layers == len(net.dilations) == len(rest), "layers", f"{layers} dilations and states", len(rest))
+    boundary.require(min(net.dilations) >= 1, "dilations", "at least 1", net.dilations)
+    boundary.require(net.first >= 1 and net.numbers >= 1, "numbers", "at least one", (net.first, net.numbers))
+    skips, outputs = head[0][0].shape[0], head[-1][0].shape[0]
+    boundary.require(outputs > 0 and outputs % net.numbers == 0, "last", f"a multiple of {net.numbers}", outputs)
+    widths = [(skips, layers * gates // 2), (skips, skips), (outputs, skips)]
+    shapes: dict[str, tuple[Tensor, tuple[int, ...]]] = {
+        "inlet": (net.inlet, (net.first * net.numbers * (net.classes or 2), channels)),
+        "taps": (taps, (layers, taps.shape[1], channels, 2 * (gates // 2))),
+        "bias": (net.bias, (layers, gates)),
+        "mix": (net.mix, (layers - 1, gates // 2, channels)),
+        **{f"weight {i} of the head": (w, shape) for i, ((w, _), shape) in enumerate(zip(head, widths))},
+        **{f"bias {i} of the head": (b, shape[:1]) for i, ((_, b), shape) in enumerate(zip(head, widths))},
+        **{f"state {i}": (r, (r.shape[0] if r.shape[0] == 1 else batch, channels)) for i, r in enumerate(rest)},
+    }
+    boundary.require((context is None) == (net.given is None), "context", "one where the network reads one", context)
+    if context is not None and net.given is not None:
+        features, rows = net.given.shape[0], context.shape[1:2] if net.upsample else ()
+        shapes["given"] = (net.given, (features, layers, gates))
+        shapes["context"] = (context.to(net.inlet.dtype), (batch, *rows, features))
+    boundary.check(net.inlet.dtype, "cpu", {name: (t.contiguous(), shape) for name, (t, shape) in shapes.items()})
 
 
 def _padded(tensor: Tensor) -> Tensor:
