@@ -1,0 +1,97 @@
+"""numpy's files, .npy and .npz, read only after a look at their heads: a head may claim anything."""
+
+from __future__ import annotations
+
+import math
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fluvial.core.errors import DataError
+from fluvial.data.limits import check_size, decoding, open_regular
+
+Head = tuple[tuple[int, ...], np.dtype[Any]]
+"""Shape and type of an array."""
+
+
+def read_npy(path: Path, mapped: bool = False) -> np.ndarray:
+    """The array in an .npy file.
+
+    Args:
+        mapped: leave it on disk and read parts as they are asked for, whatever its size.
+
+    Raises:
+        DataError: it is no such file or not a whole one, or it fills more than the limit.
+    """
+    with open_regular(path) as file, decoding(path, "a whole .npy file"):
+        shape, dtype, fortran = _head(file, path)
+        start = file.tell()
+        need = math.prod(shape) * dtype.itemsize
+        _check_whole(path, shape, dtype, os.fstat(file.fileno()).st_size - start)
+        if mapped and need:
+            return np.memmap(file, dtype, "r", start, shape, "F" if fortran else "C")
+        check_size(path, need)
+        file.seek(0)
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def npz_heads(path: Path) -> dict[str, Head]:
+    """The names of the arrays in an .npz file, with shape and type.
+
+    Raises:
+        DataError: it is no such file, or not a whole one.
+    """
+    with open_regular(path) as file, decoding(path, "a whole .npz file"), zipfile.ZipFile(file) as archive:
+        found: dict[str, Head] = {}
+        for info in archive.infolist():
+            if info.filename.endswith(".npy"):
+                with archive.open(info) as member:
+                    shape, dtype, _ = _head(member, f"{path}: {info.filename}")
+                    found[info.filename.removesuffix(".npy")] = shape, dtype
+        return found
+
+
+def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays in an .npz file, all or those that are named.
+
+    Raises:
+        DataError: it is no such file or not a whole one, has no array of a name, or fills more than the limit.
+    """
+    with open_regular(path) as file, decoding(path, "a whole .npz file"), zipfile.ZipFile(file) as archive:
+        members = {i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")}
+        missing = [name for name in names or () if name not in members]
+        if missing:
+            raise DataError(f"{path} has no array {missing[0]!r}; it has {', '.join(members) or 'none'}")
+        picked = {name: members[name] for name in (members if names is None else names)}
+        check_size(path, sum(info.file_size for info in picked.values()))
+        return {name: _member(archive, info, f"{path}: {name}") for name, info in picked.items()}
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> np.ndarray:
+    with decoding(name, "a whole array"):
+        with archive.open(info) as member:
+            shape, dtype, _ = _head(member, name)
+            _check_whole(name, shape, dtype, info.file_size - member.tell())
+        with archive.open(info) as member:
+            return np.lib.format.read_array(member, allow_pickle=False)
+
+
+def _head(file: Any, name: object) -> tuple[tuple[int, ...], np.dtype[Any], bool]:  # noqa: ANN401  (any open file)
+    """Shape, type and whether the first axis runs fastest; the file stands where the numbers begin."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(file)
+    if dtype.hasobject:
+        raise DataError(f"{name} holds Python objects, which fluvial never loads")
+    if any(n < 0 for n in shape) or not dtype.itemsize:
+        raise DataError(f"{name} is damaged: its head says {shape} of {dtype}")
+    return shape, dtype, fortran
+
+
+def _check_whole(name: object, shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> None:
+    if math.prod(shape) * dtype.itemsize > size:
+        raise DataError(f"{name} is damaged: its head says {shape} of {dtype}, but {size:,} bytes follow")
