@@ -11,25 +11,29 @@ from zoo import randomized
 
 from fluvial.conditioners import MaskedMLP
 from fluvial.conditioners.degrees import draw_degrees, make_plan
+from fluvial.core.randomness import drawing_from
 
 
 @given(lowest=st.integers(0, 1), highest=st.integers(1, 20), width=st.integers(1, 60), seed=st.integers(0, 10**6))
 def test_drawn_degrees_are_all_there_and_in_range(lowest: int, highest: int, width: int, seed: int):
-    degrees = draw_degrees(lowest, highest, width, torch.Generator().manual_seed(seed))
+    with drawing_from(seed):
+        degrees = draw_degrees(lowest, highest, width)
     assert degrees.shape == (width,)
     assert lowest <= degrees.min() <= degrees.max() <= highest
     assert len(degrees.unique()) == min(width, highest - lowest + 1)
 
 
 def test_drawn_degrees_are_uniform():
-    drawn = torch.stack([draw_degrees(1, 4, 8, torch.Generator().manual_seed(s)) for s in range(2000)])
+    with drawing_from(0):
+        drawn = torch.stack([draw_degrees(1, 4, 8) for _ in range(2000)])
     frequency = torch.bincount(drawn.flatten(), minlength=5)[1:] / drawn.numel()
     assert (frequency - 0.25).abs().max() < 0.01
 
 
 def test_no_unit_of_a_narrow_network_reads_nothing():
     for seed in range(50):
-        plan = make_plan(torch.arange(9), (3, 3), 1, drawn=True, generator=torch.Generator().manual_seed(seed))
+        with drawing_from(seed):
+            plan = make_plan(torch.arange(9), (3, 3), 1, drawn=True)
         assert plan.hidden[1].min() >= plan.hidden[0].min()
 
 
@@ -62,7 +66,8 @@ def test_one_network_reads_in_any_order(d: int, classes: int, seed: int):
     other.load_state_dict(one.state_dict())
     x = torch.randint(classes, (6, d), generator=generator)
     torch.testing.assert_close(one.read(x, None, one.plan(order, drawn=False)), other(x), rtol=0, atol=0)
-    plan = one.plan(order, generator=generator)
+    with drawing_from(seed):
+        plan = one.plan(order)
     step, previous = one.stepper(x, None, plan), None
     for i in order.tolist():
         torch.testing.assert_close(step(previous), one.read(x, None, plan)[:, :, i], rtol=0, atol=1e-12)

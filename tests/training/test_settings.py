@@ -12,7 +12,7 @@ from fluvial.training.settings import Settings
         ("epochs", True, "got True"),
         ("batch_size", 1, "at least 2"),
         ("patience", -1, "at least 1"),
-        ("seed", -1, "at least 0"),
+        ("seed", -1, "from 0 to"),
         ("budget", 0.0, "positive number of seconds"),
         ("budget", float("nan"), "got nan"),
         ("learning_rate", -1e-3, "got -0.001"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import zoo
-from torch import Tensor
+from torch import Tensor, nn
 
 from fluvial import models
 from fluvial.conditioners import MLP, GatedConvNet
@@ -259,3 +259,10 @@ def test_evaluation_is_the_plain_chain():
 def test_recipes_take_it():
     density = models.build({"model": "glow", "event_shape": [1, 4, 4], "options": {"reversible": True, "steps": 2}})
     assert sum(isinstance(m, Reversible) for m in density.modules()) == 2
+
+
+def test_torchs_own_dropout_is_refused():
+    net = nn.Sequential(nn.Linear(1, 2), nn.Dropout(0.5), nn.Unflatten(1, (2, 1)))
+    chain = Chain(Elementwise(Affine(), (1,), net))
+    with pytest.raises(ValueError, match=r"holds torch's Dropout.*randomness\.Dropout"):
+        Reversible(chain)

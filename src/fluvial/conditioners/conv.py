@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fluvial.conditioners.frugal import two_convolutions
+from fluvial.core import randomness
 from fluvial.core.initialization import DataDependent
 
 
@@ -32,8 +33,9 @@ class ScaledConv(DataDependent):
     ) -> None:
         super().__init__()
         self.factor, self.zero, self.padding = factor, zero, kernel // 2
-        self.weight = nn.Parameter(0.05 * torch.randn(out, channels, kernel, kernel))
-        self.border = nn.Parameter(0.05 * torch.randn(out, 1, kernel, kernel)) if border and kernel > 1 else None
+        self.weight = nn.Parameter(0.05 * randomness.normal((out, channels, kernel, kernel)))
+        edge = (out, 1, kernel, kernel)
+        self.border = nn.Parameter(0.05 * randomness.normal(edge)) if border and kernel > 1 else None
         self.bias = nn.Parameter(torch.zeros(out))
         self.log_gain = nn.Parameter(torch.zeros(out)) if factor else None
         if zero:
@@ -147,7 +149,7 @@ class WeightNormConv(nn.Module):
     def __init__(self, channels: int, out: int, kernel: int, bias: bool = True) -> None:
         super().__init__()
         self.padding = kernel // 2
-        self.direction = nn.Parameter(torch.randn(out, channels, kernel, kernel))
+        self.direction = nn.Parameter(randomness.normal((out, channels, kernel, kernel)))
         self.gain = nn.Parameter(torch.ones(out))
         self.bias = nn.Parameter(torch.zeros(out)) if bias else None
 

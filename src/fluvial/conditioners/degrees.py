@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from fluvial.core import randomness
+
 
 class Plan(NamedTuple):
     """One way to read D positions in turn (Germain et al. 2015, arXiv 1502.03509, sections 3 and 4).
@@ -28,7 +30,6 @@ def make_plan(
     lowest: int,
     residual: bool = False,
     drawn: bool = False,
-    generator: torch.Generator | None = None,
 ) -> Plan:
     """Degrees for hidden layers of these widths.
 
@@ -36,7 +37,7 @@ def make_plan(
         order: (D,), the positions as they become known.
         lowest: 0 where some units are to read nothing but the context, else 1.
         residual: every second layer adds to the first, and so shares its degrees.
-        drawn: degrees at random, by ``generator`` or else torch's own; else spread evenly and sorted.
+        drawn: degrees at random; else spread evenly and sorted.
     """
     highest = order.numel() - 1
     hidden: list[Tensor] = []
@@ -44,7 +45,7 @@ def make_plan(
         if residual and layer > 0 and layer % 2 == 0:
             hidden.append(hidden[0])
         elif drawn:
-            hidden.append(draw_degrees(lowest, highest, width, generator))
+            hidden.append(draw_degrees(lowest, highest, width))
             lowest = int(hidden[-1].min())  # a unit of a lower degree would read nothing
         else:
             hidden.append(spread_degrees(lowest, highest, width))
@@ -61,7 +62,7 @@ def spread_degrees(lowest: int, highest: int, width: int) -> Tensor:
     return lowest + torch.arange(width) * count // width
 
 
-def draw_degrees(lowest: int, highest: int, width: int, generator: torch.Generator | None = None) -> Tensor:
+def draw_degrees(lowest: int, highest: int, width: int) -> Tensor:
     """Degrees drawn uniformly from lowest..highest, each of them at least once where there is room.
 
     A degree that is missing cuts dependencies.
@@ -70,6 +71,6 @@ def draw_degrees(lowest: int, highest: int, width: int, generator: torch.Generat
     [1, 2, 3]
     """
     count = max(highest - lowest + 1, 1)
-    each = torch.randperm(count, generator=generator)[:width]
-    others = torch.randint(count, (width - each.numel(),), generator=generator)
+    each = randomness.permutation(count)[:width]
+    others = randomness.integers(count, (width - each.numel(),))
     return lowest + torch.cat((each, others))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fluvial.conditioners.conv import ContextConv, channels_last
+from fluvial.core import randomness
 
 
 class GatedConvNet(nn.Module):
@@ -44,7 +45,7 @@ class GatedConvNet(nn.Module):
         self.out = out
         self.first = nn.Conv2d(channels, width, 3, padding=1)
         self.context = ContextConv(context, width) if context else None
-        self.position = nn.Parameter(0.01 * torch.randn(width, *size)) if heads else None
+        self.position = nn.Parameter(0.01 * randomness.normal((width, *size))) if heads else None
         self.convolutions = nn.ModuleList(_GatedConv(width, dropout) for _ in range(blocks))
         self.attentions = nn.ModuleList(_GatedAttention(width, heads) for _ in range(blocks if heads else 0))
         self.norms = nn.ModuleList(_PixelNorm(width) for _ in range(2 * blocks if heads else blocks))
@@ -70,7 +71,7 @@ class _GatedConv(nn.Module):
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
         self.first = nn.Conv2d(2 * width, width, 3, padding=1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = randomness.Dropout(dropout)
         self.second = nn.Conv2d(2 * width, 2 * width, 1)
 
     def forward(self, h: Tensor) -> Tensor:

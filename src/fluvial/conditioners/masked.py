@@ -14,6 +14,7 @@ from fluvial.conditioners.conditioner import Conditioner, Invert, Pair, Step
 from fluvial.conditioners.degrees import Plan, make_plan
 from fluvial.conditioners.mlp import activation_named, layer_sizes, run_hidden
 from fluvial.conditioners.stepping import MaskedStepper
+from fluvial.core import randomness
 from fluvial.kernels import blocks
 from fluvial.kernels.maps import Map
 
@@ -93,7 +94,8 @@ class MaskedMLP(Conditioner):
         self.offset: Tensor | None
         self.widths = [out for _, out in layer_sizes(features * self.numbers + context, hidden, residual)]
         self.lowest = 0 if context or features == 1 else 1
-        self.natural = self.plan(torch.tensor(order), drawn is not None, torch.Generator().manual_seed(drawn or 0))
+        with randomness.drawing_from(drawn):
+            self.natural = self.plan(torch.tensor(order), drawn is not None)
         self.sorted = sweeping.Order(self)  # a network's own plan never changes
         *inner, last, across = self.masks(self.natural)
         self.layers = nn.ModuleList(MaskedLinear(mask) for mask in inner)
@@ -105,9 +107,9 @@ class MaskedMLP(Conditioner):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def plan(self, order: Tensor, drawn: bool = True, generator: torch.Generator | None = None) -> Plan:
-        """Another order to read the same weights in, with degrees drawn by ``generator`` or spread evenly."""
-        return make_plan(order, self.widths, self.lowest, self.residual, drawn, generator)
+    def plan(self, order: Tensor, drawn: bool = True) -> Plan:
+        """Another order to read the same weights in, with degrees drawn at random or spread evenly."""
+        return make_plan(order, self.widths, self.lowest, self.residual, drawn)
 
     def masks(self, plan: Plan) -> list[Tensor]:
         """Which weights ``plan`` keeps, (out, in), of the hidden layers, the last and the direct one."""
@@ -155,4 +157,4 @@ class MaskedMLP(Conditioner):
     def _activation(self) -> Callable[[Tensor], Tensor]:
         if not (self.dropout and self.training):
             return self.activation
-        return lambda h: F.dropout(self.activation(h), self.dropout)
+        return lambda h: randomness.dropout(self.activation(h), self.dropout)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fluvial.conditioners.conditioner import Conditioner
+from fluvial.core import randomness
 
 
 class PixelCNN(Conditioner):
@@ -66,7 +67,7 @@ class PixelCNN(Conditioner):
         left = gate(left)
         for layer in self.layers:
             above, left = layer(above, left, context)
-            left = F.dropout(left, self.dropout, self.training)
+            left = randomness.dropout(left, self.dropout) if self.training else left
         return self.head(left).flatten(2)
 
     def _pixels(self, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from fluvial.conditioners import generating
 from fluvial.conditioners.conditioner import Conditioner, Draw, Invert, Pair, Step
+from fluvial.core import randomness
 from fluvial.core.transform import Shape
 from fluvial.kernels import gated
 from fluvial.kernels.maps import Map
@@ -203,4 +204,4 @@ def _repeated(rest: Tensor, steps: int, batch: int) -> Tensor:
 def _weight(gain: float, *shape: int, fan_in: int) -> nn.Parameter:
     """Uniform weights of variance gain / fan_in."""
     bound = math.sqrt(3 * gain / fan_in)
-    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=randomness.generator()))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fluvial.core import randomness
 from fluvial.core.density import Density, sized
 from fluvial.core.supports import Constraint, constraints
 from fluvial.core.transform import EventShape, sum_event
@@ -60,7 +61,7 @@ class _Factorised(Density):
 
     def _uniform(self, n: int) -> Tensor:
         """Uniform draws strictly inside (0, 1), in float64, so that no quantile is infinite."""
-        u = torch.rand(n, *sized(self.event_shape), dtype=torch.float64, device=self.like.device)
+        u = randomness.uniform((n, *sized(self.event_shape)), torch.float64, self.like.device)
         return u.clamp(1e-16, 1 - 1e-16)
 
 
@@ -71,7 +72,7 @@ class Normal(_Factorised):
         return -0.5 * (x.square() + math.log(2 * math.pi))
 
     def _draw(self, n: int) -> Tensor:
-        return torch.randn(n, *sized(self.event_shape), dtype=self.like.dtype, device=self.like.device)
+        return randomness.normal((n, *sized(self.event_shape)), self.like.dtype, self.like.device)
 
     def cdf(self, x: Tensor) -> Tensor:
         return torch.special.ndtr(x)
@@ -129,8 +130,9 @@ class StudentT(_Factorised):
         return self._norm - (self.df + 1) / 2 * torch.log1p(x.square() / self.df)
 
     def _draw(self, n: int) -> Tensor:
-        df = torch.full((n, *sized(self.event_shape)), self.df, dtype=torch.float64, device=self.like.device)
-        return torch.distributions.StudentT(df).sample().to(self.like.dtype)
+        # Bailey's polar method (1994, Math. Comp. 62): exact for any number of degrees of freedom
+        radius = (self.df * torch.expm1(-2 / self.df * self._uniform(n).log())).sqrt()
+        return (radius * torch.cos(2 * math.pi * self._uniform(n))).to(self.like.dtype)
 
     def cdf(self, x: Tensor) -> Tensor:
         # Student's t through the incomplete beta function, which torch lacks: integrate the density once on a grid
@@ -172,7 +174,7 @@ class Mixture(Density):
         return torch.logsumexp(each + self.logits.log_softmax(0), 1)
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
-        which = torch.multinomial(self.logits.softmax(0), n, replacement=True)
+        which = randomness.choices(self.logits.softmax(0), n)
         draws = torch.stack([c.sample(n, context) for c in self.components])  # pyright: ignore
         return draws[which, torch.arange(n, device=which.device)]
 

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from fluvial.core import UsageError
+from fluvial.core.randomness import drawing_from
 from fluvial.models import CLOSED_FORM, DEFAULT, build
 from fluvial.tasks.batches import draw
 from fluvial.tasks.prepare import split
@@ -104,8 +105,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
             "columns": [asdict(_standardised(column)) for column in x[kept].T],
             "options": dict(self.options or {}),
         }
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed)
+        with drawing_from(seed, lend=True):
             density = build(config)
         if self.model in CLOSED_FORM:
             fit_closed_form(density, _data(x), seed)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fluvial.conditioners import GatedConvNet
-from fluvial.core import Chain, Density, Flow, Inverse, Normal, Transform
+from fluvial.core import Chain, Density, Flow, Inverse, Normal, Transform, randomness
 from fluvial.core.transform import Shape
 from fluvial.models.image import Image, context_features
 from fluvial.transforms import (
@@ -66,11 +66,12 @@ def flowpp(
     def coupling(shape: Image, layer: int, context: int, blocks: int, univariate: LogisticMixture) -> Coupling:
         half = shape[0] // 2
         net = GatedConvNet((half, *shape[1:]), (univariate.size, half), width, blocks, heads, context, dropout)
-        nn.init.normal_(net.last.bias, std=0.5)  # pyright: ignore  (components that start alike would stay alike)
+        start = randomness.normal(net.last.bias.shape)  # pyright: ignore
+        net.last.bias.data.copy_(0.5 * start)  # pyright: ignore  (components that start alike would stay alike)
         return Coupling(net, univariate, (torch.arange(shape[0]) < half) == (layer % 2 == 0))
 
     def stage(shape: Image, n: int) -> list[Transform]:
-        near = torch.eye(shape[0]) + 1e-3 * torch.randn(shape[0], shape[0])
+        near = torch.eye(shape[0]) + 1e-3 * randomness.normal((shape[0], shape[0]))
         mixed = (
             (Conv1x1(LUMatrix(near), ActNorm(shape)), coupling(shape, i, context, blocks, univariate)) for i in range(n)
         )

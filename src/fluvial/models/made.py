@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fluvial.conditioners import MaskedMLP
-from fluvial.core import Density, Flow, Logistic, Uniform
+from fluvial.core import Density, Flow, Logistic, Uniform, randomness
 from fluvial.core.transform import Shape
 from fluvial.models.orders import OrderMixture
 from fluvial.models.shapes import context_of, features_of
@@ -106,7 +106,8 @@ def made_mog(
     """
     features, context = features_of(event_shape), context_of(context_shape)
     net = MaskedMLP(features, 3 * components, hidden, context, order or None, activation, residual, direct or None)
-    nn.init.normal_(net.last.bias)  # components that start alike would stay alike
+    # components that start alike would stay alike
+    nn.init.normal_(net.last.bias, generator=randomness.generator(net.last.bias.device))
     return Flow(Autoregressive(net, GaussianMixture(components)), Logistic(event_shape), event_shape, context_shape)
 
 

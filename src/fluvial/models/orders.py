@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fluvial.conditioners import Conditioner, MaskedMLP, Plan
 from fluvial.conditioners.conditioner import Step
-from fluvial.core import Density, Flow, Uniform, sum_event
+from fluvial.core import Density, Flow, Uniform, randomness, sum_event
 from fluvial.core.supports import Constraint
 from fluvial.core.transform import Shape
 from fluvial.transforms import Autoregressive
@@ -55,8 +55,8 @@ class OrderMixture(Density):
         self.net, self.univariate, self.orders, self.drawn, self.fresh = net, univariate, orders, drawn, fresh
         self.event_shape, self.context_shape = tuple(event_shape), context_shape
         self.base = Uniform(event_shape)
-        generator = torch.Generator().manual_seed(seed)
-        ranks, *degrees = zip(*((p.rank, *p.hidden) for p in (self._draw(generator) for _ in range(orders))))
+        with randomness.drawing_from(seed):
+            ranks, *degrees = zip(*((p.rank, *p.hidden) for p in (self._draw() for _ in range(orders))))
         self.register_buffer("ranks", torch.stack(ranks), persistent=False)
         self.ranks: Tensor
         for layer, each in enumerate(degrees):
@@ -89,7 +89,7 @@ class OrderMixture(Density):
         self.check_context(n, context)
         z = self.base.sample(n)
         x = torch.empty_like(z, dtype=self.net.last.weight.dtype)
-        which = torch.randint(self.orders, (n,), device=z.device)
+        which = randomness.integers(self.orders, (n,), z.device)
         for order in which.unique().tolist():
             rows = which == order
             x[rows] = self.component(order).decode(z[rows], None if context is None else context[rows])
@@ -105,12 +105,12 @@ class OrderMixture(Density):
     def _next(self, device: torch.device) -> Plan:
         """The plan of one training step."""
         if not self.fresh:
-            return self.plan(int(torch.randint(self.orders, ())))
+            return self.plan(int(randomness.integers(self.orders, ())))
         plan = self._draw()
         return Plan(plan.rank.to(device), tuple(degrees.to(device) for degrees in plan.hidden))
 
-    def _draw(self, generator: torch.Generator | None = None) -> Plan:
-        return self.net.plan(torch.randperm(self.net.features, generator=generator), self.drawn, generator)
+    def _draw(self) -> Plan:
+        return self.net.plan(randomness.permutation(self.net.features), self.drawn)
 
 
 class _Ordered(Conditioner):

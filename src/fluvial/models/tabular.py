@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import nn
 
 from fluvial.conditioners import MLP, MaskedMLP
-from fluvial.core import Chain, Density, Flow, Inverse, Logistic, Normal, Transform
+from fluvial.core import Chain, Density, Flow, Inverse, Logistic, Normal, Transform, randomness
 from fluvial.core.transform import Shape
 from fluvial.models.made import made_mog
 from fluvial.models.shapes import context_of, features_of
@@ -251,7 +250,8 @@ def _masked(
 def _initialize_normal(net: MaskedMLP) -> None:
     for layer in net.modules():
         if isinstance(layer, nn.Linear):
-            nn.init.normal_(layer.weight, std=(layer.in_features + 1) ** -0.5)
+            given = randomness.generator(layer.weight.device)
+            nn.init.normal_(layer.weight, std=(layer.in_features + 1) ** -0.5, generator=given)
             nn.init.zeros_(layer.bias)
 
 
@@ -282,4 +282,4 @@ def _mixing(features: int, linear: bool, first: bool) -> list[Transform]:
         return []
     if not linear:
         return [] if first else [Reverse()]
-    return [Permute(torch.randperm(features)), LULinear(features)]
+    return [Permute(randomness.permutation(features)), LULinear(features)]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from fluvial.core import Density, Flow, Logistic, Normal, StudentT, Uniform
+from fluvial.core.randomness import drawing_from, uniform
 from fluvial.tasks import batches
 from fluvial.training import Data
 from fluvial.training.objectives import part
@@ -81,7 +82,8 @@ def calibrate(density: Density, data: Data, names: Sequence[str], seed: int = 0)
     z = batches.encode(flow, rows.x, rows.context, seed).double()
     steps = batches.steps(flow, rows.x, rows.context, seed)
     if steps is not None:  # the middle of a step, where discrete values lie, moved uniformly within it
-        z = z + steps * (torch.rand(z.shape, generator=torch.Generator().manual_seed(seed), dtype=z.dtype) - 0.5)
+        with drawing_from(seed):
+            z = z + steps * (uniform(z.shape, z.dtype) - 0.5)
     u = np.nan_to_num(density.noise.cdf(z).numpy())
     n, features = u.shape
     conditional = steps is not None or triangular(flow, rows)

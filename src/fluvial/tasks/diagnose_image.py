@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fluvial.core import Flow
 from fluvial.core.errors import RunError
+from fluvial.core.randomness import drawing_from, uniform
 from fluvial.models import continuous, sample_at_temperature
 from fluvial.tasks import batches
 from fluvial.tasks.diagnose import RoundTrip, trip_of
@@ -231,7 +232,8 @@ def _round_trip(model: ImageModel, x: Tensor, context: Tensor | None, seed: int)
     if flow is None:  # noise that is learned comes back with a pixel or not at all
         error = (back - x).abs()
     else:
-        noisy = x + torch.rand(x.shape, generator=torch.Generator().manual_seed(seed))
+        with drawing_from(seed):
+            noisy = x + uniform(x.shape)
         error = (batches.decode(flow, batches.encode(flow, noisy, context, seed), context, seed) - noisy).abs()
     changed = int((back != x).flatten(1).any(1).sum())
     return trip_of(error.flatten(1).double().numpy() / 2**model.schema.bits, TOLERANCE, changed)

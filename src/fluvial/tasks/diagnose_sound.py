@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from fluvial.core.errors import RunError
+from fluvial.core.randomness import Source, drawing_from, uniform
 from fluvial.data.audio import Sound
 from fluvial.tasks.sound import SoundModel
 from fluvial.training import Continuation
@@ -106,7 +107,7 @@ def mean_spectrum(waves: list[np.ndarray], rate: int) -> tuple[np.ndarray, np.nd
 def _transforms(model: SoundModel, real: Sound, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """u = P(X < x) + v P(X = x) with v uniform, of held-out samples, and the recording that each is from."""
     density, windows = Continuation(model.density), model.windows(real)
-    generator = torch.Generator().manual_seed(seed)
+    source = Source(seed)
     us, which, seen = list[np.ndarray](), list[np.ndarray](), 0
     density.eval()
     for row in torch.arange(len(windows)).split(1):
@@ -114,7 +115,8 @@ def _transforms(model: SoundModel, real: Sound, seed: int) -> tuple[np.ndarray, 
             break
         x, context = windows.rows(row, torch.device("cpu"))
         z, log_p = density.noise(x, context)
-        u = z + (torch.rand(z.shape, dtype=torch.float64, generator=generator) - 0.5) * log_p.double().exp()
+        with drawing_from(source):
+            u = z + (uniform(z.shape, torch.float64) - 0.5) * log_p.double().exp()
         us.append(u.numpy())
         which.append(np.full(len(u), int(windows.table[row, 0])))
         seen += len(u)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fluvial.core import Density, Logistic, Normal, StudentT, Transform, Uniform, UsageError
+from fluvial.core.randomness import drawing_from, draws_by_itself
 from fluvial.tasks.calibration import FACTORISED
 from fluvial.training.objectives import chunk_rows
 from fluvial.transforms import Autoregressive, spine
@@ -111,9 +112,7 @@ def _probability(
         if exact is not None:
             return Probability(exact)
     hits = 0
-    device = whole.base.like.device
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    with drawing_from(seed, draws_by_itself(whole.density)):
         for n in _chunks(draws, chunk_rows((length, *whole.rest))):
             hits += int(event(_continued(whole, known, prefix, context, length, n)).sum())
     p = (hits + 1) / (draws + 2) if hits in (0, draws) else hits / draws

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fluvial.core import Flow
+from fluvial.core import Flow, randomness
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data.rolls import Rolls, RollSchema, read_rolls
 from fluvial.models import DEFAULT_MUSIC, resolve
@@ -41,7 +41,7 @@ class Transposed(Windows):
         note = torch.arange(self.frame, device=values.device)
         lowest = torch.where(sounds, note, self.frame).amin(1).clamp(max=_SHIFT)
         highest = (self.frame - 1 - torch.where(sounds, note, -1).amax(1)).clamp(max=_SHIFT)
-        share = torch.rand(len(values)).to(values.device)
+        share = randomness.uniform((len(values),)).to(values.device)
         shift = (share * (lowest + highest + 1)).long() - lowest
         source = (note - shift[:, None]) % self.frame  # what leaves at one end is silent
         return moments.gather(2, source[:, None].expand_as(moments)).flatten(1)

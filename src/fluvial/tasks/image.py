@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fluvial.core import Flow
+from fluvial.core import Flow, randomness
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.data.image_files import grid, write_png
 from fluvial.data.image_schema import ImageSchema
@@ -87,7 +87,8 @@ class ImageModel(Fitted):
             rows = slice(start, min(start + size, len(images)))
             x = self.schema.encode(images.read(np.arange(rows.start, rows.stop)))
             given = None if context is None else context[rows]
-            parts.append(self.log_prob_pixels(x, given, seed + start if self._noisy is None else seed))
+            own = randomness.shifted(seed, start) if self._noisy is None else seed
+            parts.append(self.log_prob_pixels(x, given, own))
         return np.concatenate(parts)
 
     def log_prob_pixels(self, x: np.ndarray, context: Tensor | None = None, seed: int = 0) -> np.ndarray:
@@ -133,10 +134,10 @@ class ImageModel(Fitted):
         """
         if n < 1:
             raise UsageError(f"n: expected at least one image to draw, got {n}")
-        seed = int(torch.randint(2**31, ())) if seed is None else seed
+        seed = randomness.new_seed() if seed is None else seed
         given = self.draw_context(n, context, seed)
         for attempt in range(_REDRAWS):
-            x = self._draw(n, given, temperature, seed + attempt * 0x9E3779B1)
+            x = self._draw(n, given, temperature, randomness.shifted(seed, attempt * 0x9E3779B1))
             if torch.isfinite(x).all():
                 return self._pictures(x)
         raise RunError(f"some of {n} draws were not finite, {_REDRAWS} times over: fit the model again")
@@ -149,7 +150,9 @@ class ImageModel(Fitted):
         kept = self.rows.get("contexts")
         if kept is None or not len(kept):
             raise UsageError(f"context: give {', '.join(self.schema.context)}; the run has kept none to draw from")
-        return torch.from_numpy(kept[np.random.default_rng(seed).integers(len(kept), size=n)].astype(np.float32))
+        with randomness.drawing_from(seed):
+            chosen = randomness.integers(len(kept), (n,)).numpy()
+        return torch.from_numpy(kept[chosen].astype(np.float32))
 
     def interpolate(
         self, first: object, second: object, n: int = 8, labels: object = None, path: Way = arc, seed: int = 0
@@ -241,7 +244,7 @@ class ImageModel(Fitted):
 
 def pixel_noise(x: np.ndarray, seed: int) -> np.ndarray:
     """Uniform noise in [0, 1) for images (N, C, H, W), float32: that of an image depends on it and the seed alone."""
-    noise = np.empty(x.shape, dtype=np.float32)
+    seed, noise = randomness.checked_seed(seed), np.empty(x.shape, dtype=np.float32)
     for row, image in zip(noise, x):
         digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest()
         row[:] = np.random.default_rng([seed, int.from_bytes(digest)]).random(row.shape, dtype=np.float32)

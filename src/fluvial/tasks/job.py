@@ -18,6 +18,7 @@ import torch
 import fluvial
 from fluvial.core import Density
 from fluvial.core.errors import UsageError
+from fluvial.core.randomness import drawing_from
 from fluvial.models import build
 from fluvial.training import Record, Rows, Settings, train
 from fluvial.training.run import RunFolder, Saved, load_run, open_run
@@ -65,8 +66,7 @@ class Job:
 
     def build(self, config: Mapping[str, Any]) -> Density:
         """The model with the seed's initial weights."""
-        with torch.random.fork_rng([]):
-            torch.manual_seed(self.seed)
+        with drawing_from(self.seed, lend=True):
             return build(config)
 
     def learn(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fluvial.core import Flow
+from fluvial.core import Flow, randomness
 from fluvial.core.errors import UsageError
 from fluvial.models import continuous
 from fluvial.tasks import batches
@@ -57,7 +57,8 @@ def encode(density: Flow, x: Tensor, context: Tensor | None = None, seed: int = 
     flow = continuous(density)
     if flow is None:
         return batches.encode(density, x, context, seed)
-    noise = torch.rand(x.shape, generator=torch.Generator().manual_seed(seed), dtype=x.dtype)
+    with randomness.drawing_from(seed):
+        noise = randomness.uniform(x.shape, x.dtype)
     return batches.encode(flow, x + _EDGE + (1 - 2 * _EDGE) * noise, context, seed)
 
 

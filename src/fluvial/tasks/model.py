@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fluvial.core import Density, Flow
+from fluvial.core import Density, Flow, randomness
 from fluvial.core.errors import RunError, UsageError
 from fluvial.data.schema import Schema
 from fluvial.data.tables import as_kind, read
@@ -101,7 +100,8 @@ class Model(Fitted):
             density.context_shape,
             density.embed,
         )
-        shares = torch.rand(_FILLS, x.shape[1], dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        with randomness.drawing_from(0):
+            shares = randomness.uniform((_FILLS, x.shape[1]), torch.float64)
         scores = [function(filled, columns.fill(rows, share), given) for share in shares]
         return None if scores[0] is None else torch.stack(scores).mean(0)
 
@@ -168,9 +168,9 @@ class Model(Fitted):
         """As :meth:`sample`, but encoded: x (n, D) and context (n, C), float64."""
         if n < 1:
             raise UsageError(f"n: expected at least one row to draw, got {n}")
-        with _seeded(seed, self._device):
+        with randomness.drawing_from(seed, randomness.draws_by_itself(self.density)):
             if context is None and self.schema.context and len(self.rows.get("contexts", ())):
-                index = torch.randint(len(self.rows["contexts"]), (n,)).numpy()
+                index = randomness.integers(len(self.rows["contexts"]), (n,)).numpy()
                 given = self.rows["contexts"][index]
             else:
                 given = self.schema.encode_context(context, n)
@@ -209,17 +209,6 @@ def restore(saved: Saved, path: str | os.PathLike[str]) -> Model:
     if (len(schema.columns),) != tuple(saved.density.event_shape):
         raise RunError(f"{path} is damaged: its schema has {len(schema.columns)} columns, its model does not")
     return Model(saved.density, schema, record_of(saved), saved.metrics, saved.rows)
-
-
-@contextmanager
-def _seeded(seed: int | None, device: torch.device) -> Generator[None]:
-    """A private random state, or the caller's own if there is no seed."""
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 def _tensor(rows: np.ndarray | None) -> Tensor | None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from fluvial.conditioners import Frames
-from fluvial.core import Flow
+from fluvial.core import Flow, randomness
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.data.rolls import Rolls, RollSchema, read_rolls
 from fluvial.tasks.fitted import Fitted, record_of
@@ -108,7 +105,7 @@ class RollModel(Fitted):
             transform = self.transform if temperature == 1.0 else self.transform.tempered(temperature)
         except ValueError as error:
             raise UsageError(str(error)) from None
-        walk = transform.walk(_noise(n, seed, next(self.density.parameters()).device))
+        walk = transform.walk(randomness.columns(n, seed, next(self.density.parameters()).device))
         bits = torch.stack([x for x, _ in islice(walk, steps * self.notes)], 1)
         return bits.view(n, steps, self.notes).cpu().numpy().astype(np.uint8)
 
@@ -123,10 +120,3 @@ def restore(saved: Saved, path: str | os.PathLike[str]) -> RollModel:
     if saved.density.event_shape != (None,) or model.transform.conditioner.values != model.notes:  # pyright: ignore
         raise damaged
     return model
-
-
-def _noise(n: int, seed: int | None, device: torch.device) -> Iterator[Tensor]:
-    """Uniform columns without end."""
-    generator = torch.Generator().manual_seed(secrets.randbelow(2**31) if seed is None else seed)
-    while True:
-        yield torch.rand(n, dtype=torch.float64, generator=generator).clamp_(1e-16, 1 - 1e-16).to(device)

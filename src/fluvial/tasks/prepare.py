@@ -13,6 +13,7 @@ import torch
 
 from fluvial.conditioners import ContextMap
 from fluvial.core.errors import DataError, UsageError
+from fluvial.core.randomness import drawing_from
 from fluvial.data.columns import Column
 from fluvial.data.infer import Kind, infer
 from fluvial.data.schema import Encoded, Schema
@@ -187,7 +188,7 @@ def _parameters(config: Mapping[str, Any]) -> int:
         classes = options["classes"]
         options["classes"] = classes if isinstance(classes, int) else [max(classes)]
     for size in _SMALL:
-        with torch.random.fork_rng([]):
+        with drawing_from(0, lend=True):
             small = build({**config, "event_shape": [size], "columns": None, "codes": None, "options": options})
         counts.append(sum(p.numel() for p in small.parameters()))
     return round(float(np.polyval(np.polyfit(_SMALL, counts, 2), config["event_shape"][0])))

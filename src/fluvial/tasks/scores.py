@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
 
 from fluvial.core import Density
+from fluvial.core.randomness import drawing_from, draws_by_itself
 from fluvial.training import Data, score
 
 
@@ -35,8 +35,7 @@ def scores(density: Density, data: Data, scales: np.ndarray, seed: int = 0) -> d
 
 def fit_closed_form(density: Density, data: Data, seed: int = 0) -> None:
     """Set the parameters of a density that ``initialize`` fits completely; noise is drawn from ``seed``."""
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+    with drawing_from(seed, draws_by_itself(density)):
         density.eval()
         density.initialize(data.x, data.context)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fluvial.conditioners import WaveNet
-from fluvial.core import Flow
+from fluvial.core import Flow, randomness
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.data.audio import Sound, read_sound, write_sound
 from fluvial.data.recordings import SoundSchema
@@ -154,7 +153,7 @@ class SoundModel(Fitted):
         known = torch.from_numpy(coding.encode(start).astype(np.float32)).expand(n, -1).to(device)
         embedded = None if given is None else self._embedded(given.to(device))
         with torch.no_grad():
-            walk = transform.walk(_noise(n, seed, device), embedded, known if len(start) else None)
+            walk = transform.walk(randomness.columns(n, seed, device), embedded, known if len(start) else None)
         while True:
             with torch.no_grad():  # entered anew: the caller's own code runs in between
                 x, _ = next(walk)
@@ -168,7 +167,9 @@ class SoundModel(Fitted):
         kept = self.rows.get("contexts")
         if kept is None or not len(kept):
             raise UsageError(f"context: give {', '.join(self.schema.context)}; the run has kept none to draw from")
-        return torch.from_numpy(kept[np.random.default_rng(seed).integers(len(kept), size=n)].astype(np.float32))
+        with randomness.drawing_from(seed):
+            chosen = randomness.integers(len(kept), (n,)).numpy()
+        return torch.from_numpy(kept[chosen].astype(np.float32))
 
     def _embedded(self, context: Tensor) -> Tensor:
         return context if self.density.embed is None else self.density.embed(context)
@@ -211,13 +212,6 @@ def restore(saved: Saved, path: str | os.PathLike[str]) -> SoundModel:
     if model.transform.univariate.size < 2 or model.receptive_field < 1:
         raise RunError(f"{path} is damaged: its model is not one of codes")
     return model
-
-
-def _noise(n: int, seed: int | None, device: torch.device) -> Iterator[Tensor]:
-    """Uniform columns without end; float64, finer than any step of a staircase."""
-    generator = torch.Generator().manual_seed(secrets.randbelow(2**31) if seed is None else seed)
-    while True:
-        yield torch.rand(n, dtype=torch.float64, generator=generator).clamp_(1e-16, 1 - 1e-16).to(device)
 
 
 def _safe(word: str) -> str:

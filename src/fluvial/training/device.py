@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from fluvial.core import Density, Transform
+from fluvial.core.randomness import Source, drawing_from, generator
 from fluvial.training.progress import Progress
 from fluvial.training.settings import Settings
 from fluvial.training.update import Update, optimizer_kind, parameter_groups
@@ -129,7 +130,7 @@ class DeviceUpdate(Update):
 
     def _rehearse(self, x: Tensor, context: Tensor | None, units: int) -> None:
         """A step during which waiting for the device is an error: what waits cannot be recorded."""
-        mode, state = torch.cuda.get_sync_debug_mode(), torch.cuda.get_rng_state(self.device)
+        mode, drawn = torch.cuda.get_sync_debug_mode(), Source.now(self.device)
         _watch("error")
         try:
             self.work(x, context, units)
@@ -138,8 +139,8 @@ class DeviceUpdate(Update):
         finally:
             _watch(mode)
         if not self.records:
-            torch.cuda.set_rng_state(state, self.device)
-            self.work(x, context, units)
+            with drawing_from(drawn):
+                self.work(x, context, units)
 
     def _record(self, key: Any, x: Tensor, context: Tensor | None, units: int) -> bool:  # noqa: ANN401
         try:
@@ -176,6 +177,8 @@ class _Recorded:
     def __init__(self, update: DeviceUpdate, x: Tensor, context: Tensor | None, units: int) -> None:
         self.x, self.context = x.clone(), None if context is None else context.clone()
         self.graph = torch.cuda.CUDAGraph()
+        if (drawn := generator(update.device)) is not None:
+            self.graph.register_generator_state(drawn)
         with torch.cuda.graph(self.graph):
             update.work(self.x, self.context, units)
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fluvial.core import Density
+from fluvial.core import Density, randomness
 from fluvial.data.image_schema import ImageSchema
 from fluvial.data.images import Images
 from fluvial.training.objectives import chunk_rows, evaluate
@@ -69,10 +69,10 @@ class ImageRows:
         return list(order.split(size))
 
     def rows(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        """Images with these numbers (B, C, H, W) and their labels, on ``device``; turned ones by torch's generator."""
+        """Images with these numbers (B, C, H, W) and their labels, on ``device``; turned ones at random."""
         x = self._values(index, device)
         if self.schema.flipped:
-            turned = torch.rand(len(index)).lt(0.5).to(device)
+            turned = randomness.uniform((len(index),)).lt(0.5).to(device)
             x = torch.where(turned[:, None, None, None], x.flip(-1), x)
         return x, None if self.context is None else self.context[index].to(device)
 
@@ -82,7 +82,8 @@ class ImageRows:
         for index in torch.arange(len(self)).split(chunk_rows(self.schema.shape)):
             context = None if self.context is None else self.context[index]
             x = self._values(index, device)
-            total += evaluate(density, density.log_prob, x, context, seed + int(index[0])).double().sum().item()
+            own = randomness.shifted(seed, int(index[0]))
+            total += evaluate(density, density.log_prob, x, context, own).double().sum().item()
         return total / len(self)
 
     def digest(self) -> str:

@@ -8,13 +8,13 @@ import time
 from collections.abc import Generator
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from fluvial.core import Density
 from fluvial.core.errors import RunError
+from fluvial.core.randomness import Source, drawing_from, draws_by_itself, permutation
 from fluvial.training import checkpoint as files
 from fluvial.training.device import DeviceUpdate
 from fluvial.training.progress import Progress, Record
@@ -51,6 +51,7 @@ class Loop:
         kind = DeviceUpdate if self.device.type == "cuda" else Update
         self.update = kind(self.density, settings, settings.decay(*data.size), self.device)
         self.progress = Progress()
+        self.source, self.lend = Source(settings.seed), draws_by_itself(density)
         self.best = _copied(density)
         self.began = time.monotonic()
         self.clean = True  # False only while weights and counters are out of step
@@ -63,8 +64,8 @@ class Loop:
 
     def start(self) -> Record:
         """Data-dependent initialisation and the score before training."""
-        with self._private_randomness():
-            torch.manual_seed(self.settings.seed)
+        self.source.restart(self.settings.seed)
+        with drawing_from(self.source, self.lend):
             order = _order(len(self.data), self.settings.seed, 0)
             most = max(self.batch_size, self.data.initial)
             index = self.data.batches(order, most)[0][:most]
@@ -100,7 +101,7 @@ class Loop:
         order = _order(len(self.data), self.settings.seed, p.epoch + 1)
         parts = self.data.batches(order, self.batch_size)
         self.density.train()
-        with self._private_randomness():
+        with drawing_from(self.source, self.lend):
             while p.batch < len(parts) and not self.schedule.out_of_time(self._elapsed()):
                 self._step(parts[p.batch])
                 if time.monotonic() >= until and p.batch < len(parts):
@@ -116,7 +117,7 @@ class Loop:
 
     def _step(self, index: Tensor) -> None:
         p = self.progress
-        torch.manual_seed(_mixed(self.settings.seed, p.epoch + 1, p.batch))
+        self.source.restart(_mixed(self.settings.seed, p.epoch + 1, p.batch))
         units = self.data.count(index)
         self.update.compute(*self.data.rows(index, self.device), units)
         self.clean = False
@@ -160,8 +161,7 @@ class Loop:
     def _evaluate(self) -> float | None:
         judged = self.update.judged
         if needs_statistics(judged):
-            with self._private_randomness():
-                torch.manual_seed(self.settings.seed)
+            with drawing_from(self.settings.seed, self.lend):
                 refresh_statistics(judged, *self.data.rows(torch.arange(self.data.measured), self.device))
         if self.held_out is None:
             return None
@@ -188,9 +188,6 @@ class Loop:
             skipped=p.skipped,
             learning_rate=self.schedule.learning_rate(p, elapsed),
         )
-
-    def _private_randomness(self) -> Any:  # noqa: ANN401  (a context manager without a public type)
-        return torch.random.fork_rng([self.device] if self.device.type == "cuda" else [])
 
     def _save(self) -> None:
         if self.path is None:
@@ -237,7 +234,8 @@ class Loop:
 
 
 def _order(rows: int, seed: int, epoch: int) -> Tensor:
-    return torch.randperm(rows, generator=torch.Generator().manual_seed(_mixed(seed, epoch, -1)))
+    with drawing_from(_mixed(seed, epoch, -1)):
+        return permutation(rows)
 
 
 def _mixed(seed: int, epoch: int, batch: int) -> int:

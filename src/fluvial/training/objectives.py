@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fluvial.core import Density
+from fluvial.core.randomness import drawing_from, draws_by_itself
 from fluvial.core.transform import EventShape
 
 Chunk = Callable[[slice, torch.device], Tensor]
@@ -78,12 +79,10 @@ def by_chunk(density: Density, chunk: Chunk, rows: int, seed: int) -> Tensor:
     The density's mode and the caller's random state are left as they were; noise is that of ``seed``.
     """
     device = next(density.parameters(), torch.empty(0)).device
-    devices = [device] if device.type == "cuda" else []
     size, training = chunk_rows(density.event_shape), density.training
     density.eval()
     try:
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(seed)
+        with drawing_from(seed, draws_by_itself(density)):
             parts = [chunk(slice(i, min(i + size, rows)), device).cpu() for i in range(0, rows, size)]
     finally:
         density.train(training)

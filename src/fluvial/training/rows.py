@@ -39,7 +39,7 @@ class Rows(Protocol):
         ...
 
     def rows(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        """The rows with these numbers and their context, on ``device``; any noise from torch's generator."""
+        """The rows with these numbers and their context, on ``device``; any noise from ``core.randomness``."""
         ...
 
     def count(self, index: Tensor | None = None) -> int:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import torch
 
 from fluvial.core.errors import UsageError
+from fluvial.core.randomness import checked_seed
 
 Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["cosine", "plateau", "constant"]
@@ -57,7 +58,7 @@ class Settings:
         _whole("epochs", self.epochs, 1)
         _whole("batch_size", self.batch_size, 2)
         _whole("patience", self.patience, 1)
-        _whole("seed", self.seed, 0)
+        checked_seed(self.seed)
         _number("budget", self.budget, 0.0, math.inf, "a positive number of seconds")
         _number("learning_rate", self.learning_rate, 0.0, math.inf, "a positive number")
         _number("clip", self.clip, 0.0, math.inf, "a positive number, or none")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from fluvial.core import randomness
 from fluvial.core.precision import full_precision
 from fluvial.core.transform import EventShape, Transform
 from fluvial.transforms.image import image_shape
@@ -167,7 +168,7 @@ class Conv1x1(Transform):
 
 def random_rotation(channels: int) -> Tensor:
     """A (C, C) orthogonal matrix, uniformly: what Glow's convolutions start from."""
-    q, r = torch.linalg.qr(torch.randn(channels, channels, dtype=torch.float64))
+    q, r = torch.linalg.qr(randomness.normal((channels, channels), torch.float64))
     return (q * r.diagonal().sign()).to(torch.get_default_dtype())
 
 

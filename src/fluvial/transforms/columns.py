@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fluvial.core import randomness
 from fluvial.core.errors import DataError
 from fluvial.core.supports import Constraint, constraints, side_by_side
 from fluvial.core.transform import EventShape, Transform
@@ -183,7 +184,7 @@ class Columns(Transform):
         n = self._on(x.device)
         x = x.double()
         if not self.exact:
-            x = self.fill(x, torch.rand_like(x))
+            x = self.fill(x, randomness.uniform(x.shape, x.dtype, x.device))
         z, log_det = _unbound(x, n)
         z = (z - n.location) / n.scale
         return z.to(self.like.dtype), (log_det - n.scale.log()).to(self.like.dtype)

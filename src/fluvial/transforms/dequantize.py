@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fluvial.core import randomness
 from fluvial.core.density import Density
 from fluvial.core.supports import Constraint, bounded, classes
 from fluvial.core.transform import Transform
@@ -36,7 +37,7 @@ class Dequantize(Transform):
         return bounded(None if self.highest is None else 0.0, self.highest, self.step)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        noise = torch.rand_like(x if x.is_floating_point() else x.float())
+        noise = randomness.uniform(x.shape, x.dtype if x.is_floating_point() else torch.float32, x.device)
         return x + self.step * noise, zero_log_det(noise)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:

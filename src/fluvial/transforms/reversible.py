@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from fluvial.core.errors import RunError
 from fluvial.core.precision import full_precision
+from fluvial.core.randomness import Dropout, Source, drawing_from
 from fluvial.core.transform import Chain, Transform
 from fluvial.transforms.channels import Conv1x1
 from fluvial.transforms.coupling import Coupling, MaskedCoupling
@@ -33,7 +34,7 @@ class Reversible(Chain):
     Gomez et al. 2017, arXiv 1707.04585; for flows, Dinh et al. 2014, arXiv 1410.8516, make it possible.
 
     Raises:
-        ValueError: a transform is not bijective, or normalises with statistics of the batch.
+        ValueError: a transform is not bijective, normalises with statistics of the batch, or holds torch's Dropout.
         RunError: in the backward pass, if the chain is too steep to be inverted.
     """
 
@@ -50,6 +51,11 @@ class Reversible(Chain):
                 raise ValueError(f"transform {i} ({name}) is not bijective: its input cannot be rebuilt")
             if any(isinstance(m, _BATCH_STATISTICS) for m in transform.modules()):
                 raise ValueError(f"transform {i} ({name}) uses statistics of the batch, which rebuilding would change")
+            if any(isinstance(m, nn.modules.dropout._DropoutNd) for m in transform.modules()):  # pyright: ignore
+                raise ValueError(
+                    f"transform {i} ({name}) holds torch's Dropout, whose noise comes from a global generator and "
+                    "cannot be drawn again: use fluvial.core.randomness.Dropout"
+                )
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if not torch.is_grad_enabled() or len(self) == 0:
@@ -168,18 +174,17 @@ class _Conditions:
     device: torch.device
     autocast: bool
     dtype: torch.dtype
-    states: tuple[Tensor, ...]
+    noise: Source | None
 
     @classmethod
     def of(cls, transform: Transform, x: Tensor) -> _Conditions:
         kind = x.device.type
-        states: list[Tensor] = []
-        if any(isinstance(m, nn.modules.dropout._DropoutNd) and m.training for m in transform.modules()):  # pyright: ignore
-            states = [torch.get_rng_state(), *([torch.cuda.get_rng_state(x.device)] if kind == "cuda" else [])]
-        return cls(x.device, torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind), tuple(states))
+        draws = any(isinstance(m, Dropout) and m.training for m in transform.modules())
+        noise = Source.now(x.device) if draws else None
+        return cls(x.device, torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind), noise)
 
     def restored(self) -> AbstractContextManager[None]:
-        if not self.states and not self.autocast and not torch.is_autocast_enabled(self.device.type):
+        if self.noise is None and not self.autocast and not torch.is_autocast_enabled(self.device.type):
             return nullcontext()  # which costs nothing; there are dozens of transforms
         return self._restored()
 
@@ -187,13 +192,9 @@ class _Conditions:
     def _restored(self) -> Generator[None]:
         kind = self.device.type
         with (
-            torch.random.fork_rng([self.device] if kind == "cuda" else [], enabled=bool(self.states)),
+            drawing_from(None if self.noise is None else self.noise.copy()),
             torch.autocast(kind, self.dtype, self.autocast, cache_enabled=False),
         ):
-            if self.states:
-                torch.set_rng_state(self.states[0])
-                for state in self.states[1:]:
-                    torch.cuda.set_rng_state(state, self.device)
             yield
 
 
