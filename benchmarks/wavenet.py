@@ -34,7 +34,7 @@ from fluvial.data.audio import Sound, read_sound
 from fluvial.data.coding import MuLaw
 from fluvial.tasks.entrance import fit, load_any
 from fluvial.tasks.fit_sound import sound_line
-from fluvial.tasks.prepare import split
+from fluvial.tasks.parts import split
 from fluvial.tasks.references import histogram, linear_prediction, markov
 from fluvial.tasks.sound import SoundModel
 from fluvial.training import Record, Settings

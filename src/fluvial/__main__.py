@@ -1,5 +1,7 @@
 """``python -m fluvial``: the command line."""
 
+import sys
+
 from fluvial.interfaces.cli import main
 
-main()
+sys.exit(main())

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from fluvial.interfaces.cli import main
+from fluvial.tasks.verdict import Verdict
 
 RNG = np.random.default_rng(0)
 TINY = ["--model", "maf", "--epochs", "1", "--set", "transforms=1", "--set", "hidden=8"]
@@ -19,7 +20,9 @@ TINY = ["--model", "maf", "--epochs", "1", "--set", "transforms=1", "--set", "hi
 @pytest.fixture(autouse=True)
 def _place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("fluvial.interfaces.report.write_report", lambda model, folder: Path(folder) / "report.html")
+    monkeypatch.setattr(
+        "fluvial.interfaces.commands.write_report", lambda m, f: (Path(f) / "r.html", Verdict("good", ""))
+    )
 
 
 @pytest.fixture

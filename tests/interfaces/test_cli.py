@@ -15,14 +15,19 @@ import pytest
 from fluvial import load
 from fluvial.core.errors import RunError
 from fluvial.interfaces.cli import main
+from fluvial.tasks.verdict import Verdict
 
 TINY = ["--model", "maf", "--epochs", "1", "--set", "transforms=1", "--set", "hidden=8"]
+
+
+def unwritten(model, folder):
+    return Path(folder) / "report.html", Verdict("with care", "This model can be trusted, with the reservations below.")
 
 
 @pytest.fixture(autouse=True)
 def _no_report(monkeypatch):
     """The report has tests of its own, and takes seconds."""
-    monkeypatch.setattr("fluvial.interfaces.report.write_report", lambda model, folder: Path(folder) / "report.html")
+    monkeypatch.setattr("fluvial.interfaces.commands.write_report", unwritten)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +38,7 @@ def place(tmp_path_factory):
     table = {"size": rng.gamma(2.0, size=80), "kind": rng.choice(["a", "b"], 80), "n": rng.poisson(3, 80)}
     pd.DataFrame(table).to_csv(folder / "table.csv", index=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fluvial.interfaces.report.write_report", lambda model, folder: Path(folder) / "report.html")
+        patch.setattr("fluvial.interfaces.commands.write_report", unwritten)
         os.chdir(folder)
         assert main(["fit", "table.csv", "--context", "kind", "--out", "run", *TINY]) == 0
         os.chdir(before)
@@ -134,11 +139,12 @@ def test_info_and_report(place, capsys, monkeypatch):
     monkeypatch.chdir(place)
     assert main(["info", "run"]) == 0
     out = capsys.readouterr().out
-    assert "size: positive" in out
+    assert "size: positive, at least 0" in out
+    assert "n: integer, at least 0" in out
     assert "kind: categorical, one of a, b" in out
     assert '"hidden": [8]' in out
     assert main(["report", "run"]) == 0
-    assert capsys.readouterr().out == "run/report.html\n"
+    assert capsys.readouterr().out.splitlines()[0] == "run/report.html"
 
 
 def test_a_report_that_cannot_be_written_does_not_lose_the_fit(place, capsys, monkeypatch):
@@ -147,7 +153,7 @@ def test_a_report_that_cannot_be_written_does_not_lose_the_fit(place, capsys, mo
     def lacking(model, folder):
         raise RunError('figures need matplotlib: pip install "fluvial[report]"')
 
-    monkeypatch.setattr("fluvial.interfaces.report.write_report", lacking)
+    monkeypatch.setattr("fluvial.interfaces.commands.write_report", lacking)
     assert main(["fit", "table.csv", "--context", "kind", "--out", "bare", *TINY]) == 0
     assert 'no report: figures need matplotlib: pip install "fluvial[report]"' in capsys.readouterr().err
     load("bare")
@@ -195,3 +201,53 @@ def test_info_without_a_run_tells_what_is_installed(capsys):
     out = capsys.readouterr().out
     assert re.search(r"^fluvial \S+, torch \S+, Python \S+$", out, re.M)
     assert re.search(r"^kernels: (C\+\+, \w+|torch \(.+\))$", out, re.M)
+
+
+def test_a_verdict_that_is_required_decides_the_exit_code(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    fit = ["fit", "table.csv", "--context", "kind", *TINY]
+    assert main([*fit, "--out", "required", "--require", "with-care"]) == 0
+    assert "verdict: with care. This model can be trusted" in capsys.readouterr().out
+    assert main([*fit, "--out", "better", "--require", "good"]) == 3
+    assert "--require good asks for better" in capsys.readouterr().err
+    load("better")  # the run is kept
+
+
+def test_columns_are_left_out_and_said_to_be_of_a_kind_and_a_unit(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    table = pd.read_csv("table.csv").assign(extra=1.5 + np.arange(80) % 7)
+    table.rename(columns={"size": "size, dry"}).to_csv("named.csv", index=False)
+    table.rename(columns={"size": "size, dry"}).tail(20).to_csv("stop.csv", index=False)
+    flags = ["--kind", "size, dry=real", "--kind", "n=bounded:0:99", "--unit", "size, dry=mm", "--drop", "extra,kind"]
+    assert (
+        main(["fit", "named.csv", *flags, "--validation", "stop.csv", "--holdout", "0.2", "--out", "kinds", *TINY]) == 0
+    )
+    model = load("kinds")
+    size, n = model.schema.columns
+    assert (size.name, size.kind, size.unit, n.kind, n.upper) == ("size, dry", "real", "mm", "bounded", 99.0)
+    assert (model.record["split"]["train"], model.record["split"]["validation"]) == (64, 20)
+    assert model.record["data"]["name"] == "named.csv"
+    assert main(["fit", "named.csv", "--drop", "extras", "--out", "x", *TINY]) == 2
+    assert "there is no column 'extras'; did you mean 'extra'" in capsys.readouterr().err
+
+
+def test_a_draw_for_each_row_of_a_table_of_contexts(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    pd.DataFrame({"other": 1.0, "kind": ["b", "a", "b"]}).to_csv("contexts.csv", index=False)
+    assert main(["sample", "run", "--contexts", "contexts.csv", "--seed", "0"]) == 0
+    assert [r["kind"] for r in csv.DictReader(capsys.readouterr().out.splitlines())] == ["b", "a", "b"]
+    assert main(["sample", "run", "--contexts", "contexts.csv", "-n", "2"]) == 2
+    assert "one draw for each of its rows" in capsys.readouterr().err
+
+
+def test_scores_have_a_mean_with_its_error_and_shares_can_be_left_out(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    assert main(["fit", "table.csv", "--context", "kind", "--model", "gaussian", "--out", "g"]) == 0
+    capsys.readouterr()
+    assert main(["score", "g", "table.csv", "-o", "all.csv"]) == 0
+    scores = pd.read_csv("all.csv")["log_prob"]
+    error = scores.std() / len(scores) ** 0.5
+    assert f"mean: {scores.mean():.4f} ± {error:.4f} nats a row" in capsys.readouterr().err
+    assert "log_prob size" in Path("all.csv").read_text()
+    assert main(["score", "g", "table.csv", "--no-shares"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "row,log_prob"

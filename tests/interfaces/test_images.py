@@ -11,6 +11,7 @@ from PIL import Image
 
 import fluvial
 from fluvial.interfaces.cli import main
+from fluvial.tasks.verdict import Verdict
 
 TINY = [x for o in ("levels=1", "steps=1", "width=4") for x in ("--set", o)]
 
@@ -27,7 +28,8 @@ def place(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(
-            "fluvial.interfaces.report_image.write_image_report", lambda model, folder: Path(folder, "r.html")
+            "fluvial.interfaces.commands.write_report",
+            lambda model, folder: (Path(folder, "r.html"), Verdict("good", "")),
         )
         argv = ["fit", "pictures", "--model", "glow", "--labels", "folder", "--epochs", "2", "--out", "run", *TINY]
         assert main(argv) == 0
@@ -54,7 +56,7 @@ def test_info_tells_what_there_is_to_know(capsys):
     assert main(["info", "run"]) == 0
     told = capsys.readouterr().out
     for words in (
-        "glow: 50 images to train on, 10 held out",
+        "glow: 40 images to train on, 10 held out",
         "6 x 4 pixels, grey, 8 bits",
         "label: one of dark, light",
     ):

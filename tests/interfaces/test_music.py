@@ -31,6 +31,13 @@ def test_a_fit_writes_its_report(run):
 
 
 def test_scores_and_samples_are_files_and_lines(run, capsys):
+    parts = np.repeat(["train", "test"], 20)
+    with np.load(run / "tunes.npz") as tunes:
+        np.savez(run / "split.npz", **tunes, split=parts)
+    assert main(["score", str(run / "run"), str(run / "split.npz"), "--out", str(run / "parts.csv")]) == 0
+    err = capsys.readouterr().err
+    assert "mean, train: " in err
+    assert "mean, test: " in err
     assert main(["score", str(run / "run"), str(run / "tunes.npz"), "--out", str(run / "scores.csv")]) == 0
     lines = (run / "scores.csv").read_text().splitlines()
     assert lines[0] == "piece,steps,log_prob,log_prob_per_step"

@@ -13,9 +13,10 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
 from fluvial.core import RunError, UsageError
-from fluvial.interfaces.report import write_report
+from fluvial.interfaces.commands import write_report
 from fluvial.tasks.entrance import fit
 from fluvial.tasks.model import Model
+from fluvial.tasks.origin import Origin
 
 HOSTILE = ("<script>alert(1)</script>", "$\\frac{", "a & b 'quoted' \"name\" ${7*7}{{7*7}}")
 
@@ -38,9 +39,9 @@ def run(table, tmp_path_factory):
         epochs=3,
         progress=False,
         options={"transforms": 1, "hidden": (16,)},
-        command="fluvial fit '<i>data</i>.csv'",
+        origin=Origin("fluvial fit '<i>data</i>.csv'"),
     )
-    assert write_report(model, folder) == folder / "report.html"
+    assert write_report(model, folder)[0] == folder / "report.html"
     return folder
 
 
@@ -87,7 +88,10 @@ def test_figures_and_numbers_lie_beside_the_page(run):
     assert names == {"training", "pairs", "marginals", "calibration", "noise", "round_trip", "memorisation"}
     page = (run / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == len(names)
-    assert all(file.read_bytes().startswith(b"\x89PNG") for file in (run / "figures").iterdir())
+    for suffix, beginning in ((".png", b"\x89PNG"), (".pdf", b"%PDF")):
+        files = list((run / "figures").glob(f"*{suffix}"))
+        assert {file.stem for file in files} == names
+        assert all(file.read_bytes().startswith(beginning) for file in files)
     content = json.loads((run / "report.json").read_text(encoding="utf-8"))
     assert set(content["verdict"]) == {"density", "sampling", "numerics"}
     assert content["columns"] == list(HOSTILE)
@@ -97,7 +101,7 @@ def test_figures_and_numbers_lie_beside_the_page(run):
 
 def test_one_column_and_no_context(tmp_path):
     model = fit(np.random.default_rng(0).normal(size=(200, 1)), "gaussian", progress=False)
-    page = write_report(model, tmp_path).read_text(encoding="utf-8")
+    page = write_report(model, tmp_path)[0].read_text(encoding="utf-8")
     assert "exact log-density" in page
     assert not (tmp_path / "figures" / "pairs.png").exists()
     assert not (tmp_path / "figures" / "training.png").exists()
@@ -105,7 +109,7 @@ def test_one_column_and_no_context(tmp_path):
 
 def test_without_held_out_rows_the_page_says_that_it_is_no_test(tmp_path):
     model = fit(np.random.default_rng(0).normal(size=(200, 2)), "gaussian", holdout=0.0, progress=False)
-    page = write_report(model, tmp_path).read_text(encoding="utf-8")
+    page = write_report(model, tmp_path)[0].read_text(encoding="utf-8")
     assert "No rows were held out" in page
     assert json.loads((tmp_path / "report.json").read_text())["verdict"]["density"] != "pass"
 

@@ -12,7 +12,7 @@ import torch
 
 from fluvial.core import RunError
 from fluvial.data.image_schema import ImageSchema
-from fluvial.interfaces.report_image import write_image_report
+from fluvial.interfaces.commands import write_report
 from fluvial.models import build
 from fluvial.tasks.diagnose_image import ImageDiagnosis, diagnose_image, scale_sizes
 from fluvial.tasks.image import ImageModel
@@ -108,7 +108,7 @@ def test_foreign_images_are_told(diagnosis: ImageDiagnosis):
 
 
 def test_the_page_holds_pictures_and_numbers(model: ImageModel, tmp_path: Path):
-    page = write_image_report(model, tmp_path).read_text()
+    page = write_report(model, tmp_path)[0].read_text()
     content = json.loads((tmp_path / "report.json").read_text())
     bits = content["diagnosis"]["bits_per_dimension"]
     assert f"{bits['mean']:.3f} ± {bits['standard_error']:.3f}" in page
@@ -141,4 +141,4 @@ def test_broken_numbers_are_failures(diagnosis: ImageDiagnosis):
 def test_without_held_out_images_there_is_no_report(model: ImageModel, tmp_path: Path):
     rows = {k: v for k, v in model.rows.items() if not k.startswith("held_out")}
     with pytest.raises(RunError, match="fewer than 10 held-out images"):
-        write_image_report(replace(model, rows=rows), tmp_path)
+        write_report(replace(model, rows=rows), tmp_path)

@@ -17,7 +17,7 @@ import soundfile
 import fluvial
 from fluvial.core.errors import RunError
 from fluvial.interfaces.cli import main
-from fluvial.interfaces.report_sound import write_sound_report
+from fluvial.interfaces.commands import write_report
 
 TINY = [x for o in ("layers=3", "channels=8", "gates=8", "skips=8") for x in ("--set", o)]
 
@@ -47,7 +47,7 @@ def test_fit_tells_bits_per_sample_and_writes_a_report(capsys):
     assert "run: runs/low-wavenet" in out
     assert "bits per sample of held-out recordings, exactly" in out
     assert "each sample is predicted from the 15 before it, 4 ms" in out
-    assert re.search(r"held out 8\.000, .* samples/s", err)
+    assert re.search(r"validation before training 8\.000, .* bits per sample, .* samples/s", err)
     assert (Path("runs") / "low-wavenet" / "report.html").exists()
     assert main(["fit", "tones/low/0.wav", "tones/low/2.wav", "tones/low/4.wav", "--epochs", "1", *TINY]) == 0
     assert "run: runs/low-wavenet-2" in capsys.readouterr().out
@@ -150,4 +150,4 @@ def test_a_run_without_held_out_recordings_has_no_report(tmp_path):
         "tones", epochs=1, holdout=0.0, progress=False, options={"layers": 2, "channels": 4, "gates": 4, "skips": 4}
     )
     with pytest.raises(RunError, match="kept no held-out recordings"):
-        write_sound_report(model, tmp_path)
+        write_report(model, tmp_path)

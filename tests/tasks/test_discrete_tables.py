@@ -8,7 +8,7 @@ import torch
 
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data.tables import read
-from fluvial.interfaces.report import write_report
+from fluvial.interfaces.commands import write_report
 from fluvial.tasks.calibration import calibrate
 from fluvial.tasks.entrance import fit
 from fluvial.tasks.model import load
@@ -32,7 +32,7 @@ def fitted():
 
 
 def test_the_weight_decay_is_that_of_labels_unless_one_is_given(fitted):
-    assert fitted.record["settings"]["weight_decay"] == pytest.approx(4 * 3 / 720)
+    assert fitted.record["settings"]["weight_decay"] == pytest.approx(4 * 3 / 640)
     given = fit(frame(60), "made", epochs=1, options=TINY, settings=Settings(weight_decay=0.5), progress=False)
     assert given.record["settings"]["weight_decay"] == 0.5
     few = fit(frame(12), "made", epochs=1, options=TINY, progress=False, holdout=0)
@@ -118,7 +118,7 @@ def test_constants_and_copies_stay_in_the_model():
 
 
 def test_the_report_judges_probabilities(fitted, tmp_path):
-    page = write_report(fitted, tmp_path).read_text(encoding="utf-8")
+    page = write_report(fitted, tmp_path)[0].read_text(encoding="utf-8")
     assert "exact log-probability" in page
     assert "independent columns" in page
     assert "Gaussian" not in page

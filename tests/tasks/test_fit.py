@@ -7,6 +7,7 @@ import torch
 from fluvial import fit, load
 from fluvial.core.errors import RunError, UsageError
 from fluvial.models import DISCRETE, MUSIC, RECIPES, SOUND, resolve
+from fluvial.tasks.origin import Origin
 from fluvial.training import Settings
 
 TINY = {"transforms": 1, "hidden": [8]}
@@ -26,15 +27,16 @@ def test_every_model_fits_any_number_of_columns(name, d):
 
 
 def test_the_record_says_how_and_how_well():
-    model = fit(rows(200), "maf", epochs=3, seed=4, options=TINY, progress=False, command="fluvial fit x.csv")
+    model = fit(rows(200), "maf", epochs=3, seed=4, options=TINY, progress=False, origin=Origin("fluvial fit x.csv"))
     record = model.record
-    assert record["sizes"] == {"train": 180, "held_out": 20, "columns": 2, "parameters": record["sizes"]["parameters"]}
+    sizes = {"train": 160, "validation": 20, "held_out": 20, "columns": 2}
+    assert record["sizes"] == {**sizes, "parameters": record["sizes"]["parameters"]}
+    assert record["split"]["independent"]
     assert record["training"]["epochs"] == 3
     assert record["seed"] == record["settings"]["seed"] == 4
     assert record["command"] == "fluvial fit x.csv"
     held_out = record["scores"]["held_out"]
     assert held_out["rows"] == 20
-    assert held_out["log_likelihood"] == pytest.approx(-min(m["held_out"] for m in model.metrics), abs=1e-5)
     assert record["scores"]["baseline"]["log_likelihood"] > -5
     again = model.log_prob_rows(model.rows["held_out.x"])
     assert again.mean() == pytest.approx(held_out["log_likelihood"], abs=1e-5)
@@ -50,6 +52,9 @@ def test_the_gaussian_is_set_by_every_row_and_judged_by_held_out_ones():
     assert np.allclose(model.log_prob(x), expected, atol=1e-4)
     scores = model.record["scores"]
     assert scores["held_out"]["log_likelihood"] == pytest.approx(scores["baseline"]["log_likelihood"])
+    (only,) = model.metrics
+    assert only["held_out"] == pytest.approx(-scores["held_out"]["log_likelihood"])
+    assert only["ended"]
 
 
 def test_a_fit_leaves_the_callers_random_state_alone_and_depends_on_the_seed_only():

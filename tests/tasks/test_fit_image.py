@@ -15,6 +15,7 @@ import fluvial
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.data import images
 from fluvial.data.images import read_images
+from fluvial.tasks.origin import Origin
 from fluvial.training import Settings
 
 TINY = {"levels": 1, "steps": 1, "width": 4}
@@ -72,9 +73,10 @@ def test_every_model_fits_scores_and_draws(model, options, channels):
 
 def test_the_record_says_how_and_how_well():
     seen = []
-    model = fit(blobs(), epochs=2, seed=3, progress=seen.append, command="fluvial fit x")
+    model = fit(blobs(), epochs=2, seed=3, progress=seen.append, origin=Origin("fluvial fit x"))
     record = model.record
-    assert record["sizes"] == {"train": 108, "held_out": 12, "judges": 12, "parameters": record["sizes"]["parameters"]}
+    sizes = {"train": 96, "validation": 12, "held_out": 12}
+    assert record["sizes"] == {**sizes, "parameters": record["sizes"]["parameters"]}
     assert (record["seed"], record["command"], record["augmentation"], record["exact"]) == (
         3,
         "fluvial fit x",
@@ -86,11 +88,12 @@ def test_the_record_says_how_and_how_well():
     unit = 24 * math.log(2)
     assert held_out["bits_per_dim"] == pytest.approx(-kept.mean() / unit)
     assert held_out["standard_error"] == pytest.approx(kept.std() / unit / math.sqrt(12))
-    assert held_out["bits_per_dim"] == pytest.approx(min(r.held_out for r in seen if r.ended) / unit, abs=0.05)
+    assert held_out["bits_per_dim"] == pytest.approx(min(r.held_out for r in seen if r.ended) / unit, abs=0.3)
     again = model.log_prob(model.schema.decode(model.rows["held_out.pixels"]))
     assert np.allclose(again, kept, atol=1e-3)
     everything = np.concatenate((model.rows["train.pixels"], model.rows["held_out.pixels"]))
-    assert sorted(map(bytes, everything)) == sorted(map(bytes, blobs()[:, None]))
+    assert len(set(map(bytes, everything))) == 108  # those that stopped the training are not kept
+    assert set(map(bytes, everything)) < set(map(bytes, blobs()[:, None]))
     share = np.bincount(model.rows["train.pixels"].ravel(), minlength=256) + 1
     share = share / share.sum()
     want = -np.log2(share)[model.rows["held_out.pixels"]].mean()

@@ -112,7 +112,10 @@ def test_matlab_cells_bring_their_split(tmp_path):
     for a, b in zip(found.pieces, rolls.pieces):
         assert np.array_equal(a, b)
     model = fit(tmp_path / "music.mat", epochs=1, options=OPTIONS, progress=False)
-    assert (model.record["sizes"]["train"], model.record["sizes"]["held_out"]) == (2, 2)
+    sizes = model.record["sizes"]
+    assert (sizes["train"], sizes["validation"], sizes["held_out"]) == (2, 2, 2)
+    judges = np.split(model.rows["held_out.values"], np.cumsum(model.rows["held_out.lengths"])[:-1])
+    assert all(np.array_equal(a, b) for a, b in zip(judges, rolls.pieces[4:]))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data.tables import Table
 from fluvial.tasks import prepare as module
-from fluvial.tasks.prepare import prepare, split
+from fluvial.tasks.parts import Parts, split
+from fluvial.tasks.prepare import prepare
 
 
 def table(n=100, d=2):
@@ -21,6 +22,16 @@ def test_the_split_covers_every_row_once_and_holds_a_few_out(n, share, seed):
     assert np.array_equal(split(n, share, seed)[1], aside)
 
 
+@given(st.integers(10, 2000), st.floats(0.01, 0.5), st.integers(0, 5))
+def test_three_parts_cover_every_row_once_and_few_rows_have_two(n, share, seed):
+    parts = Parts.of(n, share, seed)
+    assert sorted([*parts.train, *parts.validation, *parts.test]) == list(range(n))
+    assert len(parts.train) >= 0.2 * n
+    assert len(parts.judges) >= 3
+    assert (len(parts.test) > 0) == (n >= 50)
+    assert len(parts.validation) > 0
+
+
 def test_nothing_held_out_on_request():
     assert prepare(table(), "maf", {}, holdout=0.0).held_out is None
 
@@ -28,7 +39,7 @@ def test_nothing_held_out_on_request():
 def test_maps_are_fitted_on_the_training_rows_alone():
     rows = table(200)
     config = prepare(rows, "maf", {}).config
-    kept, _ = split(200, 0.1, 0)
+    kept = Parts.of(200, 0.1, 0).train
     assert config["columns"][0]["location"] == pytest.approx(rows.columns["x0"][kept].mean())
     assert config["columns"][0]["scale"] == pytest.approx(rows.columns["x0"][kept].std())
 
@@ -47,8 +58,8 @@ def test_a_share_that_is_none(share):
 
 def test_a_column_that_varies_in_held_out_rows_only_is_named():
     values = np.zeros(100)
-    values[split(100, 0.1, 0)[1][:2]] = [1.5, 2.25]
-    with pytest.raises(DataError, match="'odd', in the rows to train on: all 90 values equal"):
+    values[Parts.of(100, 0.1, 0).test[:2]] = [1.5, 2.25]
+    with pytest.raises(DataError, match="'odd', in the rows to train on: all 80 values equal"):
         prepare(Table({"x": np.random.default_rng(0).normal(size=100), "odd": values}), "maf", {})
 
 

@@ -7,24 +7,34 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 import fluvial
 from fluvial.interfaces import cli_images
+from fluvial.interfaces.streams import seekable
 from fluvial.interfaces.words import (
     Draw,
     command,
     how_to_go_on,
-    listed_names,
     one_or_more,
     parse_assignments,
-    parse_context,
+    parse_kinds,
+    parse_pairs,
     parse_seconds,
     parse_size,
+    started,
 )
+
+if TYPE_CHECKING:
+    from fluvial.tasks.kinds import AnyModel
+
+
+_Flag = Annotated[bool, Parameter(negative=())]
+_Each = Annotated[list[str] | None, Parameter(negative=())]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -49,50 +59,72 @@ app = App(
 def fit(
     *data: str,
     model: str | None = None,
-    context: str | None = None,
+    context: _Each = None,
     out: Path | None = None,
     epochs: int | None = None,
     budget: str | None = None,
+    holdout: float = 0.1,
+    validation: str | None = None,
     seed: int = 0,
-    resume: Annotated[bool, Parameter(negative=())] = False,
-    set: Annotated[list[str] | None, Parameter(negative=())] = None,  # noqa: A002  (the flag's name)
-    drop_missing: Annotated[bool, Parameter(negative=())] = False,
-    force: Annotated[bool, Parameter(negative=())] = False,
+    resume: _Flag = False,
+    set: _Each = None,  # noqa: A002  (the flag's name)
+    drop: _Each = None,
+    kind: _Each = None,
+    unit: _Each = None,
+    drop_missing: _Flag = False,
+    force: _Flag = False,
+    require: Literal["good", "with-care"] | None = None,
     device: str | None = None,
     rate: int | None = None,
     labels: str | None = None,
     size: str | None = None,
-    flip: Annotated[bool, Parameter(negative=())] = False,
-) -> None:
+    flip: _Flag = False,
+) -> int:
     """Learn the density of a table, of sound, of images or of piano rolls, and write a run folder with a report.
 
     Parameters
     ----------
     data
         CSV, Parquet, Feather, .npy or .npz file; or sound files or images, or a folder of them; or an idx, .npy or .npz
-        file of images; or a .mat or .npz file of piano rolls. None: the bundled table of abalones, given their sex.
+        file of images; or a .mat or .npz file of piano rolls. A dash for standard input. None: the bundled table of
+        abalones, given their sex.
     model
         gaussian, nice, realnvp, maf, maf_mog, made_mog, iaf, nsf or nsf_coupling; made or pixelcnn for tables of labels
         or zeros and ones; wavenet for sound; multiscale, nice, realnvp, glow or flowpp for images; wavenet_made for
         piano rolls. None: what suits the data.
     context
-        Columns, or labels of recordings, to condition on, separated by commas.
+        A column, or label of recordings, to condition on; can be repeated, or separated by commas.
     out
         Run folder. None: runs/TABLE-MODEL.
     epochs
         Passes over the rows. Without it and --budget, as many as help.
     budget
-        Time to train, such as 90s, 5m or 1h.
+        Time for reading the data, preparing and training, such as 90s, 5m or 1h. Scoring and the report come after it;
+        how long the report takes is printed.
+    holdout
+        Share of the rows, recordings, images or pieces that do nothing but judge the model; as many again, a tenth at
+        most, decide when to stop.
+    validation
+        Of tables: a file of rows that decide when to stop, in place of rows of the table.
     seed
         Decides the split, the initial weights, the order of rows and all noise.
     resume
         Go on with the interrupted fit in the run folder.
     set
         An option of the model or of training, such as transforms=8 or learning_rate=2e-3; can be repeated.
+    drop
+        A column to leave out; can be repeated, or separated by commas.
+    kind
+        COL=KIND where the table does not show it: real, positive, integer, categorical, or bounded:LOW:HIGH; can be
+        repeated.
+    unit
+        COL=UNIT, for the report; can be repeated.
     drop_missing
         Leave out rows with missing or infinite values.
     force
         Replace the run in the run folder.
+    require
+        The worst verdict of the report that will do; with a worse one the exit code is 3. The run is kept.
     device
         cpu, cuda or another torch device.
     rate
@@ -107,37 +139,58 @@ def fit(
         Of images: learn their mirror images too, left for right, which is another density.
     """
     from fluvial.interfaces.fitting import opened, resumable, run_fit, run_folder
+    from fluvial.interfaces.page import need_extras
 
+    if require:
+        need_extras()  # a verdict needs them, which is better known before the training than after
     own = {"rate": rate, "labels": labels, "size": parse_size(size), "flip": flip, "drop_missing": drop_missing}
-    source = opened(one_or_more(data), model, listed_names(context), own)
-    folder = out or run_folder(source, resume, force)
-    try:
-        fitted = run_fit(
-            source,
-            out=folder,
-            epochs=epochs,
-            budget=parse_seconds(budget),
-            seed=seed,
-            resume=resume,
-            assignments=parse_assignments(set or []),
-            force=force,
-            device=device,
-        )
-    except KeyboardInterrupt:
-        if resumable(folder):
-            raise Interrupted(folder) from None
-        raise
+    own |= {"drop": drop, "kinds": parse_kinds(kind or []), "units": parse_pairs("unit", unit or [])}
+    with seekable([*data, *([validation] if validation else [])]) as files:
+        named = files[: len(data)]
+        own["validation"] = files[-1] if validation else None
+        source = opened(one_or_more(named), model, context, own)
+        folder = out or run_folder(source, resume, force)
+        try:
+            fitted = run_fit(
+                source,
+                out=folder,
+                epochs=epochs,
+                budget=parse_seconds(budget),
+                seed=seed,
+                resume=resume,
+                assignments=parse_assignments(set or []),
+                force=force,
+                device=device,
+                holdout=holdout,
+            )
+        except KeyboardInterrupt:
+            if resumable(folder):
+                raise Interrupted(folder) from None
+            raise
+    return _conclude(fitted, folder, require)
+
+
+def _conclude(fitted: AnyModel, folder: Path, require: str | None) -> int:
+    """Print what a fit came to, write its report, and judge it; the exit code."""
     from fluvial.interfaces.commands import summarised, write_report
+    from fluvial.interfaces.summary import verdict_lines
 
     for warning in fitted.record["warnings"]:
         _say(f"note: {warning}")
-    print(summarised(fitted, folder))
+    print(summarised(fitted, folder), flush=True)
+    began = time.monotonic()
     try:
-        print(f"report: {write_report(fitted, folder)}")
+        page, verdict = write_report(fitted, folder)
     except ValueError as error:
         if not _is_ours(error):
             raise
         _say(f"no report: {error}")
+        return _unmet(f"the fit has no verdict, and --require {require} asks for one") if require else 0
+    print(f"report: {page} ({time.monotonic() - began:.0f} s)")
+    print("\n".join(verdict_lines(verdict)))
+    if require and not verdict.is_at_least(require.replace("-", " ")):
+        return _unmet(f"the verdict is {verdict.level!r}, and --require {require} asks for better")
+    return 0
 
 
 @app.command
@@ -146,15 +199,16 @@ def score(
     /,
     *data: str,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
-    drop_missing: Annotated[bool, Parameter(negative=())] = False,
-    context: str | None = None,
+    drop_missing: _Flag = False,
+    no_shares: _Flag = False,
+    context: _Each = None,
     labels: str | None = None,
     background: Path | None = None,
 ) -> None:
     """Log-density of each row of a table, in nats and units of the data; of sound and images, bits per number too.
 
     Models that predict one column after the other (made; made_mog; gaussian; maf and maf_mog with transforms=1)
-    also give each column's share.
+    also give each column's share. The mean with its standard error goes to stderr.
 
     Parameters
     ----------
@@ -162,13 +216,16 @@ def score(
         Run folder of a fit.
     data
         A table with the columns that the model was fitted to, in any order; or sound, images or piano rolls as for the
-        fit.
+        fit. A dash for standard input.
     out
         File for the scores: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
     drop_missing
         Leave out rows with missing or infinite values.
+    no_shares
+        Of tables: leave out the columns' shares.
     context
-        Of sound and images: labels of all the files, such as digit=7,speaker=theo. None: told as at the fit.
+        Of sound and images: labels of all the files, NAME=VALUE; can be repeated, or separated by commas. None: told
+        as at the fit.
     labels
         Of images: where their labels are, as for the fit.
     background
@@ -178,11 +235,14 @@ def score(
     from fluvial.interfaces.commands_table import write_columns
     from fluvial.tasks.entrance import load_any
 
-    flags = {"drop-missing": drop_missing, "labels": labels, "background": background}
-    columns, notes = scored(load_any(run), one_or_more(data), parse_context(context), flags)
-    for note in notes:
+    flags = {"drop-missing": drop_missing, "no-shares": no_shares, "labels": labels, "background": background}
+    with seekable(data) as files:
+        found = scored(load_any(run), one_or_more(files), context, flags)
+    for note in found.notes:
         _say(note)
-    write_columns(columns, out)
+    write_columns(found.columns, out)
+    for mean in found.means:
+        _say(mean)
 
 
 @app.command
@@ -191,7 +251,8 @@ def sample(
     /,
     *,
     number: Annotated[int | None, Parameter(name=["--number", "-n"])] = None,
-    context: str | None = None,
+    context: _Each = None,
+    contexts: str | None = None,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     seed: int | None = None,
     seconds: float | None = None,
@@ -207,12 +268,15 @@ def sample(
     number
         How many. None: 1000 rows, 4 recordings or piano rolls, 64 images.
     context
-        Values to condition on, such as Sex=M,Age=3. None: drawn from the training data.
+        What to condition on, NAME=VALUE, such as Sex=M; can be repeated, or separated by commas. None: drawn from the
+        training data.
+    contexts
+        A table of such values, a draw for each of its rows; a dash for standard input.
     out
         File for the rows: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout. Of sound: folder for WAV files.
         Of images: .png for all on one sheet, or a folder. Of piano rolls: .npz. None: samples in the run folder.
     seed
-        For the same ones again. None: a new one, which is told.
+        For the same ones again. None: a new one, which is printed.
     seconds
         Of sound: how long. None: as long as the recordings were.
     prompt
@@ -228,7 +292,8 @@ def sample(
 
     chosen = secrets.randbelow(2**31) if seed is None else seed
     flags = {"seconds": seconds, "prompt": prompt, "temperature": temperature}
-    sampled(load_any(run), Draw(run, number, parse_context(context), out, chosen), flags)
+    with seekable([contexts] if contexts else []) as files:
+        sampled(load_any(run), Draw(run, number, None, out, chosen), context, next(iter(files), None), flags)
     if seed is None:
         _say(f"drawn with --seed {chosen}")
 
@@ -247,9 +312,11 @@ def report(run: Path, /) -> None:
         Run folder of a fit.
     """
     from fluvial.interfaces.commands import write_report
+    from fluvial.interfaces.summary import verdict_lines
     from fluvial.tasks.entrance import load_any
 
-    print(write_report(load_any(run), run))
+    page, verdict = write_report(load_any(run), run)
+    print("\n".join([str(page), *verdict_lines(verdict)]))
 
 
 @app.command
@@ -273,13 +340,18 @@ def info(run: Path | None = None, /) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 2 after an error that names its cause, 130 when interrupted."""
+    """Run one command.
+
+    The exit code is 0; 2 after an error, which is named; 3 where ``fit --require`` asks for a better verdict; 130 when
+    interrupted.
+    """
     # before torch loads: threads that find the cores busy sleep instead of spinning, which can cost minutes
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     argv = sys.argv[1:] if argv is None else argv
     command.set(tuple(argv))
+    started.set(time.monotonic())
     try:
-        app(argv, exit_on_error=False, print_error=False)
+        code = app(argv, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
         return _fail(" ".join(str(error).split()))
@@ -296,7 +368,7 @@ def main(argv: list[str] | None = None) -> int:
         if not _is_ours(error):
             raise
         return _fail(str(error))
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _is_ours(error: ValueError) -> bool:
@@ -308,6 +380,11 @@ def _is_ours(error: ValueError) -> bool:
 def _fail(message: str) -> int:
     _say(f"fluvial: {message}")
     return 2
+
+
+def _unmet(message: str) -> int:
+    _say(f"fluvial: {message}")
+    return 3
 
 
 def _say(message: str) -> None:

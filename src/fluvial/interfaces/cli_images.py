@@ -13,6 +13,7 @@ from fluvial.interfaces.words import parse_context
 if TYPE_CHECKING:
     import numpy as np
 
+_Each = Annotated[list[str] | None, Parameter(negative=())]
 _Number = Annotated[int, Parameter(name=["--number", "-n"])]
 _Out = Annotated[Path | None, Parameter(name=["--out", "-o"])]
 
@@ -25,7 +26,7 @@ def interpolate(
     *,
     number: _Number = 8,
     straight: Annotated[bool, Parameter(negative=())] = False,
-    context: str | None = None,
+    context: _Each = None,
     seed: int = 0,
     out: _Out = None,
 ) -> None:
@@ -42,7 +43,7 @@ def interpolate(
     straight
         Along a straight line, whose middle is smoother than images are, and not along a great circle.
     context
-        Labels of both images, such as digit=7. None: told as at the fit.
+        Labels of both images, such as digit=7; can be repeated. None: told as at the fit.
     seed
         Of the noise that makes pixels continuous.
     out
@@ -53,7 +54,7 @@ def interpolate(
     from fluvial.tasks.latent import straight as line
 
     model, path = image_run(run), line if straight else arc
-    strip = model.interpolate(first, second, number, parse_context(context), path, seed)
+    strip = model.interpolate(first, second, number, parse_context(context, model.schema.context), path, seed)
     _write(strip, out or run / "interpolation.png")
 
 
@@ -66,7 +67,7 @@ def edit(
     negatives: Path,
     strength: float = 1.0,
     number: _Number = 7,
-    context: str | None = None,
+    context: _Each = None,
     seed: int = 0,
     out: _Out = None,
 ) -> None:
@@ -85,7 +86,7 @@ def edit(
     number
         How many images; in the middle of an odd number stands the image itself.
     context
-        Labels of all images, such as digit=7. None: told as at the fit.
+        Labels of all images, such as digit=7; can be repeated. None: told as at the fit.
     seed
         Of the noise that makes pixels continuous.
     out
@@ -96,7 +97,8 @@ def edit(
 
     if number < 2:
         raise UsageError(f"expected at least 2 images, got {number}")
-    model, labels = image_run(run), parse_context(context)
+    model = image_run(run)
+    labels = parse_context(context, model.schema.context)
     found = model.attribute(positives, negatives, labels, seed)
     told = f"the direction is {found.length:.2f} long; chance alone makes it {found.by_chance:.2f}"
     print(told + ("" if found.length > 2 * found.by_chance else ": give more examples"), file=sys.stderr)

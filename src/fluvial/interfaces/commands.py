@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fluvial.core.errors import RunError, UsageError
+from fluvial.data.tables import read
 from fluvial.interfaces import (
     commands_image,
     commands_music,
@@ -19,12 +18,17 @@ from fluvial.interfaces import (
     summary_image,
     summary_sound,
 )
-from fluvial.interfaces.words import Draw
+from fluvial.interfaces.page import Report, need_extras, write_page
+from fluvial.interfaces.scored import Scored
+from fluvial.interfaces.summary import verdict_lines
+from fluvial.interfaces.words import Draw, parse_context
 from fluvial.tasks.image import ImageModel
 from fluvial.tasks.kinds import AnyModel
 from fluvial.tasks.model import Model
 from fluvial.tasks.music import RollModel
 from fluvial.tasks.sound import SoundModel
+from fluvial.tasks.verdict import Verdict, split_checks
+from fluvial.training.run import RunFolder
 
 Data = str | list[str]
 
@@ -38,41 +42,41 @@ class Commands:
         summary, details: texts about the run in a folder.
         score: the columns that ``score`` writes, and what it says beside them.
         sample: writes what ``sample`` draws, and prints where.
-        report: writes a report into a folder; the path of its page.
+        report: what a report says.
         own: flags of ``score`` and ``sample`` that not all kinds have.
     """
 
     kind: str
     summary: Callable[[Any, Path], str]
     details: Callable[[Any, Path], str]
-    score: Callable[..., tuple[dict[str, np.ndarray], list[str]]]
+    score: Callable[..., Scored]
     sample: Callable[..., None]
-    report: Callable[[Any, Path], Path]
+    report: Callable[[Any], Report]
     own: frozenset[str]
 
 
-def _table_report(model: Model, folder: Path) -> Path:
-    from fluvial.interfaces.report import write_report
+def _table_report(model: Model) -> Report:
+    from fluvial.interfaces.report import table_report
 
-    return write_report(model, folder)
-
-
-def _sound_report(model: SoundModel, folder: Path) -> Path:
-    from fluvial.interfaces.report_sound import write_sound_report
-
-    return write_sound_report(model, folder)
+    return table_report(model)
 
 
-def _image_report(model: ImageModel, folder: Path) -> Path:
-    from fluvial.interfaces.report_image import write_image_report
+def _sound_report(model: SoundModel) -> Report:
+    from fluvial.interfaces.report_sound import sound_report
 
-    return write_image_report(model, folder)
+    return sound_report(model)
 
 
-def _music_report(model: RollModel, folder: Path) -> Path:
-    from fluvial.interfaces.report_music import write_rolls_report
+def _image_report(model: ImageModel) -> Report:
+    from fluvial.interfaces.report_image import image_report
 
-    return write_rolls_report(model, folder)
+    return image_report(model)
+
+
+def _music_report(model: RollModel) -> Report:
+    from fluvial.interfaces.report_music import rolls_report
+
+    return rolls_report(model)
 
 
 COMMANDS: dict[type[AnyModel], Commands] = {
@@ -83,7 +87,7 @@ COMMANDS: dict[type[AnyModel], Commands] = {
         commands_table.score,
         commands_table.sample,
         _table_report,
-        frozenset({"drop-missing"}),
+        frozenset({"drop-missing", "no-shares"}),
     ),
     SoundModel: Commands(
         "sound",
@@ -115,29 +119,71 @@ COMMANDS: dict[type[AnyModel], Commands] = {
 }
 
 
-def scored(
-    fitted: AnyModel, data: Data | None, context: Mapping[str, object] | None, flags: Mapping[str, object]
-) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The columns that ``score`` writes, and what it says beside them; ``flags`` are None or False where not given."""
+def scored(fitted: AnyModel, data: Data | None, context: Sequence[str] | None, flags: Mapping[str, object]) -> Scored:
+    """What ``score`` writes, and what it says beside it; ``flags`` are None or False where not given."""
     if data is None:
         raise UsageError("name the data to score")
     given = _checked(fitted, flags)
-    return COMMANDS[type(fitted)].score(fitted, data, context, **given)
+    return COMMANDS[type(fitted)].score(fitted, data, parse_context(context, given_names(fitted)), **given)
 
 
-def sampled(fitted: AnyModel, wish: Draw, flags: Mapping[str, object]) -> None:
-    """Draw, write, and print where."""
-    COMMANDS[type(fitted)].sample(fitted, wish, **_checked(fitted, flags))
+def sampled(
+    fitted: AnyModel, wish: Draw, context: Sequence[str] | None, contexts: str | None, flags: Mapping[str, object]
+) -> None:
+    """Draw, write, and print where; ``contexts`` is a table with one row of context for each draw."""
+    given: Mapping[str, object] | None = parse_context(context, given_names(fitted))
+    number = wish.number
+    if contexts is not None:
+        if given or number is not None:
+            raise UsageError("--contexts has one draw for each of its rows: leave out --context and --number")
+        table = read(contexts)
+        given, number = {name: table.columns[name] for name in table.names if name in given_names(fitted)}, len(table)
+        if not given:
+            names = ", ".join(given_names(fitted)) or "nothing"
+            raise UsageError(f"--contexts: {contexts} has none of the columns that the model is given, {names}")
+    COMMANDS[type(fitted)].sample(fitted, replace(wish, context=given, number=number), **_checked(fitted, flags))
 
 
-def write_report(fitted: AnyModel, folder: Path) -> Path:
-    """The report of a run; returns the path of the page."""
-    return COMMANDS[type(fitted)].report(fitted, folder)
+def given_names(fitted: AnyModel) -> tuple[str, ...]:
+    """What the model is given: context columns, or labels."""
+    match fitted:
+        case Model():
+            return tuple(c.name for c in fitted.schema.context)
+        case RollModel():
+            return ()
+        case _:
+            return tuple(fitted.schema.context)
+
+
+def examined(fitted: AnyModel) -> Report:
+    """All that there is to say of a model, drawn and judged.
+
+    Raises:
+        RunError: the run kept nothing to examine it with. UsageError: an extra is not installed.
+    """
+    need_extras()
+    report = COMMANDS[type(fitted)].report(fitted)
+    return replace(report, checks=(*report.checks, *split_checks(fitted.record)))
+
+
+def write_report(fitted: AnyModel, folder: Path) -> tuple[Path, Verdict]:
+    """Examine a model and write its report; the path of the page, and the verdict, which its run keeps.
+
+    Raises:
+        RunError, UsageError: as :func:`examined`, or a file cannot be written.
+    """
+    report = examined(fitted)
+    verdict = Verdict.of(report.checks, fitted.record)
+    fitted.record["verdict"] = verdict.to_json()
+    page = write_page(folder, report, verdict, fitted)
+    RunFolder(folder).add("verdict", verdict.to_json())
+    return page, verdict
 
 
 def summarised(fitted: AnyModel, folder: Path) -> str:
     """What a fit came to, and where it is kept."""
-    return COMMANDS[type(fitted)].summary(fitted, folder)
+    split = (fitted.record.get("split") or {}).get("sentence")
+    return "\n".join([COMMANDS[type(fitted)].summary(fitted, folder), *([split] if split else [])])
 
 
 def detailed(fitted: AnyModel, folder: Path) -> str:
@@ -147,7 +193,9 @@ def detailed(fitted: AnyModel, folder: Path) -> str:
         RunError: the record in the folder lacks something.
     """
     try:
-        return COMMANDS[type(fitted)].details(fitted, folder)
+        verdict = Verdict.from_json(fitted.record.get("verdict"))
+        told = ["verdict: none yet; fluvial report examines the model"] if verdict is None else verdict_lines(verdict)
+        return "\n".join([COMMANDS[type(fitted)].details(fitted, folder), *told])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise RunError(f"the record in {folder} is damaged or not fluvial's: {error!r}") from None
 

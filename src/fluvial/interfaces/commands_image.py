@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fluvial.core.errors import UsageError
+from fluvial.interfaces.scored import Scored
 from fluvial.interfaces.words import Draw
 from fluvial.tasks.entrance import load_any
 from fluvial.tasks.foreign import foreignness
@@ -24,7 +25,7 @@ def score(
     *,
     labels: str | None = None,
     background: Path | None = None,
-) -> tuple[dict[str, np.ndarray], list[str]]:
+) -> Scored:
     """Bits per dimension of each image, and how foreign it is beside held-out ones, where the run has kept some."""
     told = labels if context is None else context
     images = fitted.read(data, told)
@@ -37,10 +38,11 @@ def score(
         notes.append("the scores are bounds: of log p from below, of bits per dimension from above")
     if background is None and not len(fitted.rows.get("held_out.log_prob", ())):
         notes.append("the run has kept no held-out images, so nothing is said of how foreign these are")
-        return columns, notes
+        return Scored(columns, notes, "bits per dimension", bits)
     pixels = fitted.schema.encode(images.read())
     behind = None if background is None else image_run(background)
-    return {**columns, **foreignness(fitted, pixels, log_prob, given, behind).columns()}, notes
+    columns |= foreignness(fitted, pixels, log_prob, given, behind).columns()
+    return Scored(columns, notes, "bits per dimension", bits)
 
 
 def image_run(run: Path) -> ImageModel:

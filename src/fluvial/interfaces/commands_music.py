@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from fluvial.core.errors import RunError, UsageError
-from fluvial.data.rolls import write_rolls
+from fluvial.data.rolls import read_rolls, write_rolls
+from fluvial.interfaces.scored import Scored
 from fluvial.interfaces.summary import details
 from fluvial.interfaces.words import Draw
 from fluvial.tasks.music import RollModel
@@ -16,19 +17,19 @@ from fluvial.tasks.music import RollModel
 _PIECES = 4  # drawn where no number is given
 
 
-def score(
-    fitted: RollModel, data: str | list[str], context: Mapping[str, object] | None
-) -> tuple[dict[str, np.ndarray], list[str]]:
-    """log p of each piece, and of a moment of it."""
+def score(fitted: RollModel, data: str | list[str], context: Mapping[str, object] | None) -> Scored:
+    """log p of each piece, and of a moment of it; pieces that the file splits into parts have a mean for each part."""
     _no_context(context)
-    found = fitted.score(data)
+    rolls = read_rolls(data)
+    found = fitted.score(rolls)
     columns = {
         "piece": np.array(found.names),
         "steps": found.steps,
         "log_prob": found.log_prob,
         "log_prob_per_step": found.log_prob / found.steps,
     }
-    return columns, [f"mean log-likelihood of a moment: {found.per_step:.4f} nats"]
+    parts = rolls.split if (rolls.split != "").any() else None
+    return Scored(columns, [], "nats a moment", found.log_prob, found.steps, parts)
 
 
 def sample(fitted: RollModel, wish: Draw, *, temperature: float = 1.0) -> None:

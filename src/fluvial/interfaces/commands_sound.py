@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from fluvial.interfaces.scored import Scored
 from fluvial.interfaces.words import Draw
 from fluvial.tasks.sound import SoundModel
 
 _RECORDINGS = 4  # drawn where no number is given
 
 
-def score(
-    fitted: SoundModel, data: str | list[str], context: Mapping[str, object] | None
-) -> tuple[dict[str, np.ndarray], list[str]]:
+def score(fitted: SoundModel, data: str | list[str], context: Mapping[str, object] | None) -> Scored:
     """Bits per sample of each recording."""
     sound = fitted.score(data, context)
     columns = {
@@ -24,7 +24,8 @@ def score(
         "log_prob": sound.log_prob,
         "bits_per_sample": sound.bits,
     }
-    return columns, [f"note: {warning}" for warning in sound.warnings]
+    notes = [f"note: {warning}" for warning in sound.warnings]
+    return Scored(columns, notes, "bits per sample", -sound.log_prob / math.log(2), sound.samples)
 
 
 def sample(

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fluvial.core.errors import UsageError
+from fluvial.interfaces.scored import Scored
 from fluvial.interfaces.words import Draw
 from fluvial.tasks.model import Model
 
@@ -17,8 +18,13 @@ _ROWS = 1000  # drawn where no number is given
 
 
 def score(
-    fitted: Model, data: str | list[str], context: Mapping[str, object] | None, *, drop_missing: bool = False
-) -> tuple[dict[str, np.ndarray], list[str]]:
+    fitted: Model,
+    data: str | list[str],
+    context: Mapping[str, object] | None,
+    *,
+    drop_missing: bool = False,
+    no_shares: bool = False,
+) -> Scored:
     """The log-density of each row, and each column's share where the model has them."""
     if context is not None:
         raise UsageError("--context is for scoring sound and images; of tables, the context is a column")
@@ -28,8 +34,9 @@ def score(
     notes = [f"note: {warning}" for warning in scores.warnings]
     if not fitted.exact:
         notes.append("the scores are lower bounds: the table has rounded or integer columns")
-    parts = {f"log_prob {name}": part for name, part in scores.parts.items()}
-    return {"row": scores.rows, "log_prob": scores.log_prob, **parts}, notes
+    parts = {} if no_shares else {f"log_prob {name}": part for name, part in scores.parts.items()}
+    columns = {"row": scores.rows, "log_prob": scores.log_prob, **parts}
+    return Scored(columns, notes, "nats a row", scores.log_prob)
 
 
 def sample(fitted: Model, wish: Draw) -> None:

@@ -16,7 +16,7 @@ from fluvial.core import UsageError
 from fluvial.core.randomness import drawing_from
 from fluvial.models import CLOSED_FORM, DEFAULT, build
 from fluvial.tasks.batches import draw
-from fluvial.tasks.prepare import split
+from fluvial.tasks.parts import split
 from fluvial.tasks.scores import fit_closed_form
 from fluvial.training import Data, Settings, score, train
 from fluvial.transforms import ColumnMap

@@ -5,26 +5,29 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from fluvial.core.errors import UsageError
+from fluvial.data.abalone import PATH as ABALONE
 from fluvial.data.abalone import load_abalone
 from fluvial.data.images import Images, read_images
 from fluvial.data.rolls import Rolls, read_rolls
 from fluvial.data.tables import Table, read
-from fluvial.interfaces.words import command
-from fluvial.models import DEFAULT, DEFAULT_IMAGE, DEFAULT_MUSIC, DEFAULT_SOUND
+from fluvial.interfaces.words import command, listed_names, started
+from fluvial.models import DEFAULT_IMAGE, DEFAULT_MUSIC, DEFAULT_SOUND
 from fluvial.tasks.entrance import fit
 from fluvial.tasks.fit import default_model
 from fluvial.tasks.fit_image import image_words
 from fluvial.tasks.fit_music import rolls_words
 from fluvial.tasks.fit_sound import sound_line
-from fluvial.tasks.job import Progress, line
+from fluvial.tasks.job import Progress, Words
 from fluvial.tasks.kinds import IMAGES, MUSIC, SOUND, TABLES, AnyModel, Kind, kind_of
+from fluvial.tasks.origin import Origin, files_of
+from fluvial.tasks.prepare import without
 from fluvial.training import Record, Settings
 from fluvial.training.run import RunFolder
 
@@ -49,31 +52,46 @@ class Source:
     default: str
     context: tuple[str, ...]
     own: dict[str, Any]
-    words: Callable[[Record], str] = line
+    words: Callable[[Record], str] = field(default_factory=Words)
+    files: tuple[str, ...] = ()
 
 
-def opened(data: str | list[str] | None, model: str | None, context: tuple[str, ...], own: Mapping[str, Any]) -> Source:
+def opened(
+    data: str | list[str] | None, model: str | None, context: Sequence[str] | None, own: Mapping[str, Any]
+) -> Source:
     """The data that the command line names; None stands for the bundled table, given the sex."""
     first = Path(data[0]).absolute().parent if isinstance(data, list) else Path(data or "abalone")
     name = first.name.split(".")[0]
     kind = TABLES if data is None else kind_of(data)
-    given = {k: v for k, v in own.items() if v is not None and v is not False}
+    given = {k: v for k, v in own.items() if v not in (None, False, {}, [])}
     kind.check(model, given, f", not {data}" if data and kind is TABLES else "")
-    if data is None:
-        table, units = load_abalone()
-        context = context or ("Sex",)
-        given["units"] = {c: u for c, u in units.items() if c not in context}
-        return Source(table, kind, name, model, DEFAULT, context, given)
+    labels, files = listed_names(context), files_of(data)
     if kind is SOUND:
-        return Source(data, kind, name, model, DEFAULT_SOUND, context, given, sound_line)
+        return Source(data or "", kind, name, model, DEFAULT_SOUND, labels, given, sound_line, files)
     if kind is IMAGES:
         images = read_images(data, given.pop("size", None), given.pop("labels", None))
-        return Source(images, kind, name, model, DEFAULT_IMAGE, context, given, image_words(images.shape))
+        return Source(images, kind, name, model, DEFAULT_IMAGE, labels, given, image_words(images.shape), files)
     if kind is MUSIC:
         rolls = read_rolls(data)
-        return Source(rolls, kind, name, model, DEFAULT_MUSIC, context, given, rolls_words(rolls.notes))
-    table = read(data)
-    return Source(table, kind, name, model, model or default_model(table, context), context, given)
+        return Source(rolls, kind, name, model, DEFAULT_MUSIC, labels, given, rolls_words(rolls.notes), files)
+    return _opened_table(data, name, model, context, given)
+
+
+def _opened_table(
+    data: object, name: str, model: str | None, context: Sequence[str] | None, given: dict[str, Any]
+) -> Source:
+    if data is None:
+        table, units = load_abalone()
+        context, files = context or ["Sex"], (str(ABALONE),)
+    else:
+        table, units, files = read(data), dict[str, str](), files_of(data)
+    columns = listed_names(context, table.names)
+    given["drop"] = listed_names(given.get("drop"), table.names)
+    units = {c: u for c, u in units.items() if c not in (*columns, *given["drop"])} | given.get("units", {})
+    if units:
+        given["units"] = units
+    default = default_model(without(table, given["drop"]), columns, given.get("kinds"))
+    return Source(table, TABLES, name, model, default, columns, given, files=files)
 
 
 def run_fit(
@@ -87,6 +105,7 @@ def run_fit(
     assignments: Mapping[str, Any],
     force: bool,
     device: str | None,
+    holdout: float,
 ) -> AnyModel:
     """Fit the model to its source, and write the run folder ``out``."""
     if resume and force:
@@ -103,10 +122,11 @@ def run_fit(
             seed=seed,
             resume=resume,
             force=force,
+            holdout=holdout,
             options=options,
             settings=settings,
             progress=progress,
-            command=shlex.join(["fluvial", *command.get()]),
+            origin=Origin(shlex.join(["fluvial", *command.get()]), source.files, started.get()),
             **source.own,
         )
 

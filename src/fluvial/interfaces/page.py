@@ -13,8 +13,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import fluvial
 from fluvial.core import RunError, UsageError
-from fluvial.tasks.verdict import Check, Level, worst
+from fluvial.tasks.fitted import Fitted
+from fluvial.tasks.verdict import LEVELS, Check, Verdict, worst
 from fluvial.training.checkpoint import write_atomically
 
 if TYPE_CHECKING:
@@ -23,12 +25,6 @@ if TYPE_CHECKING:
 Words = tuple[str, str, str]
 """What to say where a topic passes, warns and fails."""
 
-OVERALL: Words = (
-    "Nothing speaks against trusting this model.",
-    "This model can be trusted, with the reservations below.",
-    "Do not trust this model yet: something below is wrong.",
-)
-_LEVELS: tuple[Level, ...] = ("pass", "warn", "fail")
 _MARKS = {"pass": "✓", "warn": "!", "fail": "✕"}
 
 
@@ -45,22 +41,29 @@ class Picture:
         return base64.b64encode(self.png).decode("ascii")
 
 
-def write_page(
-    folder: Path,
-    template: str,
-    figures: Mapping[str, Figure],
-    checks: tuple[Check, ...],
-    topics: Mapping[str, Words],
-    numbers: Mapping[str, Any],
-    facts: Mapping[str, Any],
-) -> Path:
-    """Write ``report.html``, which opens from disk without a network, ``report.json`` and ``figures/``.
+@dataclass(frozen=True)
+class Report:
+    """What a report says of a model.
 
     Args:
         template: extends ``page.html.j2``; there, ``picture(name, caption)`` is a figure, or nothing without it.
         topics: of the checks, in order, with their words.
-        numbers: the JSON's content beside the verdict and the checks.
-        facts: what the template reads.
+        numbers: the JSON's content beside the verdict, the checks and the record.
+        facts: what the template reads beside what all templates do.
+    """
+
+    template: str
+    figures: Mapping[str, Figure]
+    checks: tuple[Check, ...]
+    topics: Mapping[str, Words]
+    numbers: Mapping[str, Any]
+    facts: Mapping[str, Any]
+
+
+def write_page(folder: Path, report: Report, verdict: Verdict, fitted: Fitted) -> Path:
+    """Write ``report.html``, which opens from disk without a network, ``report.json`` and ``figures/``.
+
+    Figures are PNG, as on the page, and PDF, for papers.
 
     Returns:
         The path of the page.
@@ -68,29 +71,67 @@ def write_page(
     Raises:
         RunError: a file cannot be written.
     """
-    pictures = {name: picture(figure) for name, figure in figures.items()}
+    pictures = {name: picture(figure) for name, figure in report.figures.items()}
     try:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"{folder / 'figures'} could not be made: {error.strerror or error}") from None
     for name, drawn in pictures.items():
         write_atomically(folder / "figures" / f"{name}.png", drawn.png)
-    verdict = {topic: worst(checks, topic) for topic in topics}
-    content = {"verdict": verdict, "checks": [asdict(c) for c in checks], **numbers}
+        write_atomically(folder / "figures" / f"{name}.pdf", _saved(report.figures[name], "pdf"))
+    content = {
+        "verdict": {topic: worst(report.checks, topic) for topic in report.topics},
+        "overall": verdict.to_json(),
+        "checks": [asdict(c) for c in report.checks],
+        **report.numbers,
+        "record": fitted.record,
+    }
     write_atomically(folder / "report.json", (json.dumps(content, indent=2, default=str) + "\n").encode())
     page = folder / "report.html"
-    write_atomically(page, _render(template, pictures, checks, topics, facts).encode())
+    write_atomically(page, _render(report, pictures, verdict, shared_facts(fitted)).encode())
     return page
+
+
+def shared_facts(fitted: Fitted) -> dict[str, Any]:
+    """What the pages of all kinds say: title, date, parts of the data, and how it was made."""
+    record = fitted.record
+    data, machine, training = (record.get(k) or {} for k in ("data", "machine", "training"))
+    name, model = data.get("name"), (record.get("model") or {}).get("model") or "model"
+    threads = training.get("threads")
+    where = [machine.get("processor"), machine.get("system"), f"{threads} threads" if threads else "", ""]
+    hashed = next((f"{kind.upper()} {data[kind]}" for kind in ("sha256", "blake2b") if data.get(kind)), "")
+    return {
+        "title": f"{name}: {model}" if name else f"fluvial {model}",
+        "date": str(record.get("date") or "")[:10],
+        "parameters": f"{sum(p.numel() for p in fitted.density.parameters()):,}",
+        "split": (record.get("split") or {}).get("sentence") or "",
+        "notes": record.get("warnings") or [],
+        "command": record.get("command") or "",
+        "seed": record.get("seed"),
+        "versions": record.get("versions") or {"fluvial": fluvial.__version__},
+        "data": f"{name}, {hashed}" if hashed else "",
+        "machine": ", ".join(w for w in where if w),
+        "record": json.dumps(record, indent=2, ensure_ascii=False, default=str),
+    }
 
 
 def picture(figure: Figure) -> Picture:
     """The figure as PNG."""
+    width = int(figure.get_figwidth() * figure.dpi)
+    return Picture(figure.get_suptitle().replace(r"\$", "$"), _saved(figure, "png"), min(width, 1000))
+
+
+def _saved(figure: Figure, form: str) -> bytes:
+    """The figure as the bytes of a file, the same for the same figure."""
+    from matplotlib.collections import PathCollection
+
+    for points in figure.findobj(PathCollection):
+        points.set_rasterized(True)  # thousands of points are many megabytes as curves
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # names in scripts that the font lacks
-        figure.savefig(buffer, format="png")
-    width = int(figure.get_figwidth() * figure.dpi)
-    return Picture(figure.get_suptitle().replace(r"\$", "$"), buffer.getvalue(), min(width, 1000))
+        figure.savefig(buffer, format=form, metadata={"CreationDate": None} if form == "pdf" else None)
+    return buffer.getvalue()
 
 
 def need_extras() -> None:
@@ -105,13 +146,7 @@ def need_extras() -> None:
         ) from None
 
 
-def _render(
-    template: str,
-    pictures: Mapping[str, Picture],
-    checks: tuple[Check, ...],
-    topics: Mapping[str, Words],
-    facts: Mapping[str, Any],
-) -> str:
+def _render(report: Report, pictures: Mapping[str, Picture], verdict: Verdict, shared: Mapping[str, Any]) -> str:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -126,20 +161,20 @@ def _render(
     environment.filters["number"] = number  # pyright: ignore[reportArgumentType]
     environment.filters["tight"] = _tight  # pyright: ignore[reportArgumentType]
     cards = [
-        (topic, level, words[_LEVELS.index(level)], [c for c in checks if c.topic == topic])
-        for topic, words in topics.items()
-        for level in [worst(checks, topic)]
+        (topic, level, words[LEVELS.index(level)], [c for c in report.checks if c.topic == topic])
+        for topic, words in report.topics.items()
+        for level in [worst(report.checks, topic)]
     ]
-    overall = worst(checks)
-    return environment.get_template(template).render(
+    return environment.get_template(report.template).render(
         style=Markup(_read("report.css")),
         cards=cards,
         marks=_MARKS,
-        overall=overall,
-        verdict=OVERALL[_LEVELS.index(overall)],
+        overall=worst(report.checks),
+        verdict=verdict,
         picture=shown,
         pictures=pictures,
-        **facts,
+        **shared,
+        **report.facts,
     )
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-import fluvial
 from fluvial.core import RunError
 from fluvial.data.columns import Column
-from fluvial.interfaces.page import Words, need_extras, number, plus_minus, write_page
+from fluvial.interfaces.page import Report, Words, number, plus_minus
 from fluvial.tasks.baseline import COVARIANCE
 from fluvial.tasks.diagnose import Diagnosis, Likelihood, diagnose, numbers
 from fluvial.tasks.model import Model
@@ -52,19 +48,12 @@ _SCORES = (
 _PROBABILITIES = (("bits per column (−log₂ P / D)", "bits_per_dimension"), ("median, nats", "median"))
 
 
-def write_report(model: Model, folder: Path) -> Path:
-    """Examine ``model`` with the rows that its run kept, and write ``report.html``, ``report.json`` and ``figures/``.
-
-    The page is self-contained: it opens from disk without a network.
-
-    Returns:
-        The path of the page.
+def table_report(model: Model) -> Report:
+    """Examine ``model`` with the rows that its run kept.
 
     Raises:
-        RunError: the run kept no rows, or a file cannot be written.
-        UsageError: matplotlib, jinja2 or scikit-learn is not installed.
+        RunError: the run kept no rows.
     """
-    need_extras()
     train, held_out = _rows(model, "train"), _rows(model, "held_out")
     if train is None:
         raise RunError("the run has kept no rows to examine the model with: fit it again to get a report")
@@ -77,9 +66,9 @@ def write_report(model: Model, folder: Path) -> Path:
     checks = judge(diagnosis, names, skipped)
     if not truly:
         checks += (Check("density", "warn", "No rows were held out, so nothing here is a test.", "hold out some"),)
-    content = {"columns": list(names), "diagnosis": numbers(diagnosis), "record": model.record}
+    content = {"columns": list(names), "diagnosis": numbers(diagnosis)}
     facts = {"d": diagnosis, **_facts(model, diagnosis, train, truly)}
-    return write_page(folder, "report.html.j2", _figures(model, diagnosis), checks, _TOPICS, content, facts)
+    return Report("report.html.j2", _figures(model, diagnosis), checks, _TOPICS, content, facts)
 
 
 def _figures(model: Model, d: Diagnosis) -> dict[str, Figure]:
@@ -108,13 +97,11 @@ def _figures(model: Model, d: Diagnosis) -> dict[str, Figure]:
 
 def _facts(model: Model, d: Diagnosis, train: Data, held_out: bool) -> dict[str, Any]:
     """What the page says besides the diagnosis."""
-    record, sizes = model.record, model.record.get("sizes") or {}
+    sizes = model.record.get("sizes") or {}
     counts = {"train": sizes.get("train") or len(train), "held_out": sizes.get("held_out") or d.likelihood.rows}
     seen, columns = d.likelihood.rows, _columns(model, train)
     return {
-        "title": _title(record),
         "quantity": "log-probability" if d.discrete else "log-density",
-        "parameters": f"{sum(p.numel() for p in model.density.parameters()):,}",
         "held_out": held_out,
         "rows": {
             "train": f"{counts['train']:,}",
@@ -125,15 +112,10 @@ def _facts(model: Model, d: Diagnosis, train: Data, held_out: bool) -> dict[str,
         "unlisted": max(0, len(columns) - _LISTED),
         "units": any(c["unit"] for c in columns),
         "context_columns": model.schema.context,
-        "notes": record.get("warnings") or [],
         "scores": _scores(model, d),
         "covariance": d.x.shape[1] <= COVARIANCE,
         "gain": plus_minus(*d.gain),
         "detectable": f"{100 * 1.63 * math.sqrt(2 / len(d.x)):.0f} %",
-        "command": record.get("command") or "",
-        "seed": record.get("seed"),
-        "versions": record.get("versions") or _versions(),
-        "record": json.dumps(record, indent=2, ensure_ascii=False, default=str),
     }
 
 
@@ -192,10 +174,6 @@ def _support(column: Column) -> str:
     return ", ".join(parts)
 
 
-def _title(record: Mapping[str, Any]) -> str:
-    return f"fluvial {_at(record, 'model', 'model') or 'model'}"
-
-
 def _label(column: Column) -> str:
     return f"{column.name} ({column.unit})" if column.unit else column.name
 
@@ -215,7 +193,3 @@ def _halves(data: Data) -> tuple[Data, Data]:
 
 def _at(record: Mapping[str, Any], outer: str, inner: str) -> Any:  # noqa: ANN401
     return (record.get(outer) or {}).get(inner)
-
-
-def _versions() -> dict[str, str]:
-    return {"fluvial": fluvial.__version__, "torch": str(torch.__version__), "python": platform.python_version()}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fluvial.interfaces.page import Words, need_extras, plus_minus, write_page
+from fluvial.interfaces.page import Report, Words, plus_minus
 from fluvial.tasks.diagnose import numbers
 from fluvial.tasks.diagnose_image import COOL, TOLERANCE, ImageDiagnosis, diagnose_image
 from fluvial.tasks.image import ImageModel
@@ -38,20 +36,16 @@ _TOPICS: dict[str, Words] = {
 _BULKY = frozenset({"foreign", "neighbours", "cool", "ways", "scales", "bits", "train_bits"})
 
 
-def write_image_report(model: ImageModel, folder: Path) -> Path:
-    """Write ``report.html``, ``report.json`` and ``figures/``; the page is self-contained.
-
-    Returns:
-        The path of the page.
+def image_report(model: ImageModel) -> Report:
+    """Examine ``model`` with the images that its run kept.
 
     Raises:
-        RunError: the run kept too few images, or a file cannot be written. UsageError: an extra is not installed.
+        RunError: they are too few.
     """
-    need_extras()
     d = diagnose_image(model, int(model.record.get("seed") or 0))
     checks = judge_image(d, int((model.record.get("training") or {}).get("skipped") or 0))
-    content = {"diagnosis": _numbers(d), "record": model.record}
-    return write_page(folder, "report_image.html.j2", _figures(model, d), checks, _TOPICS, content, _facts(model, d))
+    content = {"diagnosis": _numbers(d)}
+    return Report("report_image.html.j2", _figures(model, d), checks, _TOPICS, content, _facts(model, d))
 
 
 def _figures(model: ImageModel, d: ImageDiagnosis) -> dict[str, Figure]:
@@ -75,14 +69,12 @@ def _figures(model: ImageModel, d: ImageDiagnosis) -> dict[str, Figure]:
 
 
 def _facts(model: ImageModel, d: ImageDiagnosis) -> dict[str, Any]:
-    record, schema, sizes = model.record, model.schema, model.record.get("sizes") or {}
+    schema, sizes = model.schema, model.record.get("sizes") or {}
     channels, height, width = schema.shape
     per_dimension = f"{d.bits.mean():.3f} ± {d.error:.3f}" if np.isfinite(d.bits).all() else "not finite"
     nats = d.bits * schema.numbers * math.log(2)
     return {
         "d": d,
-        "title": f"fluvial {(record.get('model') or {}).get('model') or 'model'}",
-        "parameters": f"{sum(p.numel() for p in model.density.parameters()):,}",
         "shape": f"{width} x {height}, {'grey' if channels == 1 else 'colour'}, {schema.bits} bits",
         "numbers": f"{schema.numbers:,}",
         "given": list(schema.context),
@@ -105,11 +97,6 @@ def _facts(model: ImageModel, d: ImageDiagnosis) -> dict[str, Any]:
         "tolerance": f"{TOLERANCE:g}",
         "train": f"{sizes.get('train') or 0:,}",
         "held_out": f"{len(d.bits):,}",
-        "notes": record.get("warnings") or [],
-        "command": record.get("command") or "",
-        "seed": record.get("seed"),
-        "versions": record.get("versions") or {},
-        "record": json.dumps(record, indent=2, ensure_ascii=False, default=str),
     }
 
 

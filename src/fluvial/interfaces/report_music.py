@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fluvial.core import RunError
 from fluvial.interfaces.figures import BASE, DATA, _figure, _finish  # pyright: ignore[reportPrivateUsage]
-from fluvial.interfaces.page import Words, need_extras, write_page
+from fluvial.interfaces.page import Report, Words
 from fluvial.tasks.music import RollModel
 from fluvial.tasks.verdict import Check
 
@@ -45,13 +43,12 @@ class Texture:
         return cls(float(np.concatenate(pieces).sum(1).mean()), held, float(np.mean([p.any(0).sum() for p in pieces])))
 
 
-def write_rolls_report(model: RollModel, folder: Path) -> Path:
-    """Write ``report.html``, ``report.json`` and ``figures/``; returns the path of the page.
+def rolls_report(model: RollModel) -> Report:
+    """Examine ``model`` with the pieces that its run kept.
 
     Raises:
-        RunError: the run kept no pieces, or a file cannot be written. UsageError: an extra is not installed.
+        RunError: it kept none.
     """
-    need_extras()
     if "held_out.values" not in model.rows:
         raise RunError("the run kept no held-out pieces to compare with: fit with a holdout")
     cuts = np.cumsum(model.rows["held_out.lengths"])[:-1]
@@ -62,9 +59,9 @@ def write_rolls_report(model: RollModel, folder: Path) -> Path:
     curve = training_curve(model)
     if curve is not None:
         figures["training"] = curve
-    numbers = {"textures": {name: asdict(texture) for name, texture in textures.items()}, "record": model.record}
+    numbers = {"textures": {name: asdict(texture) for name, texture in textures.items()}}
     facts, checks = _facts(model, textures), judge_rolls(model, textures)
-    return write_page(folder, "report_music.html.j2", figures, checks, _TOPICS, numbers, facts)
+    return Report("report_music.html.j2", figures, checks, _TOPICS, numbers, facts)
 
 
 def judge_rolls(model: RollModel, textures: dict[str, Texture]) -> tuple[Check, ...]:
@@ -133,15 +130,9 @@ def training_curve(model: RollModel) -> Figure | None:
 def _facts(model: RollModel, textures: dict[str, Texture]) -> dict[str, Any]:
     record, scores = model.record, model.record.get("scores") or {}
     return {
-        "title": f"fluvial {record['model']['model']}",
-        "parameters": f"{sum(p.numel() for p in model.density.parameters()):,}",
         "model": model,
         "textures": textures,
         "sizes": record.get("sizes") or {},
         "held_out": scores.get("held_out"),
         "independent": scores.get("independent"),
-        "command": record.get("command") or "",
-        "seed": record.get("seed"),
-        "versions": record.get("versions") or {},
-        "record": json.dumps(record, indent=2, ensure_ascii=False, default=str),
     }

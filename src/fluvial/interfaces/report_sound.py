@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fluvial.data.audio import write_sound
-from fluvial.interfaces.page import Words, need_extras, write_page
+from fluvial.interfaces.page import Report, Words
 from fluvial.tasks.diagnose_sound import SoundDiagnosis, diagnose_sound, separation
 from fluvial.tasks.sound import SoundModel
 from fluvial.tasks.verdict import Check
@@ -27,16 +25,12 @@ _APART = 0.02  # distance of the PIT from uniform that is small
 _DECIBELS = 6.0  # distance of mean spectra that is small
 
 
-def write_sound_report(model: SoundModel, folder: Path) -> Path:
-    """Write ``report.html``, ``report.json`` and ``figures/``; the page is self-contained, sound included.
-
-    Returns:
-        The path of the page.
+def sound_report(model: SoundModel) -> Report:
+    """Examine ``model`` with the recordings that its run kept.
 
     Raises:
-        RunError: the run kept no recordings, or a file cannot be written. UsageError: an extra is not installed.
+        RunError: it kept none.
     """
-    need_extras()
     d = diagnose_sound(model, int(model.record.get("seed") or 0))
     real = d.real.recordings
     players = [(label, _wav(real[i], d.real.rate), _wav(d.drawn[i], d.real.rate)) for i, label in enumerate(d.labels)]
@@ -48,11 +42,10 @@ def write_sound_report(model: SoundModel, folder: Path) -> Path:
         "pit_distance": d.distance,
         "frequencies": d.frequencies.tolist(),
         "mean_spectra": d.spectra.tolist(),
-        "record": model.record,
     }
     facts = {"players": players, **_facts(model)}
     figures, checks = _figures(model, d), judge_sound(model, d)
-    return write_page(folder, "report_sound.html.j2", figures, checks, _TOPICS, numbers, facts)
+    return Report("report_sound.html.j2", figures, checks, _TOPICS, numbers, facts)
 
 
 def judge_sound(model: SoundModel, d: SoundDiagnosis) -> tuple[Check, ...]:
@@ -107,8 +100,6 @@ def _facts(model: SoundModel) -> dict[str, Any]:
     counts = {k: f"{sizes.get(k, 0):,}" for k in ("train", "train_samples", "held_out", "held_out_samples")}
     return {
         **counts,
-        "title": f"fluvial {model.record['model']['model']}",
-        "parameters": f"{sum(p.numel() for p in model.density.parameters()):,}",
         "rate": f"{model.rate:,}",
         "levels": f"{model.schema.levels:,}",
         "given": list(model.schema.context),
@@ -119,11 +110,6 @@ def _facts(model: SoundModel) -> dict[str, Any]:
         "scores": rows,
         "reads": f"{reads:,} samples",
         "reads_ms": f"{1000 * reads / model.rate:.1f} ms",
-        "notes": record.get("warnings") or [],
-        "command": record.get("command") or "",
-        "seed": record.get("seed"),
-        "versions": record.get("versions") or {},
-        "record": json.dumps(record, indent=2, ensure_ascii=False, default=str),
     }
 
 

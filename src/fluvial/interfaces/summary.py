@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import fluvial
 from fluvial.data.columns import Column
 from fluvial.kernels import gpu, native
 from fluvial.tasks.model import Model
+from fluvial.tasks.verdict import Verdict
 from fluvial.training import Settings
 
 
@@ -30,6 +32,15 @@ def table_summary(model: Model, folder: Path) -> str:
     return "\n".join([*lines, f"run: {folder}"])
 
 
+def verdict_lines(verdict: Verdict) -> list[str]:
+    """How far the model can be trusted, why no further, and what to try."""
+    lines = [f"verdict: {verdict.level}. {verdict.sentence}", *(f"  - {reason}" for reason in verdict.reasons)]
+    if verdict.remedies:
+        lines.append("to try:")
+        lines += [line for r in verdict.remedies for line in (f"  - {r.sentence}:", f"    {r.command}")]
+    return lines
+
+
 def installation() -> str:
     """Versions, the device that training takes, and what the kernels run on."""
     device = Settings().torch_device().type
@@ -45,7 +56,8 @@ def installation() -> str:
 
 def table_details(model: Model, folder: Path) -> str:
     """All that a run folder says about its model."""
-    lines = ["columns:", *(f"  {_column(c)}" for c in model.schema.columns)]
+    codes: list[Any] = model.record["model"].get("codes") or [None] * len(model.schema.columns)
+    lines = ["columns:", *(f"  {_column(*each)}" for each in zip(model.schema.columns, codes))]
     if model.schema.context:
         lines += ["given:", *(f"  {_column(c)}" for c in model.schema.context)]
     if model.schema.dropped:
@@ -95,12 +107,17 @@ def _scores(scores: dict[str, Any], discrete: bool) -> list[str]:
     return lines
 
 
-def _column(c: Column) -> str:
+def _column(c: Column, codes: Mapping[str, Any] | None = None) -> str:
+    """One column in words; ``codes`` are the values that a model of probabilities knows."""
+    if codes is not None and not c.categorical:
+        least, most = codes["lower"], codes["lower"] + codes["classes"] - 1
+        return f"{c.name}: {f'{least} or {most}' if most == least + 1 else f'a whole number from {least} to {most}'}"
     parts = [c.kind]
     if c.categories:
         parts.append("one of " + ", ".join(map(str, c.categories)))
-    if c.lower is not None or c.upper is not None:
-        parts.append(f"from {'-inf' if c.lower is None else c.lower} to {'inf' if c.upper is None else c.upper}")
-    if c.step is not None:
+    bounds = [f"{word} {v:g}" for word, v in (("at least", c.lower), ("at most", c.upper)) if v is not None]
+    if bounds:
+        parts.append(" and ".join(bounds))
+    if c.step is not None and c.kind != "integer":
         parts.append(f"in steps of {c.step:g}")
     return f"{c.name}: {', '.join(parts)}{f' ({c.unit})' if c.unit else ''}"

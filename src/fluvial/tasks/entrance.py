@@ -9,6 +9,7 @@ from typing import Any
 from fluvial.data.infer import Kind
 from fluvial.tasks.job import Job, Progress, overruled
 from fluvial.tasks.kinds import AnyModel, kind_of, kind_of_run
+from fluvial.tasks.origin import Origin, files_of
 from fluvial.training import Settings
 from fluvial.training.run import load_run
 
@@ -28,6 +29,8 @@ def fit(
     kinds: Mapping[str, Kind] | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
+    drop: Sequence[str] = (),
+    validation: object = None,
     rate: int | None = None,
     labels: object = None,
     size: tuple[int, int] | None = None,
@@ -36,7 +39,7 @@ def fit(
     options: Mapping[str, Any] | None = None,
     settings: Settings | None = None,
     progress: bool | Progress = True,
-    command: str = "",
+    origin: Origin | None = None,
 ) -> Any:  # noqa: ANN401  (a Model of a table, a SoundModel of recordings, an ImageModel, a RollModel)
     """Learn the density of a table's rows, of recordings, of images, or of piano rolls.
 
@@ -51,14 +54,15 @@ def fit(
         seed: decides the split, the initial weights, the order of rows and all noise.
         out: run folder to write; with it a fit survives interruptions, and ``resume=True`` continues it.
         force: replace the run that ``out`` holds.
-        holdout: share of the rows, recordings or images that are kept aside to judge the model.
-        kinds, units, drop_missing: of tables, see ``tasks.fit.fit_table``.
+        holdout: share of the rows, recordings, images or pieces that do nothing but judge the model; as many again, a
+            tenth at most, decide when to stop. Of fewer than 50, one part does both, and the record says so.
+        kinds, units, drop_missing, drop, validation: of tables, see ``tasks.fit.fit_table``.
         rate, labels: of sound, see ``tasks.fit_sound.fit_sound``.
         labels, size, flip: of images, see ``tasks.fit_image.fit_image``.
         options: the recipe's, such as ``{"transforms": 8}``.
         settings: everything else about training; the arguments above overrule it.
         progress: True for a line on stderr now and then, or a function of each :class:`Record`.
-        command: kept in the record, for those who want to run it again.
+        origin: kept in the record, where there is more to tell than the data themselves do.
 
     Returns:
         A ``Model``; of sound a ``SoundModel``, of images an ``ImageModel``, of piano rolls a ``RollModel``.
@@ -73,13 +77,15 @@ def fit(
     (3, 2)
     """
     own = {"kinds": kinds, "units": units, "drop_missing": drop_missing or None, "rate": rate}
+    own |= {"drop": drop or None, "validation": validation}
     own |= {"labels": labels, "size": size, "flip": flip or None}
     given = {name: value for name, value in own.items() if value is not None}
     kind = kind_of(data)
     kind.check(model, given)
     settings = overruled(settings or Settings(learning_rate=kind.learning_rate(model)), epochs, budget, seed, device)
     settings.torch_device()
-    job = Job(settings, holdout, out, resume, force, progress, command)
+    origin = origin or Origin(files=files_of(data))
+    job = Job(settings, holdout, out, resume, force, progress, origin)
     return kind.fit(data, model, job, context=context, options=options, **given)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,11 @@ from fluvial.data.infer import Kind, is_discrete
 from fluvial.data.tables import Table, read
 from fluvial.models import CLOSED_FORM, DEFAULT, DEFAULT_DISCRETE, DISCRETE
 from fluvial.tasks.baseline import baseline
-from fluvial.tasks.job import Job, line
+from fluvial.tasks.job import Job, Words
 from fluvial.tasks.model import Model, restore
-from fluvial.tasks.prepare import Prepared, prepare
+from fluvial.tasks.prepare import Prepared, prepare, without
 from fluvial.tasks.scores import fit_closed_form, scores
-from fluvial.training import Data
+from fluvial.training import Data, Record
 
 _DECAY, _MOST_DECAY = 4.0, 5.0  # of models of labels; chosen on validation rows (docs/discrete.md)
 _ROWS, _CONTEXTS = 2000, 10_000  # rows of each kind that a run keeps, for its report and for sampling
@@ -34,6 +34,8 @@ def fit_table(
     kinds: Mapping[str, Kind] | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
+    drop: Sequence[str] = (),
+    validation: object = None,
 ) -> Model:
     """Learn the density of a table's rows.
 
@@ -43,12 +45,14 @@ def fit_table(
         context: columns to condition on.
         kinds, units: of columns, by name, where they are known better than the table tells.
         drop_missing: leave out rows with missing or non-finite values, which are else an error.
+        drop: columns to leave out.
+        validation: a table, as ``data``, whose rows stop the training in place of some of the table's own.
 
     Raises:
         DataError, UsageError, RunError: as :func:`fluvial.fit`.
     """
     table = read(data)
-    name = model or default_model(table, context, kinds)
+    name = model or default_model(without(table, drop), context, kinds)
     prepared = prepare(
         table,
         name,
@@ -59,6 +63,8 @@ def fit_table(
         holdout=job.holdout,
         seed=job.seed,
         drop_missing=drop_missing,
+        drop=drop,
+        validation=None if validation is None else read(validation),
     )
     if name in DISCRETE:
         job = _decayed(job, prepared.train)
@@ -72,16 +78,28 @@ def fit_table(
             "warnings": list(prepared.warnings),
             "sizes": {
                 "train": len(prepared.train),
+                "validation": len(prepared.validation or ()),
                 "held_out": len(prepared.held_out or ()),
                 "columns": len(prepared.schema.columns),
                 "parameters": sum(p.numel() for p in density.parameters()),
             },
+            "split": prepared.parts,
             "scores": _scores(density, name, prepared, job.seed),
         }
-        return Model(density, prepared.schema, record, metrics, _kept_rows(prepared))
+        return Model(density, prepared.schema, record, metrics or [_only(record)], _kept_rows(prepared))
 
-    rows = None if closed else prepared.train
-    return job.learn(density, prepared.config, rows, prepared.held_out, line, restore, conclude)
+    return job.learn(
+        density, prepared.config, prepared.train, prepared.validation, Words(), restore, conclude, closed=closed
+    )
+
+
+def _only(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The one entry in the metrics of a model with a closed form, which is fitted in one step."""
+    train, held_out = (record["scores"][part] for part in ("train", "held_out"))
+    first, judged = (-s["log_likelihood"] if s and s["log_likelihood"] is not None else None for s in (train, held_out))
+    seconds = record["training"]["seconds"]
+    rate = record["sizes"]["train"] / max(seconds, 1e-9)
+    return asdict(Record(1, 1, True, first, judged, judged, 1, rate, seconds, 0.0, 0, 0.0))
 
 
 def _decayed(job: Job, rows: Data) -> Job:

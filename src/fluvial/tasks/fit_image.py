@@ -19,14 +19,14 @@ from fluvial.data.image_schema import ImageSchema
 from fluvial.data.images import Images, read_images
 from fluvial.models import DEFAULT_IMAGE, resolve
 from fluvial.tasks.image import ImageModel, restore
-from fluvial.tasks.job import Job, line
-from fluvial.tasks.prepare import split
+from fluvial.tasks.job import Job, Words
+from fluvial.tasks.parts import Parts, judged
 from fluvial.training import Record
 from fluvial.training.image_rows import ImageRows
 
 _RATES, _RATE = {"multiscale": 6e-3}, 2e-3  # learning rates, chosen on validation images
 _BATCH, _BATCH_GPU = 32, 256  # small steps learn more in the same time, where a small step takes less of it
-_JUDGES = 2000  # held-out images at most that the model is judged by during training
+_JUDGES = 2000  # images at most that stop the training
 _KEPT_BYTES, _KEPT, _CONTEXTS = 1 << 23, 2000, 10_000  # images of each kind and rows of labels that a run keeps
 
 
@@ -73,10 +73,12 @@ def fit_image(
     }
     config = json.loads(json.dumps(config))
     density = _built(job, config, schema)
-    kept, aside = (images.take(which) for which in split(len(images), job.holdout, job.seed))
+    parts = Parts.of(len(images), job.holdout, job.seed)
+    kept, aside = images.take(parts.train), images.take(parts.judges)
+    stopping = images.take(parts.validation[:_JUDGES])
     batch = _BATCH_GPU if job.settings.torch_device().type == "cuda" else _BATCH
     rows, held_out = (_rows(part, schema, batch) for part in (kept, aside))
-    judges = _rows(aside.take(np.arange(min(_JUDGES, len(aside)))), schema, batch) if len(aside) else None
+    validation = _rows(stopping, schema, batch) if len(stopping) else None
 
     def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> ImageModel:
         fitted = ImageModel(density, schema, record)
@@ -87,10 +89,11 @@ def fit_image(
             "warnings": list(images.notes),
             "sizes": {
                 "train": len(kept),
+                "validation": len(stopping),
                 "held_out": len(aside),
-                "judges": len(judges or ()),
                 "parameters": sum(p.numel() for p in density.parameters()),
             },
+            "split": judged("images", len(kept), len(stopping), len(parts.test)),
             "scores": _scores(fitted, kept, aside, log_prob),
         }
         stored = {**_kept("train", rows), **_kept("held_out", held_out)}
@@ -100,7 +103,7 @@ def fit_image(
             stored["contexts"] = rows.context[:_CONTEXTS].numpy()
         return ImageModel(density, schema, record, [{**m, **augmented} for m in metrics], stored)
 
-    return job.learn(density, config, rows, judges, image_words(schema.shape), restore, conclude)
+    return job.learn(density, config, rows, validation, image_words(schema.shape), restore, conclude)
 
 
 def learning_rate(model: str | None) -> float:
@@ -111,7 +114,7 @@ def learning_rate(model: str | None) -> float:
 def image_words(shape: tuple[int, int, int]) -> Callable[[Record], str]:
     """Records of images of this shape in words: bits per dimension."""
     unit = math.prod(shape) * math.log(2)
-    return lambda record: line(record, unit, "images")
+    return Words("bits per dimension", unit, "images")
 
 
 def _bits(options: Mapping[str, Any]) -> int:

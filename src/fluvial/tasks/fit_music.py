@@ -13,11 +13,11 @@ from torch import Tensor
 
 from fluvial.core import Flow, randomness
 from fluvial.core.errors import DataError, UsageError
-from fluvial.data.rolls import Rolls, RollSchema, read_rolls
+from fluvial.data.rolls import SPLITS, Rolls, RollSchema, read_rolls
 from fluvial.models import DEFAULT_MUSIC, resolve
-from fluvial.tasks.job import Job, line
+from fluvial.tasks.job import Job, Words
 from fluvial.tasks.music import RollModel, restore
-from fluvial.tasks.prepare import split
+from fluvial.tasks.parts import Parts, judged
 from fluvial.training import Continuation, Record, Windows
 
 _KEPT = 4  # held-out pieces that a run keeps
@@ -59,8 +59,8 @@ def fit_rolls(
 
     Args: as of :func:`fluvial.fit`, but
         data: a .mat or .npz file (see ``data.rolls.read_rolls``). Where it tells a split, pieces for training are
-            learnt from, those for validation judge and stop the training, and those for testing are left alone; else
-            a share of the pieces is held out.
+            learnt from, those for validation stop the training, and those for testing judge; else shares of the
+            pieces do.
 
     Raises:
         DataError, UsageError, RunError: as :func:`fluvial.fit`.
@@ -71,7 +71,8 @@ def fit_rolls(
         raise UsageError(f"context: piano rolls have no labels; leave out {', '.join(context)}")
     if "values" in (options or {}):
         raise UsageError("option values: the rolls tell how many notes a moment has; leave it out")
-    learnt, held_out = _split(rolls, job)
+    learnt, stopping, judges = _split(rolls, job)
+    held_out = judges or stopping
     full = resolve(name, {**(options or {}), "values": rolls.notes})
     config = json.loads(json.dumps({"model": name, "event_shape": [None], "options": full}))
     density = job.build(config)
@@ -79,7 +80,7 @@ def fit_rolls(
         raise UsageError(f"{name} is no flow")
     schema = RollSchema(rolls.notes, int(np.median(learnt.lengths)))
     fitted = RollModel(density, schema, {}, rows=_kept(held_out))
-    judge = None if held_out is None else fitted.windows(held_out)
+    validation = None if stopping is None else fitted.windows(stopping)
 
     def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> RollModel:
         record |= {
@@ -87,32 +88,37 @@ def fit_rolls(
             "sizes": {
                 "train": len(learnt),
                 "train_steps": len(learnt.values),
+                "validation": len(stopping or ()),
                 "held_out": 0 if held_out is None else len(held_out),
                 "held_out_steps": 0 if held_out is None else len(held_out.values),
                 "parameters": sum(p.numel() for p in density.parameters()),
                 "reads": fitted.reads,
             },
+            "split": judged("pieces", len(learnt), len(stopping or ()), len(judges or ())),
             "scores": _scores(fitted, learnt, held_out),
         }
         return replace(fitted, record=record, metrics=metrics)
 
     rows, words = _transposed(fitted.windows(learnt)), rolls_words(rolls.notes)
-    return job.learn(Continuation(density), config, rows, judge, words, restore, conclude)
+    return job.learn(Continuation(density), config, rows, validation, words, restore, conclude)
 
 
 def rolls_words(notes: int) -> Callable[[Record], str]:
     """One record in words: nats per moment."""
-    return lambda record: line(record, 1 / notes, "notes")
+    return Words("nats a moment", -1 / notes, "notes")
 
 
-def _split(rolls: Rolls, job: Job) -> tuple[Rolls, Rolls | None]:
-    kept, aside = rolls.part("train"), rolls.part("valid")
-    if not len(kept):
+def _split(rolls: Rolls, job: Job) -> tuple[Rolls, Rolls | None, Rolls | None]:
+    """Pieces that train, that stop the training, and that judge: as the file says, or at random."""
+    known = [rolls.part(name) for name in SPLITS]
+    if not len(known[0]):
         free = rolls.part("")
-        kept, aside = (free[part] for part in split(len(free), job.holdout, job.seed))
-    if not len(kept) or rolls.lengths[kept].sum() < 2:
+        parts = Parts.of(len(free), job.holdout, job.seed)
+        known = [free[part] for part in (parts.train, parts.validation, parts.test)]
+    if not len(known[0]) or rolls.lengths[known[0]].sum() < 2:
         raise DataError("there are no two moments of music to learn from")
-    return rolls.take(kept), rolls.take(aside) if len(aside) else None
+    kept, stops, judges = (rolls.take(part) if len(part) else None for part in known)
+    return kept or rolls, stops, judges
 
 
 def _transposed(windows: Windows) -> Transposed:

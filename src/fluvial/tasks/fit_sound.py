@@ -16,11 +16,11 @@ from fluvial.core.errors import DataError, UsageError
 from fluvial.data.audio import Sound, read_sound
 from fluvial.data.recordings import SoundSchema
 from fluvial.models import DEFAULT_SOUND, resolve
-from fluvial.tasks.job import Job, line
-from fluvial.tasks.prepare import split
+from fluvial.tasks.job import Job, Words
+from fluvial.tasks.parts import Parts, judged
 from fluvial.tasks.references import histogram, linear_prediction
 from fluvial.tasks.sound import SoundModel, restore
-from fluvial.training import Continuation, Record, Windows
+from fluvial.training import Continuation, Windows
 
 LEARNING_RATE = 8e-3
 """For models of sound; chosen on validation recordings (benchmarks/wavenet.py)."""
@@ -36,7 +36,9 @@ class _Prepared:
     schema: SoundSchema
     config: dict[str, Any]
     train: Sound
+    validation: Sound | None
     held_out: Sound | None
+    parts: dict[str, Any]
     warnings: tuple[str, ...]
 
 
@@ -58,7 +60,8 @@ def fit_sound(
         rate: samples per second, None for that of most files.
         labels: how file names tell labels, such as ``{digit}_{speaker}_{take}``; None for the names of folders.
 
-    Of fewer than three recordings, the share to hold out is cut off the end of each; else whole ones are held out.
+    Of fewer than three recordings, the parts that judge and that stop the training are cut off the end of each; else
+    whole ones are held out.
 
     Raises:
         DataError, UsageError, RunError: as :func:`fluvial.fit`.
@@ -72,7 +75,9 @@ def fit_sound(
         raise UsageError(f"{name} is no flow")
     fitted = SoundModel(density, prepared.schema, {}, rows=_kept(prepared))
     windows = fitted.windows(prepared.train)
-    held_out = None if prepared.held_out is None else fitted.windows(prepared.held_out)
+    validation, held_out = (
+        None if part is None else fitted.windows(part) for part in (prepared.validation, prepared.held_out)
+    )
 
     def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> SoundModel:
         record |= {
@@ -80,21 +85,21 @@ def fit_sound(
             "sizes": {
                 "train": len(prepared.train),
                 "train_samples": len(prepared.train.samples),
+                "validation": len(prepared.validation or ()),
                 "held_out": len(prepared.held_out or ()),
                 "held_out_samples": 0 if prepared.held_out is None else len(prepared.held_out.samples),
                 "parameters": sum(p.numel() for p in density.parameters()),
                 "receptive_field": fitted.receptive_field,
             },
+            "split": prepared.parts,
             "scores": _scores(fitted, prepared, held_out),
         }
         return replace(fitted, record=record, metrics=metrics)
 
-    return job.learn(Continuation(density), prepared.config, windows, held_out, sound_line, restore, conclude)
+    return job.learn(Continuation(density), prepared.config, windows, validation, sound_line, restore, conclude)
 
 
-def sound_line(record: Record) -> str:
-    """One record in words: bits per sample."""
-    return line(record, math.log(2), "samples")
+sound_line = Words("bits per sample", math.log(2), "samples")
 
 
 def _prepare(
@@ -109,26 +114,30 @@ def _prepare(
         "context": maps or None,
         "options": full,
     }
-    kept, aside, notes = _split(sound, job.holdout, job.seed)
+    kept, validation, aside, notes = _split(sound, job.holdout, job.seed)
     if len(kept.samples) < 2:
         raise DataError("one sample is not enough to learn from")
-    return _Prepared(schema, json.loads(json.dumps(config)), kept, aside, (*sound.notes, *notes))
+    parts = judged("recordings", len(kept), len(validation or ()), len(aside or ()))
+    judges = aside or validation
+    return _Prepared(schema, json.loads(json.dumps(config)), kept, validation, judges, parts, (*sound.notes, *notes))
 
 
-def _split(sound: Sound, holdout: float, seed: int) -> tuple[Sound, Sound | None, tuple[str, ...]]:
-    """Whole recordings are held out; where there are too few, the ends of each."""
+def _split(sound: Sound, holdout: float, seed: int) -> tuple[Sound, Sound | None, Sound | None, tuple[str, ...]]:
+    """Whole recordings train, stop and judge; where there are too few, parts of each: the judges are its end."""
     if len(sound) > 2:
-        kept, aside = split(len(sound), holdout, seed)
-        return sound.take(kept), sound.take(aside) if len(aside) else None, ()
-    cuts = np.ceil(sound.lengths * (1 - holdout)).astype(int)
-    if not holdout or (cuts == sound.lengths).any():
-        return sound, None, ()
-    parts = [np.split(wave, [cut]) for wave, cut in zip(sound.recordings, cuts)]
-    kept, aside = (
-        replace(sound, samples=np.concatenate([p[i] for p in parts]), lengths=lengths)
-        for i, lengths in ((0, cuts), (1, sound.lengths - cuts))
+        parts = Parts.of(len(sound), holdout, seed)
+        stops, judges = (sound.take(p) if len(p) else None for p in (parts.validation, parts.test))
+        return sound.take(parts.train), stops, judges, ()
+    cuts = [np.ceil(sound.lengths * (1 - n * holdout)).astype(int) for n in (2, 1)]
+    if not holdout or (cuts[0] < 1).any() or (cuts[0] == cuts[1]).any() or (cuts[1] == sound.lengths).any():
+        return sound, None, None, ()
+    pieces = [np.split(wave, ends) for wave, ends in zip(sound.recordings, np.transpose(cuts))]
+    lengths = np.diff([np.zeros_like(cuts[0]), *cuts, sound.lengths], axis=0)
+    kept, stops, judges = (
+        replace(sound, samples=np.concatenate([p[i] for p in pieces]), lengths=lengths[i]) for i in range(3)
     )
-    return kept, aside, (f"held out: the last {holdout:.0%} of each recording, as there are fewer than three",)
+    told = f"the last {holdout:.0%} of each recording judge, and the {holdout:.0%} before that stop the training"
+    return kept, stops, judges, (f"{told}, as there are fewer than three recordings",)
 
 
 def _scores(fitted: SoundModel, prepared: _Prepared, held_out: Windows | None) -> dict[str, Any]:

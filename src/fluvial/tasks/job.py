@@ -9,7 +9,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from fluvial.core import Density
 from fluvial.core.errors import UsageError
 from fluvial.core.randomness import drawing_from
 from fluvial.models import build
+from fluvial.tasks.origin import Origin, circumstances, fingerprint
 from fluvial.training import Record, Rows, Settings, train
 from fluvial.training.run import RunFolder, Saved, load_run, open_run
 
@@ -44,7 +45,7 @@ class Job:
         holdout: share of the data kept aside to judge the model.
         out, resume, force: the run folder, see ``training.run.open_run``.
         progress: True for a line on stderr now and then, or a function of each record.
-        command: kept in the record, for those who want to run it again.
+        origin: of the fit, kept in the record; the budget counts from its ``began``.
     """
 
     settings: Settings
@@ -53,7 +54,7 @@ class Job:
     resume: bool = False
     force: bool = False
     progress: bool | Progress = False
-    command: str = ""
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def seed(self) -> int:
@@ -73,21 +74,23 @@ class Job:
         self,
         density: Density,
         config: Mapping[str, Any],
-        rows: Rows | None,
-        held_out: Rows | None,
+        rows: Rows,
+        validation: Rows | None,
         words: Callable[[Record], str],
         restore: Callable[[Saved, str | os.PathLike[str]], F],
         conclude: Callable[[dict[str, Any], list[dict[str, Any]]], F],
+        closed: bool = False,
     ) -> F:
         """Train to the end and write the run folder, or return what a finished one holds.
 
         Args:
             density: what is trained, in place.
             config: the model's, plain JSON: what must be the same to resume.
-            rows, held_out: to train on and to judge by; no rows where there is nothing to train.
+            rows, validation: to train on and to stop by.
             words: one record as a line of text.
             restore: the model in a run folder that has been read.
             conclude: the fitted model, from the record's common part and the metrics.
+            closed: whether there is nothing to train, as the density is fitted already.
         """
         opened = (
             contextlib.nullcontext() if self.out is None else open_run(self.out, force=self.force, resume=self.resume)
@@ -96,17 +99,23 @@ class Job:
             if run is not None and run.finished:
                 return restore(load_run(run.path), run.path)
             began = time.monotonic()
-            records = [] if rows is None else self._train(density, config, rows, held_out, words, run)
+            records, threads = list[Record](), torch.get_num_threads()
+            if not closed:
+                records, threads = self._train(density, config, rows, validation, words, run)
             seconds = records[-1].elapsed if records else time.monotonic() - began
+            files = self.origin.files
+            data = fingerprint(files) if files else {"name": "data in memory", "blake2b": rows.digest()}
             record = {
                 "version": fluvial.__version__,
                 "model": config,
-                "command": self.command,
+                "command": self.origin.command,
+                "data": data,
+                **circumstances(self.settings.torch_device()),
                 "seed": self.seed,
                 "holdout": self.holdout,
                 "exact": density.exact,
                 "settings": asdict(self.settings),
-                "training": _how_it_went(records, seconds),
+                "training": {**_how_it_went(records, seconds), "threads": threads},
                 "versions": _versions(),
             }
             fitted = conclude(record, [asdict(r) for r in records])
@@ -119,24 +128,25 @@ class Job:
         density: Density,
         config: Mapping[str, Any],
         rows: Rows,
-        held_out: Rows | None,
+        validation: Rows | None,
         words: Callable[[Record], str],
         run: RunFolder | None,
-    ) -> list[Record]:
-        """Train to the end; returns the records of whole epochs."""
+    ) -> tuple[list[Record], int]:
+        """Train to the end; returns the records of whole epochs, and on how many threads it trained."""
         show = Lines(words) if self.progress is True else self.progress or _silent
         checkpoint = None if run is None else run.checkpoint
         tag = json.dumps(config, sort_keys=True)
-        records: list[Record] = []
-        training = train(density, rows, held_out, self.settings, checkpoint, self.resume, tag=tag)
+        records, threads = list[Record](), torch.get_num_threads()
+        training = train(density, rows, validation, self.settings, checkpoint, self.resume, tag=tag)
         with contextlib.closing(training):
             for record in training:
                 if record.ended:
                     records.append(record)
                     if run is not None:
                         run.note(record)
+                threads = torch.get_num_threads()  # those of the training, while it goes on
                 show(record)
-        return records
+        return records, threads
 
 
 def overruled(settings: Settings, epochs: int | None, budget: float | None, seed: int, device: str | None) -> Settings:
@@ -162,18 +172,39 @@ class Lines:
             print(self.words(record), file=sys.stderr, flush=True)
 
 
-def line(record: Record, unit: float = 1.0, rows: str = "rows") -> str:
-    """One record in words, for logs and pipes; scores divided by ``unit`` (nats)."""
-    parts = [f"epoch {record.epoch}"]
-    for name, value in (("train", record.train), ("held out", record.held_out), ("best", record.best)):
-        if value is not None:
-            parts.append(f"{name} {value / unit:.3f}")
-    parts.append(f"{record.rows_per_second:,.0f} {rows}/s, {record.elapsed:.0f} s")
-    if record.left is not None:
-        parts.append(f"{record.left:.0f} s left")
-    if record.skipped:
-        parts.append(f"{record.skipped} steps skipped")
-    return ", ".join(parts)
+@dataclass(frozen=True)
+class Words:
+    """Records of training in words: scores with the sign and the unit of the summary that follows.
+
+    Args:
+        unit: of the scores, in words; ``nats`` is what one of it comes to in nats, negative for log-likelihoods, which
+            a record holds with the other sign.
+        rows: what is counted.
+    """
+
+    unit: str = "nats a row"
+    nats: float = -1.0
+    rows: str = "rows"
+
+    def __call__(self, record: Record) -> str:
+        """One record for logs and pipes."""
+        known = [("train", record.train), (self._validation(record), record.held_out), ("best", record.best)]
+        told = ", ".join(f"{name} {value / self.nats:.3f}" for name, value in known if value is not None)
+        parts = [f"epoch {record.epoch}", *([f"{told} {self.unit}"] if told else [])]
+        parts.append(f"{record.rows_per_second:,.0f} {self.rows}/s, {record.elapsed:.0f} s")
+        if record.left is not None:
+            parts.append(f"{record.left:.0f} s left")
+        if record.skipped:
+            parts.append(f"{record.skipped} steps skipped")
+        return ", ".join(parts)
+
+    @staticmethod
+    def _validation(record: Record) -> str:
+        """Inside an epoch the last score is that of the epoch before."""
+        scored = record.epoch if record.ended else record.epoch - 1
+        if record.ended and scored:
+            return "validation"
+        return f"validation after epoch {scored}" if scored else "validation before training"
 
 
 def _silent(record: Record) -> None:

@@ -66,7 +66,7 @@ TABLES = Kind(
     lambda source: True,
     tables.fit_table,
     model.restore,
-    frozenset({"kinds", "units", "drop_missing"}),
+    frozenset({"kinds", "units", "drop_missing", "drop", "validation"}),
     frozenset(models.RECIPES) - models.SOUND - models.MUSIC,
     lambda model: Settings().learning_rate,
     "a table",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,12 @@ from fluvial.data.columns import Column
 from fluvial.data.infer import Kind, infer
 from fluvial.data.schema import Encoded, Schema
 from fluvial.data.tables import Table
-from fluvial.models import DISCRETE, build, resolve
+from fluvial.data.words import nearest
+from fluvial.models import CLOSED_FORM, DISCRETE, build, resolve
+from fluvial.tasks.parts import Parts, judged
 from fluvial.training import Data
 from fluvial.transforms import CodeMap, ColumnMap
 
-_FEW = 10  # held-out rows at least, where the table has three times as many
 _SMALL = (192, 256, 320)  # event sizes from which the size of a large model is foreseen
 _BYTES = 4 * 6  # a parameter: weight, gradient, two moments, the average, the best copy
 _MOST_CLASSES = 1000
@@ -35,7 +36,9 @@ class Prepared:
 
     Args:
         config: what ``models.build`` takes, plain JSON.
-        train, held_out: the split's rows, encoded.
+        train, validation, held_out: rows to train on, rows that stop the training, and rows that judge, encoded;
+            the last two are the same where there are too few for a part of their own.
+        parts: what to say of them, see ``tasks.parts.judged``.
         scales: (D,) standard deviations of the training rows, units of the columns; 1 where the model is of
             probabilities.
         warnings: sentences for the user.
@@ -44,7 +47,9 @@ class Prepared:
     schema: Schema
     config: dict[str, Any]
     train: Data
+    validation: Data | None
     held_out: Data | None
+    parts: dict[str, Any]
     scales: np.ndarray
     warnings: tuple[str, ...]
 
@@ -60,8 +65,14 @@ def prepare(
     holdout: float = 0.1,
     seed: int = 0,
     drop_missing: bool = False,
+    drop: Sequence[str] = (),
+    validation: Table | None = None,
 ) -> Prepared:
     """Infer the schema, encode and split the rows, and fit each column's map on the training rows.
+
+    Args:
+        drop: columns to leave out.
+        validation: rows that stop the training, where they are not to be taken from the table.
 
     Raises:
         DataError: the table cannot be modelled as it is.
@@ -71,11 +82,17 @@ def prepare(
     if not 0 <= holdout <= 0.5:
         raise UsageError(f"holdout: expected a share of the rows between 0 and 0.5, got {holdout}")
     discrete = model in DISCRETE
+    table = without(table, drop)
     schema, warnings = infer(table, tuple(context), kinds, discrete)
     for name, unit in (units or {}).items():
         schema = schema.edit(name, unit=unit)
     encoded = schema.encode(table, drop_missing=drop_missing)
-    kept, aside = split(len(encoded.x), holdout, seed)
+    fitted_once = model in CLOSED_FORM
+    parts = Parts.of(len(encoded.x), holdout, seed, stopping=validation is None and not fitted_once)
+    stop = None if validation is None else schema.encode(validation, drop_missing=drop_missing)
+    kept, aside = parts.train, parts.judges
+    stopping = _data(encoded, parts.validation) if stop is None else _data(stop, np.arange(len(stop.x)))
+    held_out = _data(encoded, aside) if len(aside) else stopping
     config: dict[str, Any] = {
         "model": model,
         "event_shape": [len(schema.columns)],
@@ -86,7 +103,8 @@ def prepare(
     if discrete:
         if "classes" in options:
             raise UsageError("option classes: the table itself tells how many values each column has; leave it out")
-        maps = [_code_map(c, v) for c, v in zip(schema.columns, encoded.x.T)]
+        known = encoded.x if stop is None else np.concatenate((encoded.x, stop.x))
+        maps = [_code_map(c, v) for c, v in zip(schema.columns, known.T)]
         config["codes"] = [asdict(m) for m in maps]
         full["classes"] = _classes(maps, full["classes"])
     else:
@@ -97,21 +115,24 @@ def prepare(
         schema,
         json.loads(json.dumps(config)),
         _data(encoded, kept),
-        _data(encoded, aside) if len(aside) else None,
+        stopping if len(stopping) else None,
+        held_out if len(held_out) else None,
+        judged("rows", len(kept), len(stopping), len(parts.test), refitted=fitted_once),
         np.ones(len(schema.columns)) if discrete else encoded.x[kept].std(0),
-        tuple(dict.fromkeys([*warnings, *encoded.warnings])),
+        tuple(dict.fromkeys([*warnings, *encoded.warnings, *(() if stop is None else stop.warnings)])),
     )
 
 
-def split(n: int, holdout: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the training and the held-out rows, the same for the same arguments.
+def without(table: Table, columns: Sequence[str]) -> Table:
+    """The table without some of its columns.
 
-    >>> [len(part) for part in split(100, 0.1, 0)]
-    [90, 10]
+    Raises:
+        UsageError: it has no such column.
     """
-    order = np.random.default_rng(seed).permutation(n)
-    aside = min(max(round(holdout * n), _FEW), n // 3) if holdout else 0
-    return order[aside:], order[:aside]
+    for name in columns:
+        if name not in table.columns:
+            raise UsageError(f"drop: there is no column {name!r}{nearest(name, table.names)}")
+    return replace(table, columns={n: v for n, v in table.columns.items() if n not in columns}) if columns else table
 
 
 def _column_map(column: Column, values: np.ndarray) -> ColumnMap:

@@ -2,26 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
 
+from fluvial.core.errors import RunError
 from fluvial.tasks.diagnose import Diagnosis, RoundTrip
+from fluvial.tasks.remedies import Remedy, remedies
 
 Level = Literal["pass", "warn", "fail"]
 FEW = 200  # held-out rows below which passing the checks says little
 TOPICS = ("density", "sampling", "numerics")
-_ORDER: tuple[Level, ...] = ("pass", "warn", "fail")
+LEVELS: tuple[Level, ...] = ("pass", "warn", "fail")
+OVERALL: dict[Level, tuple[str, str]] = {
+    "pass": ("good", "Nothing speaks against trusting this model."),
+    "warn": ("with care", "This model can be trusted, with the reservations below."),
+    "fail": ("do not trust", "Do not trust this model yet: something below is wrong."),
+}
+"""What the gravest check comes to, as a name and as a sentence."""
+_NAMES = tuple(name for name, _ in OVERALL.values())
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding as a sentence, with the rule that graded it."""
+    """One finding as a sentence, with the rule that graded it; ``fault`` is what to look up remedies by."""
 
     topic: str
     level: Level
     sentence: str
     rule: str
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a report comes to, whatever the model is of; kept in the record of the run.
+
+    Args:
+        level: "good", "with care" or "do not trust"; ``sentence`` says so.
+        reasons: the sentences of the checks that did not pass, failures first.
+        remedies: what to try, each a sentence and a command.
+    """
+
+    level: str
+    sentence: str
+    reasons: tuple[str, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+
+    @classmethod
+    def of(cls, checks: tuple[Check, ...], record: Mapping[str, Any]) -> Verdict:
+        """The verdict that the checks come to, with remedies for the model that the record describes."""
+        bad = [c for level in ("fail", "warn") for c in checks if c.level == level]
+        found = remedies(tuple(dict.fromkeys(c.fault for c in bad if c.fault)), record)
+        return cls(*OVERALL[worst(checks)], tuple(c.sentence for c in bad), found)
+
+    @classmethod
+    def from_json(cls, data: object) -> Verdict | None:
+        """The verdict in a record, None where there is none.
+
+        Raises:
+            RunError: it is not what :meth:`to_json` writes.
+        """
+        if data is None:
+            return None
+        try:
+            named = cast("dict[str, Any]", data)
+            remedies = tuple(Remedy(str(r["sentence"]), str(r["command"])) for r in named["remedies"])
+            return cls(str(named["level"]), str(named["sentence"]), tuple(map(str, named["reasons"])), remedies)
+        except (TypeError, KeyError, ValueError) as error:
+            raise RunError(f"the verdict in the record is damaged: {error!r}") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+    def is_at_least(self, level: str) -> bool:
+        """Whether it is as good as ``level`` or better."""
+        return self.level in _NAMES[: _NAMES.index(level) + 1]
+
+
+def split_checks(record: Mapping[str, Any]) -> tuple[Check, ...]:
+    """What the parts of the data come to, of whatever kind: nothing to say where judges chose nothing."""
+    split = record.get("split") or {}
+    if split.get("independent"):
+        return ()
+    told = split.get("sentence") or "The data that judge it also decided when to stop, so its scores are optimistic."
+    return (Check("density", "warn", told, "warn unless the data that judge have chosen nothing", "few"),)
 
 
 def judge(diagnosis: Diagnosis, names: tuple[str, ...], skipped: int = 0) -> tuple[Check, ...]:
@@ -174,7 +240,7 @@ def _trip(what: str, trip: RoundTrip) -> Check:
 
 
 def _gravest(*levels: Level) -> Level:
-    return _ORDER[max((_ORDER.index(level) for level in levels), default=0)]
+    return LEVELS[max((LEVELS.index(level) for level in levels), default=0)]
 
 
 def grade(value: float, warn: float, fail: float) -> Level:

@@ -80,6 +80,12 @@ class RunFolder:
         except OSError as error:
             raise RunError(f"{self.metrics} could not be written: {error.strerror or error}") from error
 
+    def add(self, name: str, value: object) -> None:
+        """Add to the configuration of a finished run what was found out later, plain JSON; else nothing."""
+        if self.finished:
+            text = json.dumps({**_read_config(self.config), name: value}, indent=2, allow_nan=False)
+            write_atomically(self.config, (text + "\n").encode())
+
     def finish(
         self,
         density: Density,

@@ -6,6 +6,7 @@ from importlib.resources import as_file, files
 
 from fluvial.data.tables import Table, read
 
+PATH = files(__name__) / "abalone.csv"
 _LENGTH, _WEIGHT = "200 mm", "200 g"
 
 UNITS = {
@@ -22,5 +23,5 @@ def load_abalone() -> tuple[Table, dict[str, str]]:
     >>> len(table), table.names[:2], units["Length"]
     (4177, ('Sex', 'Length'), '200 mm')
     """
-    with as_file(files(__name__) / "abalone.csv") as path:
+    with as_file(PATH) as path:
         return read(path), dict(UNITS)
