@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NUMERIC := $(addprefix tests/,kernels univariate conditioners core transforms models test_contract.py test_image_contract.py)
 
-.PHONY: demo test install docs check kernels sanitize clean
+.PHONY: demo test machines install docs check kernels sanitize clean
 
 demo: $(VENV)/demo.stamp  ## fit the bundled table and show what was learnt
 	$(BIN)/fluvial fit --out demo --force
@@ -11,6 +12,11 @@ demo: $(VENV)/demo.stamp  ## fit the bundled table and show what was learnt
 
 test: $(VENV)/dev.stamp check  ## lint, types, tests and doctests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+
+machines: $(VENV)/dev.stamp  ## the numeric tests as on lesser machines: torch and our kernels without newer instructions
+	for set in default avx2; do \
+		ATEN_CPU_CAPABILITY=$$set OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(NUMERIC) || exit 1; \
+	done
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -1,4 +1,7 @@
-"""Train, killed with SIGKILL at ten random moments and resumed each time; prints how often it died on its way.
+"""Train, killed with SIGKILL at ten random moments and resumed each time.
+
+Each life gets as far as a checkpoint of its own, however slow the machine; if one trains to the end before it is
+killed, however fast the machine, all begins anew.
 
 Children are forked, so that torch is imported once.
 """
@@ -37,14 +40,30 @@ def child(checkpoint: Path, out: Path) -> int:
     return pid
 
 
+def written(checkpoint: Path) -> int:
+    return checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+
+
+def kill(pid: int, checkpoint: Path, pause: float) -> bool:
+    """Kill the process ``pause`` seconds after it wrote a checkpoint; False if it had ended by then."""
+    before = written(checkpoint)
+    while written(checkpoint) == before and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        time.sleep(0.001)
+    time.sleep(pause)
+    os.kill(pid, signal.SIGKILL)
+    return os.waitpid(pid, 0)[1] == signal.SIGKILL
+
+
 if __name__ == "__main__":
     folder, moments = Path(sys.argv[1]), random.Random(int(sys.argv[2]))
-    kills = 0
-    os.waitpid(child(folder / "whole.pt", folder / "whole.weights"), 0)
-    for _ in range(10):
-        pid = child(folder / "killed.pt", folder / "killed.weights")
-        time.sleep(moments.uniform(0.02, 0.2))
-        os.kill(pid, signal.SIGKILL)
-        kills += os.waitpid(pid, 0)[1] == signal.SIGKILL
-    os.waitpid(child(folder / "killed.pt", folder / "killed.weights"), 0)
-    print(kills)
+    run(folder / "whole.pt", folder / "whole.weights")  # here, so that children find everything imported
+    checkpoint, weights = folder / "killed.pt", folder / "killed.weights"
+    longest, kills = 0.1, 0
+    while kills < 10:
+        if kill(child(checkpoint, weights), checkpoint, moments.uniform(0, longest)):
+            kills += 1
+        else:
+            longest, kills = longest / 2, 0
+            checkpoint.unlink()
+            weights.unlink()
+    os.waitpid(child(checkpoint, weights), 0)

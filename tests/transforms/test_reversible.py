@@ -175,7 +175,7 @@ def test_two_processes(tmp_path: Path):
         for rank in range(2)
     ]
     for process in both:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate()
         assert process.returncode == 0, errors
 
 

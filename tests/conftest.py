@@ -1,0 +1,28 @@
+"""What every test runs under: any machine, however slow, and on request a lesser one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
+
+LESSER = {"default": "baseline", "avx2": "avx2"}
+"""The compiled kernels' name of what torch takes as ATEN_CPU_CAPABILITY."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def machine() -> Generator[None]:
+    """ATEN_CPU_CAPABILITY restricts torch to lesser instructions; our kernels follow it (``make machines``)."""
+    from fluvial.kernels import native
+
+    name = LESSER.get(os.environ.get("ATEN_CPU_CAPABILITY", ""))
+    if name not in native.instruction_sets():
+        yield
+        return
+    with native.restricted_to(name):
+        yield
