@@ -40,7 +40,7 @@ def test_a_schema_survives_its_file():
     for key, value in (("shape", [2, 2, 2]), ("shape", [1, 0, 2]), ("shape", [1]), ("bits", 9), ("context", 3)):
         with pytest.raises(RunError, match="schema of the images is damaged"):
             ImageSchema.from_json({**text, key: value})
-    with pytest.raises(RunError, match="'bits'"):
+    with pytest.raises(RunError, match="bits"):
         ImageSchema.from_json({k: v for k, v in text.items() if k != "bits"})
 
 

@@ -14,7 +14,7 @@ from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.data.image_schema import ImageSchema
 from fluvial.models import continuous
 from fluvial.tasks.image import ImageModel, pixel_noise, write_samples
-from fluvial.training.run import load_run
+from fluvial.training.saved import load_run
 
 RNG = np.random.default_rng(0)
 

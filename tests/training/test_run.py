@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 import safetensors.torch
@@ -11,16 +12,24 @@ import torch
 
 from fluvial.core.errors import RunError
 from fluvial.models import build
-from fluvial.training.run import FORMAT, RunFolder, load_run, open_run
+from fluvial.training import Record, Settings
+from fluvial.training.run import FORMAT, RunFolder, open_run
+from fluvial.training.saved import load_run
 
 MODEL = {"model": "maf", "event_shape": [2], "options": {"transforms": 1, "hidden": [4]}}
+CONFIG = {
+    **{"version": "0.1.0", "model": MODEL, "schema": {}, "command": "", "seed": 0, "holdout": 0.1, "exact": True},
+    **{"settings": asdict(Settings()), "versions": {}, "warnings": [], "sizes": {}, "scores": {}},
+    "training": {"seconds": 1.0, "epochs": 1, "steps": 2, "best_epoch": 1, "skipped": 0},
+}
+METRIC = asdict(Record(1, 2, True, 1.0, 1.1, 1.1, 1, 9.0, 0.5, 0.0, 0, 1e-3))
 
 
 @pytest.fixture
 def folder(tmp_path):
     with open_run(tmp_path / "run") as run:
         rows = {"train.x": torch.zeros(3, 2).numpy()}
-        run.finish(build(MODEL), {"version": "0.1.0", "model": MODEL, "schema": {}}, [{"epoch": 1}], rows)
+        run.finish(build(MODEL), CONFIG, [METRIC], rows)
     return tmp_path / "run"
 
 
@@ -32,7 +41,7 @@ def edit(folder, **changes):
 def test_what_is_written_is_read(folder):
     saved = load_run(folder)
     assert saved.config["model"] == MODEL
-    assert saved.metrics == [{"epoch": 1}]
+    assert saved.metrics == [METRIC]
     assert saved.rows["train.x"].shape == (3, 2)
     names = {"model.safetensors", "config.json", "metrics.jsonl", "data.safetensors"}
     assert {p.name for p in folder.iterdir()} == names
@@ -71,14 +80,15 @@ def test_a_pickle_in_place_of_a_file_is_refused_and_never_run(folder, name, tmp_
     [
         ({"format": FORMAT + 1, "version": "9.9"}, r"fluvial 9\.9.*upgrade"),
         ({"format": "1"}, "not written by fluvial"),
-        ({"model": {"model": "os.system", "event_shape": [2]}}, "no model named 'os.system'"),
-        ({"model": {**MODEL, "event_shape": [3]}}, "do not fit"),
-        ({"model": {**MODEL, "options": {"hidden": [10**15]}}}, "do not fit|does not describe"),
-        ({"model": {**MODEL, "columns": [{"__class__": "os"}]}}, "do not fit|does not describe"),
-        ({"model": {**MODEL, "context": 5}}, "do not fit|does not describe"),
-        ({"model": ["maf"]}, "do not fit|does not describe"),
-        ({"model": {}}, "do not fit|does not describe"),
-        ({"weights_sha256": "../../etc/passwd"}, "damaged or was replaced"),
+        ({"model": {**MODEL, "model": "os.system"}}, "no model named 'os.system'"),
+        ({"model": {**MODEL, "event_shape": [3]}}, r"does not describe.* should be .*, got"),
+        ({"model": {**MODEL, "options": {"hidden": [10**15]}}}, "config.json is damaged|does not describe"),
+        ({"model": {**MODEL, "columns": [{"__class__": "os"}]}}, "config.json is damaged|does not describe"),
+        ({"model": {**MODEL, "context": 5}}, "config.json is damaged|does not describe"),
+        ({"model": ["maf"]}, "config.json is damaged|does not describe"),
+        ({"model": {}}, "config.json is damaged|does not describe"),
+        ({"weights_sha256": "../../etc/passwd"}, "at weights_sha256, expected str matching"),
+        ({"weights_sha256": 64 * "0"}, "damaged or was replaced"),
     ],
 )
 def test_a_configuration_that_is_newer_foreign_or_hostile_is_a_sentence(folder, changes, part):
@@ -90,7 +100,7 @@ def test_a_configuration_that_is_newer_foreign_or_hostile_is_a_sentence(folder, 
 def test_tensors_with_names_of_other_files_go_nowhere(folder, tmp_path):
     weights = safetensors.torch.save({"../../escaped": torch.zeros(1)})
     (folder / "model.safetensors").write_bytes(weights)
-    with pytest.raises(RunError, match="damaged or was replaced"):
+    with pytest.raises(RunError, match="does not describe the model"):
         load_run(folder)
     assert not list(tmp_path.rglob("escaped"))
 

@@ -15,6 +15,8 @@ from fluvial.core.transform import Shape
 from fluvial.kernels import gated
 from fluvial.kernels.maps import Map
 
+_QUEUES = 1 << 26  # numbers that the queues of one walk may hold: a quarter of a GiB
+
 
 class WaveNet(Conditioner):
     r"""theta (B, size, T, \*rest) from x (B, T, \*rest), T of any length (van den Oord et al. 2016, arXiv 1609.03499).
@@ -71,6 +73,12 @@ class WaveNet(Conditioner):
                 raise ValueError(f"{name}: expected at least {at[1]}, got {at[0]}")
         if not spread > 0:
             raise ValueError(f"spread: expected a positive number, got {spread}")
+        reach = first + stacks * (kernel - 1) * (2 ** min(layers, 64) - 1)
+        if reach * channels > _QUEUES:
+            raise ValueError(
+                f"{stacks} stacks of {layers} layers of {channels} channels read {reach:,} steps back, for which "
+                f"generation would keep more than {_QUEUES:,} numbers: take fewer layers"
+            )
         self.order, self.size, self.classes, self.rest = None, size, classes, tuple(rest)
         self.upsample, self.first, self.centre, self.spread = upsample, first, centre, spread
         self.dilations = [2**i for i in range(layers)] * stacks

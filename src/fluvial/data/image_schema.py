@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from fluvial.core.errors import DataError, RunError
+from fluvial.core.typed import typed
 from fluvial.data.images import Images
-from fluvial.data.labels import encode_labels, label_words
+from fluvial.data.labels import check_known, encode_labels, label_words
 
 KIND = "images"
 _WHOLE = 8
 _MOST_NUMBERS = 1 << 26
+_WHAT = "the schema of the images"
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class ImageSchema:
     @property
     def numbers(self) -> int:
         """Of each image: C H W."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -105,19 +108,14 @@ class ImageSchema:
         Raises:
             RunError: ``data`` is not what :meth:`to_json` writes.
         """
-        try:
-            channels, height, width = (int(n) for n in data["shape"])
-            context = {str(k): tuple(str(v) for v in values) for k, values in dict(data["context"]).items()}
-            labels = None if data["labels"] is None else str(data["labels"])
-            bits, flags = int(data["bits"]), (bool(data["resized"]), bool(data["flipped"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RunError(f"the schema of the images is damaged: {error!r}") from None
-        schema = cls((channels, height, width), bits, context, labels, *flags)
+        plain = {name: value for name, value in data.items() if name != "kind"}
+        schema = typed(plain, cls, _WHAT, exact=True)
         if (
-            channels not in (1, 3)
-            or min(height, width) < 1
+            schema.shape[0] not in (1, 3)
+            or min(schema.shape) < 1
             or schema.numbers > _MOST_NUMBERS
-            or not 1 <= bits <= _WHOLE
+            or not 1 <= schema.bits <= _WHOLE
         ):
-            raise RunError("the schema of the images is damaged: its shape or its bits make no sense")
+            raise RunError(f"{_WHAT} is damaged: its shape or its bits make no sense")
+        check_known(schema.context, _WHAT)
         return schema

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fluvial.core.errors import DataError, UsageError
+from fluvial.core.errors import DataError, RunError, UsageError
 
 Known = Mapping[str, Sequence[str]]
 """The labels that a model is given, in order, each with its values."""
@@ -61,3 +61,10 @@ def encode_labels(known: Known, given: Mapping[str, Any], n: int) -> np.ndarray 
 def label_words(known: Known, row: np.ndarray) -> dict[str, str]:
     """A row of numbers as labels again."""
     return {name: words[int(v)] for (name, words), v in zip(known.items(), row)}
+
+
+def check_known(known: Known, what: str) -> None:
+    """RunError, a sentence, unless each label in ``what`` has values, each of them once."""
+    for name, words in known.items():
+        if not words or len(set(words)) < len(words):
+            raise RunError(f"{what} is damaged: the label {name!r:.80} should have values, each of them once")

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from fluvial.core.errors import RunError, UsageError
+from fluvial.core.typed import typed
 from fluvial.data.audio import Sound
 from fluvial.data.coding import CODINGS, Coding
-from fluvial.data.labels import encode_labels, label_words
+from fluvial.data.labels import check_known, encode_labels, label_words
 
 KIND = "sound"
 _RATES = (1, 10_000_000)
+_WHAT = "the schema of the recordings"
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,9 @@ class SoundSchema:
         Raises:
             RunError: ``data`` is not what :meth:`to_json` writes.
         """
-        try:
-            context = {str(k): tuple(str(v) for v in values) for k, values in dict(data["context"]).items()}
-            pattern = None if data["pattern"] is None else str(data["pattern"])
-            schema = cls(int(data["rate"]), int(data["levels"]), context, pattern, float(data["seconds"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RunError(f"the schema of the recordings is damaged: {error!r}") from None
+        plain = {name: value for name, value in data.items() if name != "kind"}
+        schema = typed(plain, cls, _WHAT, exact=True)
         if not _RATES[0] <= schema.rate <= _RATES[1] or schema.levels not in CODINGS or not 0 < schema.seconds < 1e6:
-            raise RunError("the schema of the recordings is damaged: its rate, levels or length make no sense")
+            raise RunError(f"{_WHAT} is damaged: its rate, levels or length make no sense")
+        check_known(schema.context, _WHAT)
         return schema

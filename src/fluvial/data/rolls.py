@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 
 from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.core.typed import typed
 
 KIND = "piano rolls"
 SPLITS = ("train", "valid", "test")
 _CELLS = {"traindata": "train", "validdata": "valid", "testdata": "test"}
 _KEYS = ("rolls", "length")
+_MOST_NOTES = 1 << 16
+_WHAT = "the schema of the piano rolls"
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,11 @@ class RollSchema:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RollSchema:
         """The schema again; a RunError, a sentence, for what :meth:`to_json` does not write."""
-        try:
-            return cls(int(data["notes"]), int(data["steps"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"the schema of the piano rolls is damaged: {error!r}") from None
+        plain = {name: value for name, value in data.items() if name != "kind"}
+        schema = typed(plain, cls, _WHAT, exact=True)
+        if not (1 <= schema.notes <= _MOST_NOTES and schema.steps >= 1):
+            raise RunError(f"{_WHAT} is damaged: its notes or its steps make no sense")
+        return schema
 
 
 @dataclass(frozen=True)

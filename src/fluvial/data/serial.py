@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from math import isfinite
-from typing import TypeVar, cast
+from typing import cast
 
-from fluvial.core.errors import DataError, RunError
-from fluvial.data.columns import Column, Label
-from fluvial.data.schema import Derived, Schema
+import numpy as np
 
-T = TypeVar("T")
+from fluvial.core.errors import RunError
+from fluvial.core.typed import typed
+from fluvial.data.columns import Column, from_codes
+from fluvial.data.schema import Schema
 
 _FORMAT = 1
-_MISFIT = "the schema in this run cannot be used"
+_MOST = 1e300
+_WHAT = "the schema in this run"
 
 
 def schema_to_json(schema: Schema) -> dict[str, object]:
@@ -32,70 +33,30 @@ def _plain(value: object) -> object:
 
 def schema_from_json(data: object) -> Schema:
     """Raises RunError for anything that ``schema_to_json`` does not write."""
-    fields = _fields(data, "schema", ("format", "columns", "context", "dropped", "order", "header"))
-    version = _typed(fields["format"], int, "format")
+    fields = dict(typed(data, dict[str, object], _WHAT))
+    version = typed(fields.pop("format", None), int, f"{_WHAT}'s format")
     if version != _FORMAT:
-        raise RunError(
-            f"{_MISFIT}: its format is {version}, and this version of fluvial reads {_FORMAT}; upgrade fluvial"
-        )
+        raise RunError(f"{_WHAT} has format {version}, and this version of fluvial reads {_FORMAT}: upgrade fluvial")
+    schema = typed(fields, Schema, _WHAT, exact=True)
+    numbers = [n for c in schema.every for n in (c.lower, c.upper, c.step)]
+    numbers += [n for d in schema.dropped for n in (d.slope, d.offset, d.tolerance)]
+    if any(n is not None and abs(n) > _MOST for n in numbers):
+        raise RunError(f"{_WHAT} is damaged: bounds, steps and slopes are at most {_MOST:g}, got {numbers!r:.80}")
+    for column in schema.every:
+        known = column.categories
+        if len({type(label) for label in known}) > 1 or len(set(known)) < len(known):
+            raise RunError(
+                f"{_WHAT} is damaged: the categories of {column.name!r} must be distinct and of one type, "
+                f"got {known!r:.80}"
+            )
+        if known and not _comes_back(column):
+            raise RunError(f"{_WHAT} is damaged: the categories of {column.name!r} are no {column.dtype}")
+    return schema
 
-    def derived(item: object) -> Derived:
-        part = _fields(item, "dropped", ("column", "source", "slope", "offset", "tolerance"))
-        slope, offset, tolerance = (_number(part[key], key) for key in ("slope", "offset", "tolerance"))
-        return Derived(_column(part["column"]), _typed(part["source"], str, "source"), slope, offset, tolerance)
 
+def _comes_back(column: Column) -> bool:
+    """Whether the dtype of a categorical column holds its labels."""
     try:
-        return Schema(
-            columns=tuple(_column(item) for item in _items(fields["columns"], "columns")),
-            context=tuple(_column(item) for item in _items(fields["context"], "context")),
-            dropped=tuple(derived(item) for item in _items(fields["dropped"], "dropped")),
-            order=tuple(_typed(name, str, "order") for name in _items(fields["order"], "order")),
-            header=_typed(fields["header"], bool, "header"),
-        )
-    except DataError as error:
-        raise RunError(f"{_MISFIT}: {error}") from None
-
-
-def _column(data: object) -> Column:
-    keys = ("name", "kind", "dtype", "unit", "lower", "upper", "step", "categories")
-    part = _fields(data, "column", keys)
-    name, kind, dtype, unit = (_typed(part[key], str, key) for key in keys[:4])
-    lower, upper, step = (None if part[key] is None else _number(part[key], key) for key in keys[4:7])
-    categories = tuple(_label(item) for item in _items(part["categories"], "categories"))
-    if len({type(label) for label in categories}) > 1 or len(set(categories)) < len(categories):
-        raise RunError(
-            f"{_MISFIT}: the categories of {name!r} must be distinct and of one type, got {categories!r:.80}"
-        )
-    return Column(name, kind, dtype, unit, lower, upper, step, categories)
-
-
-def _fields(data: object, what: str, keys: tuple[str, ...]) -> dict[str, object]:
-    fields = cast("dict[str, object]", _typed(data, dict, what))
-    if set(fields) != set(keys):
-        raise RunError(
-            f"{_MISFIT}: a {what} has the fields {', '.join(keys)}, got {', '.join(map(str, fields))!s:.200}"
-        )
-    return fields
-
-
-def _items(data: object, what: str) -> list[object]:
-    return cast("list[object]", _typed(data, list, what))
-
-
-def _typed(value: object, kind: type[T], what: str) -> T:
-    # bool is an int to Python, not to JSON
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise RunError(f"{_MISFIT}: {what!r} should be of type {kind.__name__}, got {value!r:.80}")
-    return value
-
-
-def _number(value: object, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e300 or not isfinite(value):
-        raise RunError(f"{_MISFIT}: {what!r} should be a finite number, got {value!r:.80}")
-    return value
-
-
-def _label(value: object) -> Label:
-    if not isinstance(value, str | bool | int | float) or (isinstance(value, float) and not isfinite(value)):
-        raise RunError(f"{_MISFIT}: a category should be text or a number, got {value!r:.80}")
-    return value
+        return from_codes(column, np.arange(len(column.categories))).tolist() == list(column.categories)
+    except (ValueError, TypeError, OverflowError):
+        return False

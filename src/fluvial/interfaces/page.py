@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fluvial
-from fluvial.core import RunError, UsageError
+from fluvial.core import UsageError
+from fluvial.core.files import own_folder, write_atomically
 from fluvial.tasks.fitted import Fitted
 from fluvial.tasks.verdict import LEVELS, Check, Verdict, worst
-from fluvial.training.checkpoint import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,13 +72,10 @@ def write_page(folder: Path, report: Report, verdict: Verdict, fitted: Fitted) -
         RunError: a file cannot be written.
     """
     pictures = {name: picture(figure) for name, figure in report.figures.items()}
-    try:
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder / 'figures'} could not be made: {error.strerror or error}") from None
+    drawings = own_folder(folder / "figures")
     for name, drawn in pictures.items():
-        write_atomically(folder / "figures" / f"{name}.png", drawn.png)
-        write_atomically(folder / "figures" / f"{name}.pdf", _saved(report.figures[name], "pdf"))
+        write_atomically(drawings / f"{name}.png", drawn.png)
+        write_atomically(drawings / f"{name}.pdf", _saved(report.figures[name], "pdf"))
     content = {
         "verdict": {topic: worst(report.checks, topic) for topic in report.topics},
         "overall": verdict.to_json(),

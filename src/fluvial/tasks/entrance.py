@@ -11,7 +11,7 @@ from fluvial.tasks.job import Job, Progress, overruled
 from fluvial.tasks.kinds import AnyModel, kind_of, kind_of_run
 from fluvial.tasks.origin import Origin, files_of
 from fluvial.training import Settings
-from fluvial.training.run import load_run
+from fluvial.training.saved import load_run
 
 
 def fit(

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fluvial.core import Density
-from fluvial.training.run import RunFolder, Saved, open_run
+from fluvial.training.run import RunFolder, open_run
+from fluvial.training.saved import Saved
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,13 @@ from fluvial.data.image_files import grid, write_png
 from fluvial.data.image_schema import ImageSchema
 from fluvial.data.images import Images, read_images
 from fluvial.models import bits_per_dimension, continuous, sample_at_temperature
+from fluvial.tasks import records
 from fluvial.tasks.batches import decode, draw, encode
 from fluvial.tasks.fitted import Fitted, record_of
 from fluvial.tasks.latent import Attribute, Way, arc, attribute, edit, interpolate
+from fluvial.tasks.records import Kept, check_alike, check_context, check_kept, check_record
 from fluvial.training.objectives import by_chunk, chunk_rows, part, score
-from fluvial.training.run import Saved
+from fluvial.training.saved import Saved
 
 _REDRAWS = 10  # attempts to replace draws that are not finite
 
@@ -277,7 +279,17 @@ def restore(saved: Saved, path: str | os.PathLike[str]) -> ImageModel:
     schema = ImageSchema.from_json(saved.config["schema"])
     if not isinstance(saved.density, Flow):
         raise RunError(f"{path} is damaged: its model is no flow")
-    given = saved.density.context_shape
-    if saved.density.event_shape != schema.shape or given != ((len(schema.context),) if schema.context else None):
+    bits = saved.config["model"]["options"].get("bits")
+    if saved.density.event_shape != schema.shape or bits != schema.bits:
         raise RunError(f"{path} is damaged: its model is not one of the images in its schema")
+    check_record(saved, path, records.ImageSizes, records.ImageScores)
+    check_context(saved, path, [len(words) for words in schema.context.values()])
+    labels = Kept((len(schema.context),), [len(words) - 1 for words in schema.context.values()])
+    pixels = Kept(schema.shape, 2**schema.bits - 1)
+    kept = {
+        f"{part}.{name}": k for part in ("train", "held_out") for name, k in (("pixels", pixels), ("context", labels))
+    }
+    check_kept(saved, path, {**kept, "contexts": labels, "held_out.log_prob": Kept(whole=False)})
+    check_alike(saved, path, "train.pixels", "train.context")
+    check_alike(saved, path, "held_out.pixels", "held_out.context")
     return ImageModel(saved.density, schema, record_of(saved), saved.metrics, saved.rows)

@@ -22,7 +22,8 @@ from fluvial.core.randomness import drawing_from
 from fluvial.models import build
 from fluvial.tasks.origin import Origin, circumstances, fingerprint
 from fluvial.training import Record, Rows, Settings, train
-from fluvial.training.run import RunFolder, Saved, load_run, open_run
+from fluvial.training.run import RunFolder, open_run
+from fluvial.training.saved import Saved, load_run
 
 Progress = Callable[[Record], None]
 

@@ -18,7 +18,7 @@ from fluvial.tasks.model import Model
 from fluvial.tasks.music import RollModel
 from fluvial.tasks.sound import SoundModel
 from fluvial.training import Settings
-from fluvial.training.run import Saved
+from fluvial.training.saved import Saved
 
 AnyModel = Model | SoundModel | ImageModel | RollModel
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,15 @@ from torch import Tensor
 
 from fluvial.core import Density, Flow, randomness
 from fluvial.core.errors import RunError, UsageError
+from fluvial.data.columns import Column
 from fluvial.data.schema import Schema
 from fluvial.data.tables import as_kind, read
+from fluvial.tasks import records
 from fluvial.tasks.events import Probability, probability
 from fluvial.tasks.fitted import Fitted, record_of
+from fluvial.tasks.records import Kept, check_alike, check_context, check_kept, check_record
 from fluvial.training.objectives import chunk_rows, score, score_parts
-from fluvial.training.run import Saved, load_run
+from fluvial.training.saved import Saved, load_run
 from fluvial.transforms import Columns
 
 _FILLS = 8  # ways to fill the cells of rounded columns that a score averages over
@@ -208,7 +211,23 @@ def restore(saved: Saved, path: str | os.PathLike[str]) -> Model:
     schema = Schema.from_json(saved.config["schema"])
     if (len(schema.columns),) != tuple(saved.density.event_shape):
         raise RunError(f"{path} is damaged: its schema has {len(schema.columns)} columns, its model does not")
+    check_record(saved, path, records.TableSizes, records.TableScores)
+    check_context(saved, path, [len(c.categories) for c in schema.context])
+    codes = saved.config["model"].get("codes") or [{"lower": 0, "classes": 0}] * len(schema.columns)
+    for column, code in zip(schema.columns, codes):
+        if column.categorical and (code["lower"], code["classes"]) != (0, len(column.categories)):
+            raise RunError(f"{path} is damaged: its model has other categories of {column.name!r} than its schema")
+    rows, given = _kept(schema.columns), _kept(schema.context)
+    names = {"train.x": rows, "held_out.x": rows, "train.context": given, "held_out.context": given, "contexts": given}
+    check_kept(saved, path, names)
+    check_alike(saved, path, "train.x", "train.context")
+    check_alike(saved, path, "held_out.x", "held_out.context")
     return Model(saved.density, schema, record_of(saved), saved.metrics, saved.rows)
+
+
+def _kept(columns: Sequence[Column]) -> Kept:
+    """Rows of these columns, as the schema encodes them."""
+    return Kept((len(columns),), [len(c.categories) - 1 if c.categorical else np.inf for c in columns], whole=False)
 
 
 def _tensor(rows: np.ndarray | None) -> Tensor | None:

@@ -14,9 +14,11 @@ from fluvial.conditioners import Frames
 from fluvial.core import Flow, randomness
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.data.rolls import Rolls, RollSchema, read_rolls
+from fluvial.tasks import records
 from fluvial.tasks.fitted import Fitted, record_of
+from fluvial.tasks.records import Kept, check_context, check_kept, check_pieces, check_record
 from fluvial.training import Continuation, Windows
-from fluvial.training.run import Saved
+from fluvial.training.saved import Saved
 from fluvial.transforms import Autoregressive, spine
 
 _WINDOW = 128  # moments scored at once, or as many as the model reads back if that is more
@@ -116,6 +118,11 @@ def restore(saved: Saved, path: str | os.PathLike[str]) -> RollModel:
     damaged = RunError(f"{Path(path)} is damaged: its model is not one of the piano rolls that it names")
     if not isinstance(saved.density, Flow):
         raise damaged
+    check_record(saved, path, records.RollSizes, records.RollScores)
+    check_context(saved, path, ())
+    kept = {"held_out.values": Kept((schema.notes,), 1), "held_out.lengths": Kept()}
+    check_kept(saved, path, kept)
+    check_pieces(saved, path)
     model = RollModel(saved.density, schema, record_of(saved), saved.metrics, saved.rows)
     if saved.density.event_shape != (None,) or model.transform.conditioner.values != model.notes:  # pyright: ignore
         raise damaged

@@ -19,9 +19,11 @@ from fluvial.core import Flow, randomness
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.data.audio import Sound, read_sound, write_sound
 from fluvial.data.recordings import SoundSchema
+from fluvial.tasks import records
 from fluvial.tasks.fitted import Fitted, record_of
+from fluvial.tasks.records import Kept, check_context, check_kept, check_pieces, check_record
 from fluvial.training import Continuation, Windows
-from fluvial.training.run import Saved
+from fluvial.training.saved import Saved
 from fluvial.transforms import Autoregressive, spine
 
 _WINDOW = 2048  # samples scored at once, or as many as the model reads back if that is more
@@ -206,8 +208,13 @@ def restore(saved: Saved, path: str | os.PathLike[str]) -> SoundModel:
     if not isinstance(saved.density, Flow):
         raise RunError(f"{path} is damaged: its model is no flow")
     model = SoundModel(saved.density, schema, record_of(saved), saved.metrics, saved.rows)
-    given = saved.density.context_shape
-    if saved.density.event_shape != (None,) or given != ((len(schema.context),) if schema.context else None):
+    check_record(saved, path, records.SoundSizes, records.SoundScores)
+    check_context(saved, path, [len(words) for words in schema.context.values()])
+    labels = Kept((len(schema.context),), [len(words) - 1 for words in schema.context.values()])
+    kept = {"held_out.values": Kept(most=schema.levels - 1), "held_out.lengths": Kept()}
+    check_kept(saved, path, {**kept, "held_out.context": labels, "contexts": labels})
+    check_pieces(saved, path)
+    if saved.density.event_shape != (None,) or saved.config["model"]["options"].get("levels") != schema.levels:
         raise RunError(f"{path} is damaged: its model is not one of the recordings in its schema")
     if model.transform.univariate.size < 2 or model.receptive_field < 1:
         raise RunError(f"{path} is damaged: its model is not one of codes")

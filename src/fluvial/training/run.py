@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,54 +15,64 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 import safetensors.torch
-from safetensors import SafetensorError
 
 from fluvial.core import Density
-from fluvial.core.errors import FluvialError, RunError
-from fluvial.models import build
-from fluvial.training.checkpoint import write_atomically
+from fluvial.core.errors import RunError
+from fluvial.core.files import own_folder, read_regular, reason, remove_leftovers, sync_folder, write_atomically
+from fluvial.core.typed import decoded
+from fluvial.training.lock import release_lock, take_lock
 from fluvial.training.progress import Record
 
 FORMAT = 1
-_ROOM = 1 << 30  # bytes that building a model may take beyond its weights
-_UNFIT = (TypeError, ValueError, KeyError, AttributeError, IndexError, RuntimeError, MemoryError)
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What a run folder holds: a density with its weights, the configuration, metrics and rows."""
-
-    density: Density
-    config: dict[str, Any]
-    metrics: list[dict[str, Any]]
-    rows: dict[str, np.ndarray]
+_NEXT = ".next"
+_WEIGHTS, _ROWS, _METRICS, _CONFIG = "model.safetensors", "data.safetensors", "metrics.jsonl", "config.json"
+_REPORT = ("report.html", "report.json")
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where the files of one run are."""
+    """Where the files of one run are.
+
+    A run that is to replace a finished one is written into a folder inside it, and its files take the old ones'
+    places once all of them are there. The configuration is written last and moves last, so at every moment the
+    old run is whole, or the new one is: what has not moved yet is read where it still lies.
+
+    Args:
+        replacing: whether this is the run that is to replace the one in ``path``.
+    """
 
     path: Path
+    replacing: bool = False
+
+    @property
+    def next(self) -> Path:
+        """The folder of a run that is to replace this one."""
+        return self.path / _NEXT
+
+    @property
+    def work(self) -> Path:
+        """Where files are written."""
+        return self.next if self.replacing else self.path
 
     @property
     def weights(self) -> Path:
-        return self.path / "model.safetensors"
+        return self._file(_WEIGHTS)
 
     @property
     def config(self) -> Path:
-        return self.path / "config.json"
+        return self._file(_CONFIG)
 
     @property
     def metrics(self) -> Path:
-        return self.path / "metrics.jsonl"
+        return self._file(_METRICS)
 
     @property
     def rows(self) -> Path:
-        return self.path / "data.safetensors"
+        return self._file(_ROWS)
 
     @property
     def checkpoint(self) -> Path:
-        return self.path / "checkpoint.pt"
+        return self.work / "checkpoint.pt"
 
     @property
     def lock(self) -> Path:
@@ -70,20 +81,31 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """The configuration is written last, so a run with one is complete."""
-        return self.config.exists()
+        return os.path.lexists(self.config)
+
+    @property
+    def replaced(self) -> bool:
+        """Whether a complete new run waits to take the old one's place."""
+        return not self.next.is_symlink() and (self.next / _CONFIG).is_file()
+
+    def _file(self, name: str) -> Path:
+        if not self.replacing and self.replaced and (self.next / name).is_file():
+            return self.next / name
+        return self.work / name
 
     def note(self, record: Record) -> None:
         """Append one epoch to the metrics."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
-            with self.metrics.open("a", encoding="utf-8") as file:
+            with os.fdopen(os.open(self.metrics, flags, 0o666), "a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(record)) + "\n")
         except OSError as error:
-            raise RunError(f"{self.metrics} could not be written: {error.strerror or error}") from error
+            raise RunError(f"{self.metrics} could not be written: {reason(error)}") from error
 
     def add(self, name: str, value: object) -> None:
         """Add to the configuration of a finished run what was found out later, plain JSON; else nothing."""
         if self.finished:
-            text = json.dumps({**_read_config(self.config), name: value}, indent=2, allow_nan=False)
+            text = json.dumps({**decoded(read_regular(self.config), str(self.config)), name: value}, indent=2, allow_nan=False)
             write_atomically(self.config, (text + "\n").encode())
 
     def finish(
@@ -105,6 +127,22 @@ class RunFolder:
         write_atomically(self.metrics, lines.encode())
         write_atomically(self.config, (text + "\n").encode())
         self.checkpoint.unlink(missing_ok=True)
+        self.settle()
+
+    def settle(self) -> None:
+        """Let a complete new run take the old one's place: the configuration last, so that it can be done again."""
+        if not self.replaced:
+            return
+        try:
+            for name in _REPORT:  # of the old run
+                (self.path / name).unlink(missing_ok=True)
+            for name in (_WEIGHTS, _ROWS, _METRICS, _CONFIG):
+                if (self.next / name).is_file():
+                    os.replace(self.next / name, self.path / name)
+                    sync_folder(self.path)
+        except OSError as error:
+            raise RunError(f"{self.path} could not be replaced by the new run: {reason(error)}") from error
+        shutil.rmtree(self.next, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -112,158 +150,74 @@ def open_run(path: str | os.PathLike[str], *, force: bool = False, resume: bool 
     """A run folder for one writer: made if need be, locked, and handed back.
 
     Args:
-        force: start over in a folder that holds a run, which is deleted.
+        force: start over in a folder that holds a run. A finished one is kept until the new one is complete.
         resume: continue the run that the folder holds, if it holds one.
 
     Raises:
         RunError: the folder cannot be made, another process writes it, or it holds a run and neither
             ``force`` nor ``resume`` is given.
     """
-    run = RunFolder(Path(path))
-    made = not run.path.exists()
+    folder = Path(path)
     try:
-        run.path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"the run folder {path} could not be made: {error.strerror or error}") from None
-    _take_lock(run.lock)
+        made = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise RunError(f"the run folder {path} could not be made: {reason(error)}") from None
+    lock = RunFolder(folder).lock
     try:
-        if force and not resume:
-            for file in (run.config, run.checkpoint, run.metrics, run.weights, run.rows):
-                file.unlink(missing_ok=True)
-        elif run.finished and not resume:
-            raise RunError(f"{path} holds a finished run; choose another folder, or --force to replace that run")
-        elif run.checkpoint.exists() and not resume:
-            raise RunError(f"{path} holds an unfinished run; --resume continues it, --force starts over")
-        if not run.finished:
-            run.metrics.unlink(missing_ok=True)
-        yield run
+        take_lock(lock)
+        try:
+            run = _opened(folder, force, resume)
+            try:
+                yield run
+            finally:
+                _tidy(run)
+        finally:
+            release_lock(lock)
     finally:
-        if not run.finished and not run.checkpoint.exists():  # of no use to anybody
-            for file in (run.metrics, run.weights, run.rows):
-                file.unlink(missing_ok=True)
-        run.lock.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             if made:
-                run.path.rmdir()  # nothing came of it: a folder with files stays
+                folder.rmdir()  # nothing came of it: a folder with files stays
 
 
-def load_run(path: str | os.PathLike[str]) -> Saved:
-    """Read a finished run. Its files are data: nothing in them is executed, no name in them is opened.
-
-    Raises:
-        RunError: missing, unfinished, damaged, foreign or of a newer version, as a sentence.
-    """
-    run = RunFolder(Path(path))
-    if not run.path.is_dir():
-        raise RunError(f"there is no run folder {path}")
+def _opened(folder: Path, force: bool, resume: bool) -> RunFolder:
+    """The run to write, once nothing in the folder stands against it."""
+    run, new = RunFolder(folder), RunFolder(folder, replacing=True)
+    for place in (run.path, run.path / "figures"):
+        remove_leftovers(place)
+    if run.next.is_symlink():
+        raise RunError(f"{run.next} is a link, which is not followed: remove it")
+    run.settle()
+    remove_leftovers(new.path)
+    if resume:
+        run = new if new.checkpoint.exists() else run
+    elif force:
+        run = new if run.finished else run
+        _clear(run)
+    elif run.finished:
+        also = " and an unfinished one to replace it, which --resume continues" if new.checkpoint.exists() else ""
+        raise RunError(f"{folder} holds a finished run{also}; choose another folder, or --force to replace that run")
+    elif run.checkpoint.exists():
+        raise RunError(f"{folder} holds an unfinished run; --resume continues it, --force starts over")
+    if run.replacing:
+        own_folder(run.next)
     if not run.finished:
-        reason = "an unfinished run; resume it with --resume" if run.checkpoint.exists() else "no run of fluvial"
-        raise RunError(f"{path} holds {reason}")
-    config = _read_config(run.config)
-    weights = _read(run.weights)
-    try:
-        tensors = safetensors.torch.load(weights)
-    except (SafetensorError, *_UNFIT):
-        raise RunError(f"{run.weights} is damaged or not a safetensors file; nothing in it was run") from None
-    if hashlib.sha256(weights).hexdigest() != config["weights_sha256"]:
-        raise RunError(f"{run.weights} is not the file that this run wrote; it is damaged or was replaced")
-    try:
-        with _bounded_memory(_ROOM + 8 * len(weights)):
-            density = build(config["model"])
-        density.load_state_dict(tensors)
-    except FluvialError as error:
-        raise RunError(f"{run.config} does not describe a model: {error}") from None
-    except _UNFIT:
-        raise RunError(f"the weights in {run.weights} do not fit the model in {run.config.name}") from None
-    density.eval()
-    try:
-        rows = safetensors.numpy.load(_read(run.rows))
-        metrics = [json.loads(line) for line in _read(run.metrics).decode().splitlines()]
-    except (SafetensorError, *_UNFIT) as error:
-        if isinstance(error, RunError):
-            raise
-        raise RunError(f"{path} is damaged: {run.rows.name} or {run.metrics.name} cannot be read") from None
-    return Saved(density, config, metrics, rows)
+        run.metrics.unlink(missing_ok=True)
+    return run
 
 
-@contextlib.contextmanager
-def _bounded_memory(room: int) -> Generator[None]:
-    """Let this process grow by ``room`` bytes at most, so that sizes in a hostile configuration only fail."""
-    try:
-        import resource
-
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except (ImportError, OSError):  # not Linux
-        yield
+def _clear(run: RunFolder) -> None:
+    """Remove what an unfinished run has written."""
+    if run.replacing:
+        shutil.rmtree(run.next, ignore_errors=True)
         return
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limits = [limit for limit in (used + room, soft, hard) if limit != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    with contextlib.suppress(OSError):
+        for file in (run.checkpoint, run.metrics, run.weights, run.rows):
+            file.unlink(missing_ok=True)
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(_read(path))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, RunError):
-            raise
-        raise RunError(f"{path} is damaged: it is not JSON") from None
-    form = config.get("format") if isinstance(config, dict) else None  # pyright: ignore
-    if not isinstance(form, int):
-        raise RunError(f"{path} was not written by fluvial: it has no format number")
-    if form > FORMAT:
-        version = config.get("version", "unknown")
-        raise RunError(f"{path} has format {form} (fluvial {version}), this fluvial reads up to {FORMAT}: upgrade")
-    for name in ("model", "schema", "weights_sha256"):
-        if name not in config:
-            raise RunError(f"{path} is damaged: it has no {name!r}")
-    return config
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RunError(f"{path} could not be read: {error.strerror or error}") from None
-
-
-def _take_lock(lock: Path) -> None:
-    """Create the lock with our process number in it, taking over one whose process is gone."""
-    for _ in range(2):
-        try:
-            with os.fdopen(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY), "w") as file:
-                file.write(str(os.getpid()))
-            return
-        except FileExistsError:
-            owner = _owner(lock)
-            if owner is None or _alive(owner):
-                who = "another process" if owner is None else f"process {owner}"
-                raise RunError(
-                    f"{who} is writing {lock.parent}; wait for it, choose another folder, or delete {lock} "
-                    "if that process is gone"
-                ) from None
-            lock.unlink(missing_ok=True)
-        except OSError as error:
-            raise RunError(f"{lock} could not be written: {error.strerror or error}") from None
-    raise RunError(f"another process has just started to write {lock.parent}; choose another folder")
-
-
-def _owner(lock: Path) -> int | None:
-    try:
-        return int(lock.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
+def _tidy(run: RunFolder) -> None:
+    """Remove what is of no use to anybody: the files of a run without a checkpoint to go on from."""
+    done = not run.next.exists() if run.replacing else run.finished
+    if not done and not run.checkpoint.exists() and not run.replaced:
+        _clear(run)
