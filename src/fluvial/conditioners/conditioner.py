@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from fluvial.core import doors
+from fluvial.core.doors import Contextual
+from fluvial.core.transform import EventShape
 from fluvial.kernels.maps import Map
 
 Step = Callable[[Tensor | None], Tensor]
@@ -15,7 +18,7 @@ Invert = Callable[[Tensor, Tensor | None], Pair]
 Draw = Callable[[Tensor, Tensor | None], Pair]
 
 
-class Conditioner(nn.Module):
+class Conditioner(Contextual):
     r"""Predicts theta at every position from the positions before it and the context.
 
     ``forward(x, context)``: x (B, T, \*rest) -> theta (B, size, T, \*rest), where theta[:, :, i] reads only
@@ -24,6 +27,12 @@ class Conditioner(nn.Module):
 
     order: Tensor | None
     """(T,): the positions in the order in which they become known, a buffer; None for the natural one."""
+    event_shape: EventShape | None = None
+    """Shape of one x, None in the first place for any length; None where only the network itself knows."""
+
+    def over(self, event_shape: EventShape) -> EventShape:
+        """``event_shape``; ValueError, a sentence, unless x may have it."""
+        return event_shape if self.event_shape is None else doors.over(event_shape, self.event_shape)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         raise NotImplementedError

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from fluvial.conditioners.frugal import two_convolutions
 from fluvial.core import randomness
+from fluvial.core.doors import Contextual
 from fluvial.core.initialization import DataDependent
 
 
@@ -72,7 +73,7 @@ class ScaledConv(DataDependent):
             self.log_gain.copy_(-std.clamp(min=self.floor).log() / self.factor)
 
 
-class ConvNet(nn.Module):
+class ConvNet(Contextual):
     r"""theta (B, size, C_moved, H, W) from the kept channels: Glow's three convolutions, the last one starting at zero.
 
     3x3, ActNorm, ReLU, 1x1, ActNorm, ReLU, 3x3 with a learned gain (Kingma and Dhariwal 2018, arXiv 1807.03039,
@@ -96,7 +97,7 @@ class ConvNet(nn.Module):
         border: bool = False,
     ) -> None:
         super().__init__()
-        self.out = out
+        self.out, self.context_features = out, context or None
         self.first = ScaledConv(channels, width, 3, factor, border=border)
         self.middle = ScaledConv(width, width, 1, factor)
         self.last = ScaledConv(width, out[0] * out[1], 3, factor, zero=True, border=border)
@@ -104,7 +105,7 @@ class ConvNet(nn.Module):
         self._plain = not context and not border
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        x = channels_last(x)
+        x = channels_last(x.to(self.first.weight.dtype))
         if self._plain and not self.first.listening:
             h = two_convolutions(x, self.first.folded(), self.middle.folded())
         else:
@@ -124,7 +125,7 @@ class PriorConv(nn.Module):
         self.conv = ScaledConv(channels, 2 * moved, 3, factor, zero=True, border=border)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        return self.conv(x).unflatten(1, (2, -1))
+        return self.conv(x.to(self.conv.weight.dtype)).unflatten(1, (2, -1))
 
 
 class ContextConv(nn.Module):
@@ -140,6 +141,7 @@ class ContextConv(nn.Module):
         nn.init.zeros_(self.conv.bias)  # pyright: ignore
 
     def forward(self, context: Tensor) -> Tensor:
+        context = context.to(self.conv.weight.dtype)
         return self.conv(context if context.dim() == 4 else context[:, :, None, None])
 
 
@@ -158,7 +160,7 @@ class WeightNormConv(nn.Module):
         return F.conv2d(x, self.direction * (self.gain / norm).view(-1, 1, 1, 1), self.bias, padding=self.padding)
 
 
-class ResidualConvNet(nn.Module):
+class ResidualConvNet(Contextual):
     r"""theta = (t, c tanh(raw)) from RealNVP's residual network: the shift, and a log-scale with a learned bound c.
 
     The input, batch-normed, enters with its negative (and with the mask of a checkerboard, then doubled), through
@@ -185,6 +187,7 @@ class ResidualConvNet(nn.Module):
         super().__init__()
         self.register_buffer("mask", None if mask is None else mask.float(), persistent=False)
         self.mask: Tensor | None
+        self.context_features = context or None
         self.norm = nn.BatchNorm2d(channels, self.eps, affine=False)
         self.first = WeightNormConv(2 * channels + (mask is not None), width, 3)
         self.context = ContextConv(context, width) if context else None
@@ -194,7 +197,7 @@ class ResidualConvNet(nn.Module):
         self.bound = nn.Parameter(torch.tensor(1.0 if mask is None else 0.0))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        h = self.norm(x)
+        h = self.norm(x.to(self.bound.dtype))
         parts = [h, -h] if self.mask is None else [2 * h, -2 * h, self.mask.expand(x.shape[0], 1, *x.shape[2:])]
         h = _plus(self.first(F.relu(torch.cat(parts, 1))), self.context, context)
         skipped = self.skips[0](h)

@@ -8,6 +8,7 @@ from torch import Tensor
 from fluvial.conditioners.conditioner import Conditioner, Step
 from fluvial.conditioners.masked import MaskedMLP
 from fluvial.conditioners.wavenet import WaveNet
+from fluvial.core.transform import EventShape
 
 
 class Frames(Conditioner):
@@ -35,6 +36,12 @@ class Frames(Conditioner):
                 f"{inner.context} features of context"
             )
         self.order, self.outer, self.inner = None, outer, inner
+        self.event_shape, self.context_features = (None,), outer.context_features
+
+    def over(self, event_shape: EventShape) -> EventShape:
+        if len(event_shape) == 1 and (event_shape[0] or 0) % self.values:
+            raise ValueError(f"expected whole frames of {self.values} values, got {event_shape[0]} values")
+        return super().over(event_shape)
 
     @property
     def values(self) -> int:

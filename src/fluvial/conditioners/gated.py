@@ -8,9 +8,10 @@ from torch.nn import functional as F
 
 from fluvial.conditioners.conv import ContextConv, channels_last
 from fluvial.core import randomness
+from fluvial.core.doors import Contextual
 
 
-class GatedConvNet(nn.Module):
+class GatedConvNet(Contextual):
     r"""theta (B, size, C_moved, H, W) from the kept channels: gated convolutions and self-attention over pixels.
 
     h = LN(h + gate(conv)), h = LN(h + gate(attention(h + position))), block by block, where gate(a, b) is
@@ -42,7 +43,7 @@ class GatedConvNet(nn.Module):
         if heads and width % heads:
             raise ValueError(f"width: expected a multiple of the {heads} heads, got {width}")
         channels, *size = event_shape
-        self.out = out
+        self.out, self.context_features = out, context or None
         self.first = nn.Conv2d(channels, width, 3, padding=1)
         self.context = ContextConv(context, width) if context else None
         self.position = nn.Parameter(0.01 * randomness.normal((width, *size))) if heads else None
@@ -54,7 +55,7 @@ class GatedConvNet(nn.Module):
         nn.init.zeros_(self.last.bias)  # pyright: ignore
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        h = self.first(channels_last(x))
+        h = self.first(channels_last(x.to(self.first.weight.dtype)))
         if self.context is not None and context is not None:
             h = h + self.context(context)
         norms = iter(self.norms)

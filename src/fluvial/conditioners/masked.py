@@ -87,6 +87,7 @@ class MaskedMLP(Conditioner):
         if sorted(order) != list(range(features)):
             raise ValueError(f"order: expected a permutation of 0..{features - 1}, got {order}")
         self.features, self.size, self.context = features, size, context
+        self.event_shape, self.context_features = (features,), context
         self.activation, self.residual, self.dropout = activation_named(activation), residual, dropout
         self.classes, self.numbers = classes, classes if classes > 2 else 1
         self.register_buffer("order", torch.tensor(order), persistent=False)
@@ -128,7 +129,7 @@ class MaskedMLP(Conditioner):
         """theta (B, size, D) under ``plan``, or in the network's own order."""
         masks = [None] * (len(self.layers) + 2) if plan is None else self.masks(plan)
         x = self.encode(x)
-        h = x if context is None else torch.cat((x, context), 1)
+        h = x if context is None else torch.cat((x, context.to(x.dtype)), 1)
         layers = [partial(layer, mask=mask) for layer, mask in zip(self.layers, masks)]
         theta = self.last(run_hidden(layers, h, self._activation(), self.residual), masks[-2])
         if self.direct is not None:
@@ -143,7 +144,7 @@ class MaskedMLP(Conditioner):
         worse wherever orders vary (2 nats on dna).
         """
         if not self.classes:
-            return x
+            return x.to(self.last.weight.dtype)
         if self.numbers == 1:
             return 2 * x.clamp(0, 1).to(self.last.weight.dtype) - 1
         return (x.unsqueeze(-1) == torch.arange(self.numbers, device=x.device)).flatten(1).to(self.last.weight.dtype)

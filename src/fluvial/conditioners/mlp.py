@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from fluvial.core.doors import Contextual
 from fluvial.core.transform import Shape
 
 Activation = Callable[[Tensor], Tensor]
@@ -29,7 +30,7 @@ def activation_named(name: str) -> Activation:
     return ACTIVATIONS[name]
 
 
-class MLP(nn.Module):
+class MLP(Contextual):
     r"""theta (B, size, \*event) from the kept entries (B, \*shape) and a context (B, C).
 
     The last layer starts at zero, so that theta = 0 and a flow starts at the identity (where its map does).
@@ -54,18 +55,19 @@ class MLP(nn.Module):
         residual: bool = False,
     ) -> None:
         super().__init__()
-        self.out_shape = tuple(out_shape)
+        self.out_shape, self.context_features = tuple(out_shape), context
+        self.in_features = torch.Size(in_shape).numel()
         self.activation, self.residual = activation_named(activation), residual
-        sizes = layer_sizes(torch.Size(in_shape).numel() + context, hidden, residual)
+        sizes = layer_sizes(self.in_features + context, hidden, residual)
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in sizes)
-        last = sizes[-1][1] if sizes else torch.Size(in_shape).numel() + context
+        last = sizes[-1][1] if sizes else self.in_features + context
         self.last = nn.Linear(last, torch.Size(out_shape).numel())
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        x = x.flatten(1)
-        h = x if context is None else torch.cat((x, context), 1)
+        x = x.flatten(1).to(self.last.weight.dtype)
+        h = x if context is None else torch.cat((x, context.to(x.dtype)), 1)
         h = run_hidden(self.layers, h, self.activation, self.residual)
         return self.last(h).unflatten(1, self.out_shape)
 

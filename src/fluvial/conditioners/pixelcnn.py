@@ -45,6 +45,7 @@ class PixelCNN(Conditioner):
         super().__init__()
         self.shape, self.classes, self.dropout = (height, width), classes, dropout
         self.register_buffer("order", torch.arange(height * width), persistent=False)
+        self.event_shape, self.context_features = (height * width,), context
         inputs = classes if classes > 2 else 1
         self.reach = reach
         self.above = nn.Conv2d(inputs, 2 * channels, (reach, 2 * reach + 1), bias=False)
@@ -60,6 +61,7 @@ class PixelCNN(Conditioner):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         r, pixels = self.reach, self._pixels(x)
+        context = None if context is None else context.to(self.place.dtype)
         above = gate(self.above(F.pad(pixels, (r, r, r, -1))) + self.place[0])
         left = self.left(F.pad(pixels, (r, -1, 0, 0))) + self.place[1]
         if self.context is not None:

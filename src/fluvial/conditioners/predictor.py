@@ -11,12 +11,13 @@ from torch.nn import functional as F
 
 from fluvial.conditioners.conv import ContextConv, ScaledConv
 from fluvial.conditioners.masked import MaskedMLP
+from fluvial.core.doors import Contextual
 from fluvial.core.precision import float32_at_least, full_precision
 
 _PATCHES = 20_000  # that the first linear prediction is fitted to
 
 
-class PixelPredictor(nn.Module):
+class PixelPredictor(Contextual):
     r"""theta (B, 3 K, C, H, W) of mixtures of K logistics for C channels, one after the other, given N known ones.
 
     Each channel has a residual network of its own, which reads the known channels and those before it; the networks
@@ -45,6 +46,7 @@ class PixelPredictor(nn.Module):
     ) -> None:
         super().__init__()
         self.channels, self.components, self.levels = channels, components, levels
+        self.context_features = context or None
         before = torch.ones(channels, channels).tril(-1)  # channel c reads those before it
         mask = torch.cat((torch.ones(channels, known), before), 1)[:, :, None, None]
         self.first = _Masked(mask, width)

@@ -82,5 +82,9 @@ class Queues:
 
     def _gates(self, context: Tensor | None) -> Tensor:
         """(layers, B, 2 gates)."""
-        given = 0 if context is None or self.net.given is None else torch.einsum("bc,clg->lbg", context, self.net.given)
+        given = (
+            0
+            if context is None or self.net.given is None
+            else torch.einsum("bc,clg->lbg", context.to(self.net.given.dtype), self.net.given)
+        )
         return ((self.net.bias[:, None] + given) * self.halved).expand(-1, self.batch, -1)

@@ -36,7 +36,7 @@ class MaskedStepper:
             below = units
         if context is not None:  # the context's part of the first layer is known from the start
             read = net.layers[0].weight[sorts[0]][:, n * net.numbers :]  # pyright: ignore
-            self.biases[0] = torch.addmm(self.biases[0], read, context.t())
+            self.biases[0] = torch.addmm(self.biases[0], read, context.to(read.dtype).t())
         sorted_degrees = [degrees.sort()[0].tolist() for degrees in plan.hidden]
         self.ends = [[bisect_right(degrees, k) for k in range(n + 1)] for degrees in sorted_degrees]
         # (positions in their order, size, units or inputs)

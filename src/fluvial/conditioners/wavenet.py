@@ -83,6 +83,7 @@ class WaveNet(Conditioner):
         self.upsample, self.first, self.centre, self.spread = upsample, first, centre, spread
         self.dilations = [2**i for i in range(layers)] * stacks
         self.spans = [(kernel - 1) * d for d in self.dilations]
+        self.event_shape, self.context_features = (None, *self.rest), context
         values, depth = math.prod(self.rest), len(self.dilations)
         # every layer's output has variance of about one; y has a ninth, and the residual sum grows by one in all
         self.inlet = _weight(1, first * values * (classes or 2), channels, fan_in=first * values)
@@ -182,18 +183,18 @@ class WaveNet(Conditioner):
     def _spoken(self, context: Tensor | None, steps: int) -> Tensor | None:
         """The context of each step, (steps, B, C), or of all, (1, B, C)."""
         if context is None or not self.upsample:
-            return context if context is None else context.unsqueeze(0)
+            return context if context is None else context.to(self.inlet.dtype).unsqueeze(0)
         rows = -(-steps // self.upsample)
         if context.shape[1] < rows:
             raise ValueError(
                 f"context: {steps} steps need a series of {rows} rows, {self.upsample} steps each, "
                 f"got {context.shape[1]} rows"
             )
-        return context[:, :rows].movedim(0, 1).repeat_interleave(self.upsample, 0)[:steps]
+        return context[:, :rows].to(self.inlet.dtype).movedim(0, 1).repeat_interleave(self.upsample, 0)[:steps]
 
     def resting(self, context: Tensor | None) -> list[Tensor]:
         """The state of each layer's input where nothing has come yet, (B or 1, channels)."""
-        given = None if context is None or self.upsample else context.unsqueeze(0)
+        given = None if context is None or self.upsample else context.to(self.inlet.dtype).unsqueeze(0)
         h = self.inlet.new_zeros(1 if given is None else given.shape[1], self.inlet.shape[1])
         states = [h]
         for i, mix in enumerate(self.mix):

@@ -37,10 +37,10 @@ class _Factorised(Density):
         return short
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        return sum_event(self._log_prob(x))
+        return sum_event(self._log_prob(self._real(x)))
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> Tensor | None:
-        return self._log_prob(x)
+        return self._log_prob(self._real(x))
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         return self._draw(n)
@@ -52,6 +52,10 @@ class _Factorised(Density):
     def cdf(self, x: Tensor) -> Tensor:
         """Elementwise cumulative probability, what calibration compares with the uniform."""
         raise NotImplementedError
+
+    def _real(self, x: Tensor) -> Tensor:
+        """Whole numbers in the density's own dtype: squares of bytes would overflow."""
+        return x if x.is_floating_point() else x.to(self.like.dtype)
 
     def _log_prob(self, x: Tensor) -> Tensor:
         raise NotImplementedError
@@ -172,6 +176,14 @@ class Mixture(Density):
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         each = torch.stack([c.log_prob(x, context) for c in self.components], 1)  # pyright: ignore
         return torch.logsumexp(each + self.logits.log_softmax(0), 1)
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        for component in self.components:
+            component.initialize(x, context)  # pyright: ignore
+
+    def measure(self, x: Tensor, context: Tensor | None = None) -> None:
+        for component in self.components:
+            component.measure(x, context)  # pyright: ignore
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         which = randomness.choices(self.logits.softmax(0), n)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from fluvial.core import doors
+from fluvial.core.doors import fits, listed
 from fluvial.core.supports import Constraint, constraints
-from fluvial.core.transform import EventShape, Shape, Transform
+from fluvial.core.transform import EventShape, Transform
 
 if TYPE_CHECKING:
     from fluvial.core.distributions import Given
@@ -18,7 +20,13 @@ class Density(nn.Module):
     r"""A normalised density (or probability mass) over events of ``event_shape``, perhaps given a context.
 
     Shapes: x is (B, \*event_shape), context is (B, \*context_shape) or None, log p is (B,) in nats, in the
-    units of x.
+    units of x. Every method refuses other shapes, a missing context and one that was not declared, with ValueError, a
+    sentence; subclasses need not look again.
+
+    x may be of any real dtype: networks read it in their own, everything else computes in the wider one of the two. A
+    row scored alone and among others gives the same number up to rounding, since a product of matrices adds in an
+    order that depends on their sizes. Where values are so far out that infinities would be subtracted, and for NaN,
+    which is no value, log p is -inf; it is never NaN.
     """
 
     event_shape: EventShape
@@ -29,6 +37,10 @@ class Density(nn.Module):
     """True: ``log_prob`` is 0 on the whole unit cube."""
     static: bool = True
     """As a transform's."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        doors.guard(cls, doors.DENSITY)
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Log-density of each row, (B,), in nats."""
@@ -46,7 +58,7 @@ class Density(nn.Module):
         raise NotImplementedError
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
-        """n draws, (n, \\*event_shape); a context has n rows, one per draw."""
+        """n draws, (n, \\*event_shape); a context has n rows, one per draw, or one row for all of them."""
         return self.sample_and_log_prob(n, context)[0]
 
     def of_length(self, length: int) -> Density:
@@ -65,8 +77,7 @@ class Density(nn.Module):
 
     def check_event(self, x: Tensor) -> None:
         """ValueError, a sentence, unless x is (B, \\*event_shape)."""
-        if not fits(x.shape[1:], self.event_shape):
-            raise ValueError(f"x: expected shape (B, {listed(self.event_shape)}), got {tuple(x.shape)}")
+        doors.check_shape("x", x, self.event_shape)
 
     def check_context(self, n: int, context: Tensor | None) -> None:
         """ValueError, a sentence, unless the context is one that this density declares, for n rows."""
@@ -77,6 +88,7 @@ class Density(nn.Module):
         want = f"({n}, {listed(self.context_shape)})"
         if context is None:
             raise ValueError(f"context: this density is conditional and expects one of shape {want}, got none")
+        doors.check_tensor("context", context)
         if not fits(context.shape, (n, *self.context_shape)):
             raise ValueError(f"context: expected shape {want}, got {tuple(context.shape)}")
 
@@ -101,6 +113,9 @@ class Density(nn.Module):
         return given(self, context)
 
 
+doors.guard(Density, doors.DENSITY)
+
+
 class Flow(Density):
     r"""A base density seen through a transform: :math:`\log p(x) = \log p_0(f(x)) + \log|\det f'(x)|`.
 
@@ -110,11 +125,11 @@ class Flow(Density):
         event_shape: shape of one datum; (None, ...) for sequences of any length, where transform and base read any:
             then the density is p(x | length), and sampling needs :meth:`of_length`.
         context_shape: shape of one context as the caller gives it, None in the first place for a series of any
-            length; None for an unconditional density.
+            length; None for the base's, where nothing is embedded.
         embed: applied once to the checked context; transforms and base see its output.
 
     Raises:
-        ValueError: the transform does not fit the event, or does not end at the base's shape.
+        ValueError: the transform does not fit the event, or does not end at the base's shape, or the contexts differ.
 
     >>> import torch
     >>> from fluvial.core import Normal
@@ -142,7 +157,7 @@ class Flow(Density):
             )
         self.transform, self.base, self.embed = transform, base, embed
         self.event_shape = event_shape
-        self.context_shape = None if context_shape is None else tuple(context_shape)
+        self.context_shape = _context_shape(context_shape, base.context_shape, embed)
         self.exact = transform.exact and base.exact
 
     @property
@@ -160,21 +175,20 @@ class Flow(Density):
         return Flow(self.transform, self.base.of_length(length), shape, self.context_shape, self.embed)
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        self.check_event(x)
-        context = self._enter(x.shape[0], context)
+        context = self._embedded(context)
         if self.base.flat and (log_mass := self.transform.log_mass(x, context)) is not None:
             return log_mass
         z, log_det = self.transform(x, context)
         return self.base.log_prob(z, self._base_context(context)) + log_det
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> Tensor | None:
-        context = self._enter(x.shape[0], context)
+        context = self._embedded(context)
         moved = self.transform.parts(x, context)
         base = None if moved is None else self.base.parts(moved[0], self._base_context(context))
         return None if moved is None or base is None else base + moved[1]
 
     def sample_and_log_prob(self, n: int, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        given, context = context, self._enter(n, context)
+        given, context = context, self._embedded(context)
         z, log_p = self.base.sample_and_log_prob(n, self._base_context(context))
         x, log_det = self.transform.inverse(z, context)
         if not self.transform.bijective and not self.exact:  # the draw's own noise is not what log_prob sees
@@ -182,28 +196,28 @@ class Flow(Density):
         return x, log_p - log_det
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
-        context = self._enter(n, context)
+        context = self._embedded(context)
         return self.transform.inverse(self.base.sample(n, self._base_context(context)), context)[0]
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
-        context = self._enter(x.shape[0], context)
+        context = self._embedded(context)
         with torch.no_grad():
             self.base.initialize(self.transform.initialize(x, context), self._base_context(context))
 
     def measure(self, x: Tensor, context: Tensor | None = None) -> None:
-        context = self._enter(x.shape[0], context)
+        context = self._embedded(context)
         with torch.no_grad():
             self.base.measure(self.transform.measure(x, context), self._base_context(context))
 
     def encode(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The noise that x stands for, at the innermost base: what a good model makes look like that base."""
-        context = self._enter(x.shape[0], context)
+        context = self._embedded(context)
         z = self.transform(x, context)[0]
         return self.base.encode(z, self._base_context(context)) if isinstance(self.base, Flow) else z
 
     def decode(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """The datum that noise z stands for: the inverse of :meth:`encode`."""
-        context = self._enter(z.shape[0], context)
+        context = self._embedded(context)
         if isinstance(self.base, Flow):
             z = self.base.decode(z, self._base_context(context))
         return self.transform.inverse(z, context)[0]
@@ -217,10 +231,20 @@ class Flow(Density):
         """A base that declares no context is given none."""
         return None if self.base.context_shape is None else context
 
-    def _enter(self, n: int, context: Tensor | None) -> Tensor | None:
-        """Check the context once, at the door, and embed it."""
-        self.check_context(n, context)
+    def _embedded(self, context: Tensor | None) -> Tensor | None:
+        """What transforms and base see of the context; each public method asks once."""
         return context if context is None or self.embed is None else self.embed(context)
+
+
+def _context_shape(own: EventShape | None, base: EventShape | None, embed: nn.Module | None) -> EventShape | None:
+    """The context of a flow: what the caller gives, or, where nothing stands between, what its base reads."""
+    if own is None and embed is not None:
+        raise ValueError("embed: a network for the context needs the context's shape; give context_shape")
+    if own is None:
+        return base
+    if embed is None and base is not None and not (fits(base, own) or fits(own, base)):
+        raise ValueError(f"context_shape: the base reads contexts of shape {base}, got {own}, and no network between")
+    return tuple(own)
 
 
 def sized(shape: EventShape) -> torch.Size:
@@ -228,13 +252,3 @@ def sized(shape: EventShape) -> torch.Size:
     if None in shape:
         raise ValueError(f"events of shape ({listed(shape)}) have no one length: choose it with .of_length(T)")
     return torch.Size([n for n in shape if n is not None])
-
-
-def fits(shape: Shape, wanted: EventShape) -> bool:
-    """Whether a shape is the wanted one, in which None stands for any length."""
-    return len(shape) == len(wanted) and all(w is None or s == w for s, w in zip(shape, wanted))
-
-
-def listed(shape: EventShape) -> str:
-    """The shape as sentences write it, T where any length will do."""
-    return ", ".join("T" if n is None else str(n) for n in shape)

@@ -11,7 +11,8 @@ from torch.distributions import Distribution, constraints
 from torch.distributions import Transform as TorchTransform
 from torch.distributions.constraints import Constraint
 
-from fluvial.core.density import Density, fits, listed, sized
+from fluvial.core.density import Density, sized
+from fluvial.core.doors import fits, listed
 from fluvial.core.supports import over_events
 from fluvial.core.transform import EventShape, Inverse, Shape, Transform
 

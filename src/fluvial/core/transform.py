@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import torch
 from torch import Tensor, nn
 
+from fluvial.core import doors
 from fluvial.core.initialization import initializing
 from fluvial.core.supports import Constraint, constraints, real_if_real
 
@@ -18,6 +19,8 @@ Shape = tuple[int, ...]
 EventShape = tuple[int | None, ...]
 """Shape of one event; None in the first place where events of any length will do."""
 _NUMBERS = 1 << 18  # of x that pass through a network at once when many rows must
+
+_SHAPES = 64  # that a transform remembers to have taken
 
 _ROWS_IN_CACHE = 1024  # a network's activations of so many rows are written where the last ones were, not to new pages
 
@@ -58,7 +61,9 @@ class Transform(nn.Module):
 
     so each returns the log-det of *its own* direction, and composing or inverting needs no signs.
 
-    Shapes: x and z are (B, \*event_shape), context is (B, \*context_shape) or None, log_det is (B,) in nats.
+    Shapes: x and z are (B, \*event_shape), context is (B, \*context_shape) or None, log_det is (B,) in nats. Every
+    method refuses other shapes with ValueError, a sentence. A context is there for all steps of a flow, so a step that
+    reads none lets it pass.
     """
 
     bijective: bool = True
@@ -67,6 +72,17 @@ class Transform(nn.Module):
     """False: log_det is a lower bound in expectation only."""
     static: bool = True
     """False: training runs other operations from batch to batch, so a recording of one step is wrong for the next."""
+
+    context_features: int | None = None
+    """How many features of context its network reads, 0 for a network without; None where any context will do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._admitted: set[tuple[str, torch.Size, torch.dtype]] = set()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        doors.guard(cls, doors.TRANSFORM)
 
     @property
     def reparameterized(self) -> bool:
@@ -88,6 +104,31 @@ class Transform(nn.Module):
     def output_shape(self, event_shape: EventShape) -> EventShape:
         """Shape of one z for one x of ``event_shape``; ValueError, a sentence, if it does not fit."""
         return event_shape
+
+    def input_shape(self, noise_shape: EventShape) -> EventShape:
+        """Shape of one x for one z of ``noise_shape``; ValueError, a sentence, if it does not fit."""
+        return self.output_shape(noise_shape)
+
+    def check(self, value: Tensor, context: Tensor | None, side: str) -> None:
+        """ValueError, a sentence, unless value, "x" or "z", and context are what this step takes on that side."""
+        doors.check_tensor(side, value)
+        seen = (side, value.shape[1:], value.dtype)
+        if torch.compiler.is_compiling():
+            self._check_shape(value, side)
+        elif seen not in self._admitted:
+            self._check_shape(value, side)
+            if len(self._admitted) >= _SHAPES:
+                self._admitted.clear()
+            self._admitted.add(seen)
+        if context is not None or self.context_features:
+            doors.check_features(context, self.context_features, value.shape[0], type(self).__name__)
+
+    def _check_shape(self, value: Tensor, side: str) -> None:
+        try:
+            (self.output_shape if side == "x" else self.input_shape)(tuple(value.shape[1:]))
+        except ValueError as error:
+            name = type(self).__name__
+            raise ValueError(f"{side}: rows of shape {tuple(value.shape)} do not fit this {name}: {error}") from None
 
     def given(self, event_shape: Shape, context: Tensor | None = None) -> GivenTransform:
         r"""This step with its context fixed, as a ``torch.distributions.Transform`` from data to noise.
@@ -133,6 +174,9 @@ class Transform(nn.Module):
         return torch.cat([self(a, c)[0] for a, c in zip(parts, contexts)])
 
 
+doors.guard(Transform, doors.TRANSFORM)
+
+
 class Chain(Transform):
     """Transforms in order, the data side first.
 
@@ -164,6 +208,17 @@ class Chain(Transform):
     def __len__(self) -> int:
         return len(self.transforms)
 
+    @overload
+    def __getitem__(self, at: int) -> Transform: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Chain: ...
+
+    def __getitem__(self, at: int | slice) -> Transform | Chain:
+        """The transform at a place, or, of a slice, a chain of the same ones."""
+        found = list(self)[at]
+        return found if isinstance(found, Transform) else Chain(*found)
+
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return _run(list(self.transforms), x, context)
 
@@ -177,6 +232,14 @@ class Chain(Transform):
             except ValueError as error:
                 raise ValueError(f"transform {i} ({type(transform).__name__}): {error}") from None
         return event_shape
+
+    def input_shape(self, noise_shape: EventShape) -> EventShape:
+        for i, transform in reversed(list(enumerate(self.transforms))):
+            try:
+                noise_shape = transform.input_shape(noise_shape)  # pyright: ignore
+            except ValueError as error:
+                raise ValueError(f"transform {i} ({type(transform).__name__}): {error}") from None
+        return noise_shape
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
         total = torch.zeros_like(x)
@@ -217,7 +280,7 @@ class Inverse(Transform):
     """The same step read from the other side: ``Inverse(maf_step)`` is an IAF step, with the same tensors.
 
     Args:
-        event_shape: what ``transform`` takes, needed where it changes the event's shape, as squeezes do.
+        event_shape: what ``transform`` takes, to make sure of it; read off the shape of its output by default.
     """
 
     def __init__(self, transform: Transform, event_shape: Shape | None = None) -> None:
@@ -241,10 +304,13 @@ class Inverse(Transform):
         return self.transform(z, context)
 
     def output_shape(self, event_shape: EventShape) -> EventShape:
-        name, back = type(self.transform).__name__, self.event_shape or event_shape
-        gives = self.transform.output_shape(back)
-        if self.event_shape is None and gives != event_shape:
-            raise ValueError(f"{name} changes the event's shape, so its reverse needs that shape")
+        back = self.event_shape
+        if back is None:
+            return self.transform.input_shape(event_shape)
+        gives, name = self.transform.output_shape(back), type(self.transform).__name__
         if gives != event_shape:
             raise ValueError(f"the reverse of {name} on {back} takes events of shape {gives}, got {event_shape}")
         return back
+
+    def input_shape(self, noise_shape: EventShape) -> EventShape:
+        return self.transform.output_shape(noise_shape)

@@ -78,15 +78,12 @@ class OrderMixture(Density):
         return Flow(transform, self.base, self.event_shape, self.context_shape)
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        self.check_event(x)
-        self.check_context(x.shape[0], context)
         if self.training:
             return self._log_prob(x, context, self._next(x.device))
         each = torch.stack([self._log_prob(x, context, self.plan(m)) for m in range(self.orders)])
         return each.logsumexp(0) - math.log(self.orders)
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
-        self.check_context(n, context)
         z = self.base.sample(n)
         x = torch.empty_like(z, dtype=self.net.last.weight.dtype)
         which = randomness.integers(self.orders, (n,), z.device)
@@ -120,6 +117,7 @@ class _Ordered(Conditioner):
         super().__init__()
         self.net, self.plan = net, plan
         self.order = plan.rank.argsort()
+        self.event_shape, self.context_features = net.event_shape, net.context_features
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return self.net.read(x, context, self.plan)

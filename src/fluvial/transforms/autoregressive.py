@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from fluvial.conditioners.conditioner import Conditioner, Draw
+from fluvial.core import doors
 from fluvial.core.density import Density, Flow
 from fluvial.core.precision import float32_at_least
 from fluvial.core.supports import Constraint
-from fluvial.core.transform import Chain, Transform, by_rows, sum_event
+from fluvial.core.transform import Chain, EventShape, Transform, by_rows, sum_event
 from fluvial.transforms.jacobi import Jacobi
 from fluvial.univariate.compiled import compiled
 from fluvial.univariate.discrete import Staircase, Tempered, elements_of
@@ -35,9 +36,13 @@ class Autoregressive(Transform):
         super().__init__()
         self.conditioner, self.univariate = conditioner, univariate
         self.bijective = univariate.bijective
+        self.context_features = conditioner.context_features
 
     def elements(self, noise: Constraint | None) -> Constraint | None:
         return elements_of(self.univariate, noise)
+
+    def output_shape(self, event_shape: EventShape) -> EventShape:
+        return self.conditioner.over(event_shape)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return by_rows(self._at_once, x, context)
@@ -88,12 +93,23 @@ class Autoregressive(Transform):
                 is drawn is drawn given the known values before it, not those after it. The log_det of a known
                 value is -log p(x_i | x_{<i}) as well.
         """
+        if isinstance(z, Tensor):
+            self.check(z, context, "z")
+            if known is not None and (known.shape[:1] != z.shape[:1] or known.shape[1] > z.shape[1]):
+                raise ValueError(f"known: {tuple(known.shape)} values do not fit noise of shape {tuple(z.shape)}")
+        return self._walk(z, context, known)
+
+    def _walk(
+        self, z: Tensor | Iterable[Tensor], context: Tensor | None, known: Tensor | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         order = self.conditioner.order
         if isinstance(z, Tensor):
             columns, like = iter(z.transpose(0, 1) if order is None else z.transpose(0, 1)[order]), z
         else:
             columns = iter(z)
             first = next(columns)
+            if context is not None or self.context_features:
+                doors.check_features(context, self.context_features, first.shape[0], type(self).__name__)
             columns, like = _behind(first, columns), first.unsqueeze(1)
         draw = self.conditioner.drawer(like, context, compiled(self.univariate))
         if draw is not None:

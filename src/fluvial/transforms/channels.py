@@ -137,6 +137,8 @@ class Conv1x1(Transform):
     def __init__(self, matrix: Matrix, norm: ActNorm | None = None) -> None:
         super().__init__()
         self.matrix, self.norm = matrix, norm
+        with torch.no_grad():
+            self.channels = matrix()[0].shape[0]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         with full_precision(x):
@@ -160,9 +162,8 @@ class Conv1x1(Transform):
         return self(x)[0]
 
     def output_shape(self, event_shape: EventShape) -> EventShape:
-        channels = self.matrix()[0].shape[0]
-        if image_shape(event_shape)[0] != channels:
-            raise ValueError(f"the matrix is for {channels} channels, but the event has shape {tuple(event_shape)}")
+        if image_shape(event_shape)[0] != self.channels:
+            raise ValueError(f"the matrix is for {self.channels} channels, but the event is {tuple(event_shape)}")
         return event_shape
 
 

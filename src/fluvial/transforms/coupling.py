@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fluvial.conditioners.mlp import MLP
+from fluvial.core.doors import Contextual
 from fluvial.core.precision import float32_at_least
 from fluvial.core.transform import EventShape, Transform, by_rows, sum_event
 from fluvial.univariate.univariate import Univariate
@@ -23,6 +24,8 @@ class _Coupling(Transform):
         super().__init__()
         self.conditioner, self.univariate = conditioner, univariate
         self.bijective = univariate.bijective
+        if isinstance(conditioner, Contextual):
+            self.context_features = conditioner.context_features
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._move(self.univariate.forward, x, context)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fluvial.core import randomness
+from fluvial.core import doors, randomness
 from fluvial.core.density import Density
 from fluvial.core.supports import Constraint, bounded, classes
-from fluvial.core.transform import Transform
+from fluvial.core.transform import EventShape, Transform
 from fluvial.transforms.linear import zero_log_det
 
 
@@ -76,6 +76,9 @@ class VariationalDequantize(Transform):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         x = torch.floor(z).clamp(0, self.levels - 1)
         return x, self.noise.log_prob(z - x, self._features(x))
+
+    def output_shape(self, event_shape: EventShape) -> EventShape:
+        return doors.over(event_shape, self.noise.event_shape)
 
     def _features(self, x: Tensor) -> Tensor:
         return self.encoder(x.to(self.like.dtype) / self.levels - 0.5)

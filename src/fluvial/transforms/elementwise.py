@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fluvial.conditioners.mlp import MLP
 from fluvial.core.supports import Constraint, bounded, constraints
-from fluvial.core.transform import Shape, Transform, sum_event
+from fluvial.core.transform import EventShape, Shape, Transform, sum_event
 from fluvial.univariate.discrete import elements_of
 from fluvial.univariate.univariate import Univariate
 
@@ -27,7 +28,9 @@ class Elementwise(Transform):
     def __init__(self, univariate: Univariate, event_shape: Shape, conditioner: nn.Module | None = None) -> None:
         super().__init__()
         self.univariate, self.conditioner = univariate, conditioner
-        self.bijective = univariate.bijective
+        self.bijective, self.event_shape = univariate.bijective, tuple(event_shape)
+        if isinstance(conditioner, MLP):
+            self.context_features = conditioner.in_features
         self.theta = None if conditioner else nn.Parameter(torch.zeros(univariate.size, *event_shape))
 
     def elements(self, noise: Constraint | None) -> Constraint | None:
@@ -44,7 +47,15 @@ class Elementwise(Transform):
         x, log_det = self.univariate.inverse(z, self._theta(z, context))
         return x, sum_event(log_det)
 
+    def output_shape(self, event_shape: EventShape) -> EventShape:
+        own = self.event_shape
+        if len(own) != len(event_shape) or any(m not in (1, n) for m, n in zip(own, event_shape)):
+            raise ValueError(f"a map of events of shape {own} does not fit one of shape {tuple(event_shape)}")
+        return event_shape
+
     def _theta(self, x: Tensor, context: Tensor | None) -> Tensor:
+        if self.conditioner is not None and context is None:
+            raise ValueError("context: this Elementwise reads its map from a context, got none")
         theta = self.theta if self.conditioner is None else self.conditioner(context)
         return theta.expand(x.shape[0], self.univariate.size, *x.shape[1:])  # pyright: ignore
 
@@ -71,8 +82,15 @@ class Standardize(Transform):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return z * self.scale + self.location, self._log_det(z)
 
+    def output_shape(self, event_shape: EventShape) -> EventShape:
+        for own in (self.location.shape, self.scale.shape):
+            shared = event_shape[len(event_shape) - len(own) :]
+            if len(own) > len(event_shape) or any(m not in (1, n) for m, n in zip(own, shared)):
+                raise ValueError(f"numbers of shape {tuple(own)} do not fit an event of shape {tuple(event_shape)}")
+        return event_shape
+
     def _log_det(self, x: Tensor) -> Tensor:
-        return sum_event(self.scale.log().expand_as(x))
+        return self.scale.log().expand(x.shape[1:]).sum().expand(x.shape[0])  # one sum, the same for all rows
 
 
 class Logit(Transform):

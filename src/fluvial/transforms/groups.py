@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fluvial.core import doors
 from fluvial.core.supports import Constraint, constraints
 from fluvial.core.transform import EventShape, Transform
 
@@ -59,6 +60,10 @@ class Groups(Transform):
         if tuple(event_shape) != (sum(self.sizes),):
             raise ValueError(f"groups of {sum(self.sizes)} columns do not fit an event of shape {tuple(event_shape)}")
         return (len(self.sizes),)
+
+    def input_shape(self, noise_shape: EventShape) -> EventShape:
+        doors.over(noise_shape, (len(self.sizes),))
+        return (sum(self.sizes),)
 
     def _summed(self, x: Tensor) -> Tensor:
         return x.new_zeros(x.shape[0], len(self.sizes)).index_add(1, self.group, x)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fluvial.core import doors
 from fluvial.core.transform import EventShape, Shape, Transform
 from fluvial.transforms.linear import zero_log_det
 
@@ -27,6 +28,12 @@ class Squeeze(Transform):
         if height % 2 or width % 2:
             raise ValueError(f"height and width must be even, got {height} x {width}")
         return 4 * channels, height // 2, width // 2
+
+    def input_shape(self, noise_shape: EventShape) -> EventShape:
+        channels, height, width = image_shape(noise_shape)
+        if channels % 4:
+            raise ValueError(f"expected a multiple of 4 channels, got {channels}")
+        return channels // 4, 2 * height, 2 * width
 
 
 class OrderedSqueeze(Squeeze):
@@ -73,6 +80,12 @@ class Checkerboard(Transform):
             raise ValueError(f"the width must be even, got {height} x {width}")
         return 2 * channels, height, width // 2
 
+    def input_shape(self, noise_shape: EventShape) -> EventShape:
+        channels, height, width = image_shape(noise_shape)
+        if channels % 2:
+            raise ValueError(f"expected an even number of channels, got {channels}")
+        return channels // 2, height, 2 * width
+
 
 class Flatten(Transform):
     """(C, H, W) -> (C H W,); log_det 0.
@@ -95,6 +108,10 @@ class Flatten(Transform):
         if tuple(event_shape) != self.event_shape:
             raise ValueError(f"expected events of shape {self.event_shape}, got {tuple(event_shape)}")
         return (torch.Size(self.event_shape).numel(),)
+
+    def input_shape(self, noise_shape: EventShape) -> EventShape:
+        doors.over(noise_shape, (torch.Size(self.event_shape).numel(),))
+        return self.event_shape
 
 
 class FactorOut(Transform):
@@ -149,6 +166,10 @@ class FactorOut(Transform):
         if tuple(event_shape) != self.event_shape:
             raise ValueError(f"expected events of shape {self.event_shape}, got {tuple(event_shape)}")
         return (torch.Size(self.event_shape).numel(),)
+
+    def input_shape(self, noise_shape: EventShape) -> EventShape:
+        doors.over(noise_shape, (torch.Size(self.event_shape).numel(),))
+        return self.event_shape
 
 
 def image_shape(event_shape: EventShape) -> tuple[int, int, int]:

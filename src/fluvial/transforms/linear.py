@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fluvial.core import doors
 from fluvial.core.transform import EventShape, Transform
 
 
@@ -42,6 +43,11 @@ class Reverse(Transform):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.forward(z)
 
+    def output_shape(self, event_shape: EventShape) -> EventShape:
+        if not event_shape:
+            raise ValueError("expected events with an axis to reverse, got shape ()")
+        return event_shape
+
 
 class LULinear(Transform):
     r"""z = L U x + b on vectors, L unit lower and U upper triangular with a positive diagonal; starts at the identity.
@@ -62,14 +68,17 @@ class LULinear(Transform):
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         lower, upper, diagonal = self._factors()
         with torch.autocast(x.device.type, enabled=False):  # the values themselves must not be rounded
-            z = F.linear(F.linear(x, upper), lower, self.bias)
+            z = F.linear(F.linear(x.to(upper.dtype), upper), lower, self.bias)
         return z, diagonal.log().sum().expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         lower, upper, diagonal = self._factors()
-        y = torch.linalg.solve_triangular(lower, (z - self.bias).t(), upper=False, unitriangular=True)
+        y = torch.linalg.solve_triangular(lower, (z.to(lower.dtype) - self.bias).t(), upper=False, unitriangular=True)
         x = torch.linalg.solve_triangular(upper, y, upper=True).t()
         return x, -diagonal.log().sum().expand(z.shape[0])
+
+    def output_shape(self, event_shape: EventShape) -> EventShape:
+        return doors.over(event_shape, tuple(self.bias.shape))
 
     def _factors(self) -> tuple[Tensor, Tensor, Tensor]:
         diagonal = F.softplus(self.raw_diagonal) + self.floor
@@ -92,16 +101,19 @@ class Whiten(Transform):
         super().__init__()
         self.mean = nn.Parameter(torch.zeros(features))
         self.slope = nn.Parameter(torch.zeros(features, context)) if context else None
+        self.context_features = context or None
         self.lower = nn.Parameter(torch.zeros(features, features))
         self.log_diagonal = nn.Parameter(torch.zeros(features))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         residual = (x - self._mean(context)).t()
-        z = torch.linalg.solve_triangular(self._factor(), residual, upper=False).t()
+        z = torch.linalg.solve_triangular(self._factor().to(residual.dtype), residual, upper=False).t()
         return z, -self.log_diagonal.sum().expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return F.linear(z, self._factor()) + self._mean(context), self.log_diagonal.sum().expand(z.shape[0])
+        return F.linear(z.to(self.lower.dtype), self._factor()) + self._mean(context), self.log_diagonal.sum().expand(
+            z.shape[0]
+        )
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self(x, context)[0], -self.log_diagonal.expand_as(x)
@@ -125,8 +137,15 @@ class Whiten(Transform):
         self.log_diagonal.copy_(factor.diagonal().log())
         return self(x, context)[0]
 
+    def output_shape(self, event_shape: EventShape) -> EventShape:
+        return doors.over(event_shape, tuple(self.mean.shape))
+
     def _mean(self, context: Tensor | None) -> Tensor:
-        return self.mean if self.slope is None or context is None else self.mean + F.linear(context, self.slope)
+        return (
+            self.mean
+            if self.slope is None or context is None
+            else self.mean + F.linear(context.to(self.slope.dtype), self.slope)
+        )
 
     def _factor(self) -> Tensor:
         return self.lower.tril(-1) + torch.diag(self.log_diagonal.exp())

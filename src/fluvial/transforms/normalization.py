@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fluvial.core import doors
 from fluvial.core.density import Density
-from fluvial.core.transform import Shape, Transform, sum_event
+from fluvial.core.transform import EventShape, Shape, Transform
 from fluvial.univariate.affine import TanhScale
 
 _NO_INVERSE = (
@@ -50,6 +51,7 @@ class ActNorm(Transform):
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         if not bool(self.initialized):
             with torch.no_grad():
+                x = x if x.is_floating_point() else x.to(self.shift.dtype)
                 axes = [0, *range(2, x.dim())]
                 std, mean = torch.std_mean(x, axes, correction=0)
                 self.shift.copy_(mean)
@@ -57,6 +59,9 @@ class ActNorm(Transform):
                     self.log_scale.copy_(std.clamp(min=self.floor).log() / self.factor)
                 self.initialized.fill_(True)
         return self(x)[0]
+
+    def output_shape(self, event_shape: EventShape) -> EventShape:
+        return doors.over_channels(event_shape, self.shift.numel())
 
     def _log_det(self, x: Tensor) -> Tensor:
         return (x.shape[2:].numel() * self.s.sum()).expand(x.shape[0])
@@ -89,25 +94,30 @@ class BatchNorm(Transform):
         self.variance: Tensor
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x = x if x.is_floating_point() else x.to(self.shift.dtype)
         mean, variance = (x.mean(0), x.var(0, correction=0)) if self.training else (self.mean, self.variance)
         log_scale = self._log_scale(variance)
-        return (x - mean) * torch.exp(log_scale) + self.shift, sum_event(log_scale.expand_as(x))
+        return (x - mean) * torch.exp(log_scale) + self.shift, log_scale.sum().expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if self.training:
             raise RuntimeError(_NO_INVERSE)
         log_scale = self._log_scale(self.variance)
-        return (z - self.shift) * torch.exp(-log_scale) + self.mean, -sum_event(log_scale.expand_as(z))
+        return (z - self.shift) * torch.exp(-log_scale) + self.mean, -log_scale.sum().expand(z.shape[0])
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return self.measure(x, context)
 
     def measure(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         with torch.no_grad():
+            x = x if x.is_floating_point() else x.to(self.shift.dtype)
             self.mean.copy_(x.mean(0))
             self.variance.copy_(x.var(0, correction=0))
             log_scale = self._log_scale(self.variance)
             return (x - self.mean) * torch.exp(log_scale) + self.shift
+
+    def output_shape(self, event_shape: EventShape) -> EventShape:
+        return doors.over(event_shape, tuple(self.shift.shape))
 
     def _log_scale(self, variance: Tensor) -> Tensor:
         return self.scale(self.raw_gain) - 0.5 * torch.log(variance + self.eps)
@@ -169,6 +179,9 @@ class ImageBatchNorm(Transform):
         self.mean.copy_(mean)
         self.variance.copy_(variance)
         return torch.where(self.moved > 0, (x - mean) * torch.rsqrt(variance + self.eps), x)
+
+    def output_shape(self, event_shape: EventShape) -> EventShape:
+        return doors.over(event_shape, tuple(self.moved.shape))
 
     def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance per channel; of a channel that is kept as a whole, 0 and 0."""

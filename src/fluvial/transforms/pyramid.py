@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from fluvial.conditioners.predictor import PixelPredictor
+from fluvial.core import doors
+from fluvial.core.doors import Contextual
 from fluvial.core.initialization import initializing
 from fluvial.core.supports import Constraint
 from fluvial.core.transform import EventShape, Shape, Transform, sum_event
@@ -53,6 +55,8 @@ class Pyramid(Transform):
         if len(coarse.output_shape(self.small)) != 1:
             raise ValueError(f"the coarse transform must end flat, got {coarse.output_shape(self.small)}")
         self.conditioners, self.univariate, self.coarse = nn.ModuleList(conditioners), univariate, coarse
+        features = {c.context_features for c in conditioners if isinstance(c, Contextual)}
+        self.context_features = features.pop() if len(features) == 1 else None
         self.bijective, self.exact = univariate.bijective and coarse.bijective, coarse.exact
 
     def elements(self, noise: Constraint | None) -> Constraint | None:
@@ -92,20 +96,25 @@ class Pyramid(Transform):
         return total
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        x, context = x[:_INITIAL], None if context is None else context[:_INITIAL]
-        squares = self._squeezed(x)
+        some, given = x[:_INITIAL], None if context is None else context[:_INITIAL]
+        squares = self._squeezed(some)
         for conditioner, known, own in self._neighbours(squares):
             if isinstance(conditioner, PixelPredictor):
                 conditioner.fit(known, own)
-        self.coarse.initialize(squares[:, : self.channels], context)
+        self.coarse.initialize(squares[:, : self.channels], given)
         with initializing(self):
-            return self(x, context)[0]
+            self(some, given)
+        return self._in_parts(x, context)
 
     def output_shape(self, event_shape: EventShape) -> EventShape:
         expected = (self.small[0], 2 * self.small[1], 2 * self.small[2])
         if tuple(event_shape) != expected:
             raise ValueError(f"expected events of shape {expected}, got {tuple(event_shape)}")
         return (torch.Size(expected).numel(),)
+
+    def input_shape(self, noise_shape: EventShape) -> EventShape:
+        doors.over(noise_shape, (4 * torch.Size(self.small).numel(),))
+        return self.small[0], 2 * self.small[1], 2 * self.small[2]
 
     def _squeezed(self, x: Tensor) -> Tensor:
         return self.squeeze(x if x.is_floating_point() else x.float())[0]
