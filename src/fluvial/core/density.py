@@ -23,7 +23,8 @@ class Density(nn.Module):
     units of x. Every method refuses other shapes, a missing context and one that was not declared, with ValueError, a
     sentence; subclasses need not look again.
 
-    x may be of any real dtype: networks read it in their own, everything else computes in the wider one of the two. A
+    x may be of any real dtype: networks read it in their own, everything else computes in the wider one of the two, in
+    float32 at least. A
     row scored alone and among others gives the same number up to rounding, since a product of matrices adds in an
     order that depends on their sizes. Where values are so far out that infinities would be subtracted, and for NaN,
     which is no value, log p is -inf; it is never NaN.

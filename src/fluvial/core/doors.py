@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fluvial.core.transform import Transform
 
 Method = Callable[..., Any]
+_NARROW = (torch.float16, torch.bfloat16, torch.bool)
 
 
 class Contextual(nn.Module):
@@ -41,7 +42,7 @@ def _scores(method: Method) -> Method:
     def door(self: Density, x: Tensor, context: Tensor | None = None) -> Tensor:
         self.check_event(x)
         self.check_context(x.shape[0], context)
-        return _never_nan(method(self, x, context))
+        return _never_nan(method(self, wide(x), context))
 
     return door
 
@@ -51,7 +52,7 @@ def _scores_parts(method: Method) -> Method:
     def door(self: Density, x: Tensor, context: Tensor | None = None) -> Tensor | None:
         self.check_event(x)
         self.check_context(x.shape[0], context)
-        parts = method(self, x, context)
+        parts = method(self, wide(x), context)
         return None if parts is None else _never_nan(parts)
 
     return door
@@ -67,7 +68,7 @@ def _reads(method: Method) -> Method:
     def door(self: Density, x: Tensor, context: Tensor | None = None) -> object:
         self.check_event(x)
         self.check_context(x.shape[0], context)
-        return method(self, x, context)
+        return method(self, wide(x), context)
 
     return door
 
@@ -77,7 +78,7 @@ def _decodes(method: Method) -> Method:
     def door(self: Any, z: Tensor, context: Tensor | None = None) -> object:  # noqa: ANN401
         check_shape("z", z, self.noise.event_shape)
         self.check_context(z.shape[0], context)
-        return method(self, z, context)
+        return method(self, wide(z), context)
 
     return door
 
@@ -108,7 +109,7 @@ def _from_data(method: Method) -> Method:
     @wraps(method)
     def door(self: Transform, x: Tensor, context: Tensor | None = None) -> object:
         self.check(x, context, "x")
-        return method(self, x, context)
+        return method(self, wide(x), context)
 
     return door
 
@@ -117,7 +118,7 @@ def _from_noise(method: Method) -> Method:
     @wraps(method)
     def door(self: Transform, z: Tensor, context: Tensor | None = None) -> object:
         self.check(z, context, "z")
-        return method(self, z, context)
+        return method(self, wide(z), context)
 
     return door
 
@@ -151,6 +152,11 @@ def whole(n: int, name: str, what: str) -> int:
     if n < 0:
         raise ValueError(f"{name}: expected at least 0 {what}, got {n}")
     return n
+
+
+def wide(value: Tensor) -> Tensor:
+    """The value, in float32 where it is in half precision, which leaves too little to invert, or in bits."""
+    return value.float() if value.dtype in _NARROW else value
 
 
 def check_tensor(name: str, value: Tensor) -> None:

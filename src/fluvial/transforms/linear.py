@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fluvial.core import doors
+from fluvial.core.precision import float32_at_least
 from fluvial.core.transform import EventShape, Transform
 
 
@@ -66,13 +67,13 @@ class LULinear(Transform):
         self.bias = nn.Parameter(torch.zeros(features))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        lower, upper, diagonal = self._factors()
+        lower, upper, diagonal = (float32_at_least(t) for t in self._factors())
         with torch.autocast(x.device.type, enabled=False):  # the values themselves must not be rounded
-            z = F.linear(F.linear(x.to(upper.dtype), upper), lower, self.bias)
+            z = F.linear(F.linear(x.to(upper.dtype), upper), lower, self.bias.to(upper.dtype))
         return z, diagonal.log().sum().expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        lower, upper, diagonal = self._factors()
+        lower, upper, diagonal = (float32_at_least(t) for t in self._factors())
         y = torch.linalg.solve_triangular(lower, (z.to(lower.dtype) - self.bias).t(), upper=False, unitriangular=True)
         x = torch.linalg.solve_triangular(upper, y, upper=True).t()
         return x, -diagonal.log().sum().expand(z.shape[0])
@@ -111,9 +112,9 @@ class Whiten(Transform):
         return z, -self.log_diagonal.sum().expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return F.linear(z.to(self.lower.dtype), self._factor()) + self._mean(context), self.log_diagonal.sum().expand(
-            z.shape[0]
-        )
+        factor = float32_at_least(self._factor())
+        x = F.linear(z.to(factor.dtype), factor) + self._mean(context)
+        return x, self.log_diagonal.sum().expand(z.shape[0])
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self(x, context)[0], -self.log_diagonal.expand_as(x)
