@@ -2,7 +2,7 @@
 
 >>> import fluvial
 >>> sorted(fluvial.__all__)
-['FlowDensity', 'ImageModel', 'Model', 'SoundModel', '__version__', 'fit', 'load', 'models']
+['FlowDensity', 'ImageModel', 'Model', 'SoundModel', '__version__', 'fit', 'load', 'models', 'read_table']
 """
 
 from importlib import import_module
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fluvial import models
+    from fluvial.data.listing import read_table
     from fluvial.interfaces.estimators import FlowDensity
     from fluvial.tasks.entrance import fit, load
     from fluvial.tasks.image import ImageModel
@@ -18,7 +19,17 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["FlowDensity", "ImageModel", "Model", "SoundModel", "__version__", "fit", "load", "models"]
+__all__ = [
+    "FlowDensity",
+    "ImageModel",
+    "Model",
+    "SoundModel",
+    "__version__",
+    "fit",
+    "load",
+    "models",
+    "read_table",
+]
 
 _HOMES = {
     "FlowDensity": "fluvial.interfaces.estimators",
@@ -27,6 +38,7 @@ _HOMES = {
     "SoundModel": "fluvial.tasks.sound",
     "fit": "fluvial.tasks.entrance",
     "load": "fluvial.tasks.entrance",
+    "read_table": "fluvial.data.listing",
 }
 
 

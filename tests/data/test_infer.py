@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data import Table, infer, load_abalone, read
-from fluvial.data.columns import find_step
 from fluvial.data.infer import is_discrete
+from fluvial.data.steps import find_step
 from fluvial.data.tables import tidy
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -39,7 +39,6 @@ def column(values, **given):
         (rng().integers(-5, 5, 50), "integer", None, 1),
         (rng().integers(0, 5, 50).astype(float), "positive", 0, 1),
         (np.append(rng().integers(1, 1000, 50), [np.nan]), "integer", 0, 1),  # integers with a gap
-        (rng().random(50).astype(str).astype(object), "positive", 0, None),
     ],
 )
 def test_kinds(values, kind, lower, step):
@@ -216,7 +215,7 @@ def test_gaps_are_left_to_encode_unless_too_few_rows_remain():
 def test_too_many_labels():
     names = np.array([f"id-{i}" for i in range(1500)], dtype=object)
     with pytest.raises(DataError, match="column 'id' has 1,500 different labels"):
-        infer(Table({"v": rng().normal(size=1500), "id": names}), context=["id"])
+        infer(Table({"v": rng().normal(size=1500), "id": names}), context=["id"], kinds={"id": "categorical"})
 
 
 def test_integers_beyond_float64():
@@ -286,7 +285,7 @@ def test_repeated_rows_are_counted():
     assert warnings == [
         "20 rows of 120 (16.7 %) repeat an earlier row exactly: a held-out score may count rows that training saw"
     ]
-    assert infer(read(rng().integers(0, 3, (100, 2))))[1] == []
+    assert infer(read(rng().integers(-1, 3, (100, 2))))[1] == []
 
 
 def test_context_that_never_varies_is_told():
@@ -306,7 +305,8 @@ def test_ten_thousand_columns():
 def test_abalone():
     table, units = load_abalone()
     schema, warnings = infer(table, context=["Sex"])
-    assert warnings == []
+    assert len(warnings) == 1
+    assert "no value is below 0 in 'Length'" in warnings[0]
     assert [(c.kind, c.step, c.lower) for c in schema.columns] == [
         *[("positive", 0.005, 0)] * 3,
         *[("positive", 0.0005, 0)] * 4,

@@ -104,7 +104,7 @@ def test_values_off_the_grid_are_told():
     n = TABLE.columns["n"] + 0.5
     encoded = SCHEMA.encode(Table({**TABLE.columns, "n": n}))
     assert encoded.warnings == (
-        "column 'n' has 40 values off its grid of 1: they are scored as the nearest value on it",
+        f"column 'n' has 40 values off its grid of 1, the first {n[0]:g}: they are taken for the nearest on it",
     )
 
 

@@ -8,14 +8,37 @@ import numpy as np
 
 from fluvial.core.errors import DataError
 from fluvial.data.columns import Column, is_date, to_codes, to_numbers
+from fluvial.data.tables import Table
 from fluvial.data.words import counted, listed
 
 
-def read_column(column: Column, values: np.ndarray) -> np.ndarray:
-    """Values (N,) of a table as float64, NaN where missing."""
+def read_columns(table: Table, found: Mapping[Column, str]) -> dict[str, np.ndarray]:
+    """The columns' values (N,) as float64, NaN where missing; ``found`` are their names in the table.
+
+    Raises:
+        DataError: one message about all columns that do not fit.
+    """
+    numbers: dict[str, np.ndarray] = {}
+    problems: list[str] = []
+    for column, name in found.items():
+        try:
+            numbers[column.name] = _read_column(column, table, name)
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        told = problems if len(problems) == 1 else [f"{len(problems)} columns do not fit:", *problems]
+        raise DataError("\n  - ".join(told))
+    return numbers
+
+
+def _read_column(column: Column, table: Table, name: str) -> np.ndarray:
+    if column.categorical:
+        textual = isinstance(column.categories[0], str)
+        return to_codes(column, table.labels(name, column.categories) if textual else table.columns[name])
+    values = table.columns[name]
     if is_date(values):
         raise refuse_dates([column.name])
-    return to_codes(column, values) if column.categorical else to_numbers(column.name, values)
+    return to_numbers(column.name, values)
 
 
 def complete_rows(numbers: Mapping[str, np.ndarray], drop_missing: bool, warnings: list[str]) -> np.ndarray:
@@ -56,19 +79,61 @@ def refuse_categorical(names: Sequence[str]) -> DataError:
     """What to raise for categorical columns that are not context."""
     return DataError(
         f"categorical columns have no density: {listed(names)}; make them context with --context {','.join(names)} "
-        f"(context={list(names)!r} in Python), leave them out, or, where every column is categorical or whole, "
-        "choose a model of probabilities such as made"
+        f"(context={list(names)!r} in Python), leave them out with --drop (drop=), or, where every column is "
+        "categorical or whole, choose a model of probabilities such as made"
     )
+
+
+def out_of_place(column: Column, values: np.ndarray, impossible: np.ndarray) -> list[str]:
+    """Sentences about values (N,) off a column's grid, or beyond its bounds; those rows become ``impossible``."""
+    sentences = [off_grid(column, values)]
+    grid = values if column.step is None else np.rint(values / column.step) * column.step
+    for bound, beyond, word in (
+        (column.lower, grid < (-np.inf if column.lower is None else column.lower), "below"),
+        (column.upper, grid > (np.inf if column.upper is None else column.upper), "above"),
+    ):
+        if beyond.any():
+            impossible |= beyond
+            sentences.append(
+                f"column {column.name!r} has {counted(int(beyond.sum()), 'value')} {word} {bound:g}, which the model "
+                f"holds impossible: log-density -inf. If there can be such values, fit again with "
+                f"--kind {column.name}=real"
+            )
+    return [sentence for sentence in sentences if sentence]
+
+
+def unseen(column: Column, values: np.ndarray) -> str:
+    """A sentence about context (N,) outside the range that the fit saw, empty if there is none."""
+    if column.seen is None:
+        return ""
+    low, high = column.seen
+    outside = values[(values < low) | (values > high)]
+    if not len(outside):
+        return ""
+    return (
+        f"context {column.name!r} is outside {low:g} to {high:g}, the range that the fit saw, in "
+        f"{counted(len(outside), 'row')} (the first {outside[0]:g}): what the model says there is a guess"
+    )
+
+
+def fractions(column: Column, values: np.ndarray) -> str:
+    """A sentence about numbers (N,) between the whole ones that a column holds, empty if there are none."""
+    whole = column.kind == "integer" or (column.dtype not in ("str", "bool") and np.dtype(column.dtype).kind in "iu")
+    between = values[values != np.rint(values)] if whole and not column.categorical else values[:0]
+    if not len(between):
+        return ""
+    low, high = np.floor(between[0]), np.ceil(between[0])
+    return f"context {column.name!r} holds whole numbers, got {between[0]:g}: give {low:g} or {high:g}"
 
 
 def off_grid(column: Column, values: np.ndarray) -> str:
     """A warning about values (N,) between a column's steps, empty if there are none."""
     if column.step is None:
         return ""
-    off = np.abs(values / column.step - np.rint(values / column.step)) > 0.02  # find_step's slack is half of that
+    off = np.abs(values / column.step - np.rint(values / column.step)) > 0.02  # more than rounding
     if not off.any():
         return ""
     return (
-        f"column {column.name!r} has {counted(int(off.sum()), 'value')} off its grid of {column.step:g}: "
-        "they are scored as the nearest value on it"
+        f"column {column.name!r} has {counted(int(off.sum()), 'value')} off its grid of {column.step:g}, the first "
+        f"{values[off][0]:g}: they are taken for the nearest on it"
     )

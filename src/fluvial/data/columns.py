@@ -10,6 +10,7 @@ from math import isfinite
 import numpy as np
 
 from fluvial.core.errors import DataError
+from fluvial.data.tokens import as_numbers
 from fluvial.data.words import listed
 
 Label = str | bool | int | float
@@ -20,7 +21,10 @@ DTYPES = (
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
 )
 
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
+_DATE = re.compile(
+    r"(?:\d{4}-\d\d?-\d\d?|\d{4}/\d\d?/\d\d?|\d\d?/\d\d?/\d{2,4}|\d\d?\.\d\d?\.\d{4})(?:[T ,]+\d\d?:\d\d.*)?"
+    r"|\d\d?:\d\d(?::\d\d(?:\.\d+)?)?(?: ?[AaPp][Mm])?"
+)
 _WHOLE = 2.0**53  # integers up to here are exact in float64
 
 
@@ -37,6 +41,7 @@ class Column:
         lower, upper: inclusive bounds, in ``unit``; None where there is none.
         step: distance of the grid through 0 that the values lie on; None if they are continuous.
         categories: the known labels, in the order of their codes 0, 1, ...
+        seen: the least and the largest number in the rows of the fit; None for labels.
 
     Raises:
         DataError: the parts contradict each other.
@@ -50,6 +55,7 @@ class Column:
     upper: float | None = None
     step: float | None = None
     categories: tuple[Label, ...] = ()
+    seen: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -88,23 +94,22 @@ class Column:
         return self.kind == "categorical"
 
     @property
+    def precision(self) -> float:
+        """The relative rounding of its dtype."""
+        return float(np.finfo(self.dtype if self.dtype in ("float16", "float32") else np.float64).eps)
+
+    @property
     def discrete(self) -> bool:
         """Whether its values are countable: labels or whole numbers."""
         return self.kind in ("categorical", "integer")
 
 
 def is_date(values: np.ndarray) -> bool:
-    """Whether a column (N,) holds dates or times: by its dtype, or as text in the form 2024-01-31."""
+    """Whether a column (N,) holds dates or times: by its dtype, or as text such as 2024-01-31, 31/1/2024 or 8:30."""
     if values.dtype != object:
         return values.dtype.kind in "mM"
     filled = [v for v in values if v is not None]
-    return bool(filled) and all(isinstance(v, date) or _ISO_DATE.fullmatch(str(v)) for v in filled)
-
-
-def is_mostly_numbers(values: np.ndarray) -> bool:
-    """Whether more than half of a text column (N,) reads as numbers, so that the rest looks like a slip."""
-    filled = [v for v in values if v is not None]
-    return 2 * sum(_number(v) is not None for v in filled) > len(filled)
+    return bool(filled) and all(isinstance(v, date) or _DATE.fullmatch(str(v)) for v in filled)
 
 
 def _number(value: object) -> float | None:
@@ -131,17 +136,13 @@ def to_numbers(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def _parsed(name: str, values: np.ndarray) -> np.ndarray:
-    numbers = np.full(len(values), np.nan)
-    for i, value in enumerate(values):
-        if value is not None:
-            number = _number(value)
-            if number is None:
-                raise DataError(
-                    f"column {name!r} holds text in row {i + 1}: {value!r}; expected a number (rows count from 1, the "
-                    "header apart). Correct or clear the cell; if the column holds labels, its kind is categorical"
-                )
-            numbers[i] = number
-    return numbers
+    numbers, bad = as_numbers(values)
+    if bad is None:
+        return numbers
+    raise DataError(
+        f"column {name!r} holds text in row {bad + 1}: {values[bad]!r}; expected a number (rows count from 1, the "
+        "header apart). Correct or clear the cell; if the column holds labels, its kind is categorical"
+    )
 
 
 def to_codes(column: Column, values: np.ndarray) -> np.ndarray:
@@ -222,27 +223,3 @@ def _inside(values: np.ndarray, lower: float | None, upper: float | None) -> np.
     if upper is not None:
         values = np.where(values.astype(np.float64) > upper, np.nextafter(values, zero - np.inf), values)
     return values
-
-
-def find_step(values: np.ndarray, dtype: np.dtype) -> float | None:  # pyright: ignore[reportMissingTypeArgument]
-    """The grid that rounded values (N,) lie on: the largest of 5, 2, 1, 0.5, ..., 1e-6 that divides them all.
-
-    None where they lie on none, or repeat so little (fewer than three rows for two values) that the grid is finer
-    than the data can show.
-
-    >>> find_step(np.array([0.455, 0.35, 0.455, 0.35, 0.53, 0.53]), np.dtype("float64"))
-    0.005
-    """
-    distinct, counts = np.unique(values, return_counts=True)
-    # one value that stands out is no sign of a grid
-    if len(values) - counts.max() < 1.5 * (len(distinct) - 1):
-        return None
-    top = float(np.abs(distinct).max())
-    precision = np.finfo(dtype).eps if dtype.kind == "f" else np.finfo(np.float64).eps
-    slack = 4 * float(precision) * top
-    for step in (float(f"{digit}e-{k}") for k in range(7) for digit in (5, 2, 1)):
-        if step < 100 * slack:
-            return None
-        if (np.abs(distinct - np.rint(distinct / step) * step) <= slack).all():
-            return step
-    return None

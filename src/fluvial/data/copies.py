@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_ALIKE = 1e-6  # of a standard deviation: a correlation of 1 to about 1e-12
+_ALIKE = 1e-6  # of a spread: a correlation of 1 to about 1e-12
+_ROUNDING = 2.0  # units in the last place of what a row's relation adds up
 _SEED = 0
 
 
 @dataclass(frozen=True)
 class Copy:
-    """Column = offset + slope * columns[source], to within tolerance (units of the column)."""
+    """Column = offset + slope * columns[source], to within tolerance (units of the column) and rounding."""
 
     source: int
     slope: float
@@ -21,27 +22,54 @@ class Copy:
     tolerance: float
 
 
-def find_copies(columns: Sequence[np.ndarray]) -> dict[int, Copy]:
+def find_copies(columns: Sequence[np.ndarray], precision: Sequence[float] | None = None) -> dict[int, Copy]:
     """The columns (N,) that repeat an earlier one up to offset and slope, by index; none may be constant.
+
+    A copy agrees in every row, to within a millionth of the columns' usual spread and the rounding of that row's own
+    numbers: one far-out row makes nothing else alike. ``precision`` is the columns' relative rounding.
 
     Standardised columns are projected onto one random direction: copies land on the same number up to sign, so
     that only neighbours in the sorted numbers need comparing, D log D of them instead of D^2.
     """
+    exact = float(np.finfo(np.float64).eps)
+    every = [_Candidate(c, exact if precision is None else precision[i]) for i, c in enumerate(columns)]
     n = len(columns[0])
     direction = np.random.default_rng(_SEED).standard_normal(n) / np.sqrt(n)
-    shadows = np.array([abs(float(_standardised(c) @ direction)) for c in columns])
+    shadows = np.array([abs(float(c.standardised() @ direction)) for c in every])
     order = np.argsort(shadows, kind="stable")
-    # residuals of at most _ALIKE move a shadow by at most _ALIKE * |direction|_1
-    reach = _ALIKE * float(np.abs(direction).sum())
+    # residuals of at most so many standard deviations move a shadow by at most as much times |direction|_1
+    reach = max(c.reach() for c in every) * float(np.abs(direction).sum())
     groups: list[np.ndarray] = np.split(order, np.flatnonzero(np.diff(shadows[order]) > reach) + 1)
     copies: dict[int, Copy] = {}
     for group in groups:
         if len(group) > 1:
-            _compare(columns, sorted(group.tolist()), copies)
+            _compare(every, sorted(group.tolist()), copies)
     return copies
 
 
-def _compare(columns: Sequence[np.ndarray], group: list[int], copies: dict[int, Copy]) -> None:
+@dataclass(frozen=True)
+class _Candidate:
+    values: np.ndarray
+    precision: float
+
+    def standardised(self) -> np.ndarray:
+        """Mean 0 and variance 1, of the column shrunk first, so that huge values do not overflow."""
+        small = self.values / np.abs(self.values).max()
+        centred = small - small.mean()
+        return centred / np.sqrt(np.mean(centred**2))
+
+    def reach(self) -> float:
+        """The most by which a copy may differ, in standard deviations."""
+        small = self.values / np.abs(self.values).max()
+        return _ALIKE + 4 * _ROUNDING * self.precision / max(float(small.std()), self.precision)
+
+    def spread(self) -> float:
+        """The usual distance from the median, of the rows that are not at it: outliers do not move it."""
+        away = np.abs(self.values - np.median(self.values))
+        return float(np.median(away[away > 0]))
+
+
+def _compare(columns: Sequence[_Candidate], group: list[int], copies: dict[int, Copy]) -> None:
     originals: list[int] = []
     for i in group:
         found = next((c for j in originals if (c := _copy(columns[i], columns[j], j))), None)
@@ -51,23 +79,21 @@ def _compare(columns: Sequence[np.ndarray], group: list[int], copies: dict[int, 
             copies[i] = found
 
 
-def _copy(column: np.ndarray, source: np.ndarray, index: int) -> Copy | None:
-    a, b = _standardised(column), _standardised(source)
-    sign = 1.0 if float(a @ b) > 0 else -1.0
-    if np.abs(a - sign * b).max() > _ALIKE:
+def _copy(column: _Candidate, source: _Candidate, index: int) -> Copy | None:
+    a, b = column.values, source.values
+    low, high = int(b.argmin()), int(b.argmax())
+    # halves, so that huge values do not overflow
+    slope = (float(a[high]) / 2 - float(a[low]) / 2) / (float(b[high]) / 2 - float(b[low]) / 2)
+    if not np.isfinite(slope) or slope == 0:
         return None
-    spread = float(column.std())
-    slope = sign * spread / float(source.std())
+    spread = min(column.spread(), abs(slope) * source.spread())
+    precision = max(column.precision, source.precision)
     # twelve digits, so that a copy in other units has the factor that people know
-    slope = float(f"{slope:.12g}")
-    offset = float(np.mean(column - slope * source))
-    offset = 0.0 if abs(offset) < 1e-9 * spread else float(f"{offset:.12g}")
-    residual = float(np.abs(column - slope * source - offset).max())
-    return Copy(index, slope, offset, 10 * residual + _ALIKE * spread)
-
-
-def _standardised(column: np.ndarray) -> np.ndarray:
-    """Mean 0 and variance 1, of the column shrunk first, so that huge values do not overflow."""
-    small = column / np.abs(column).max()
-    centred = small - small.mean()
-    return centred / np.sqrt(np.mean(centred**2))
+    for factor in (float(f"{slope:.12g}"), slope):
+        offset = float(np.median(a - factor * b))
+        offset = 0.0 if abs(offset) < 1e-9 * spread else float(f"{offset:.12g}")
+        off = np.abs(a - factor * b - offset)
+        rounding = _ROUNDING * precision * (np.abs(a) + np.abs(factor * b) + abs(offset))
+        if (off <= _ALIKE * spread + rounding).all():
+            return Copy(index, factor, offset, _ALIKE * spread + 10 * float((off - rounding).clip(0).max()))
+    return None

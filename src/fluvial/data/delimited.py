@@ -1,146 +1,241 @@
-"""CSV and its kin -> columns, with the header and the delimiter found out."""
+"""CSV and its kin -> columns, with encoding, delimiter, header and the types of cells found out, and said."""
 
 from __future__ import annotations
 
 import csv
-import gzip
-import zlib
+import io
+import re
+from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
-from typing import TextIO, cast
+from typing import BinaryIO
 
 import numpy as np
 
 from fluvial.core.errors import DataError
+from fluvial.data import limits
+from fluvial.data.dialect import SAMPLE, Dialect, dialect_of, encoding_of, names_in
+from fluvial.data.header import Head, fits_row_names, is_empty, is_header
+from fluvial.data.tables import Reading, Table
+from fluvial.data.tokens import MISSING, QUOTED, Style, read_cells, style_of
 from fluvial.data.words import listed
 
-Columns = dict[str, np.ndarray]
-
-MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "?")
-"""What an empty cell may look like, in columns of any kind."""
-
-_DELIMITERS = "\t;,"  # in this order: with a decimal comma, "1,5;2,5" is two cells
-_SAMPLE = 1 << 16  # characters
 _BLOCK = 100_000  # rows held as Python strings at a time
+_HEAD = 10_000  # rows by which header and decimal mark are told
+_SHOWN = 3  # lines of a wrong length named
+_EDGES = re.compile("^[ \t\u00a0]+|[ \t\u00a0]+$", re.M)
+_WORDS = re.compile(rf'(?<![^\t;|, ])"({"|".join(re.escape(w) for w in MISSING if w.isalpha())})"(?=$|[\t;|, \r\n])')
+_ENCODINGS = {
+    "cp1252": "Windows-1252 (cp1252), since it is not UTF-8",
+    "utf-8-sig": "UTF-8 with a byte order mark",
+}
 
 
-def read_delimited(path: Path) -> tuple[Columns, bool]:
-    """The columns of a comma-, semicolon- or tab-separated file, and whether its first line names them.
+def read_delimited(path: Path, raw: BinaryIO) -> Table:
+    """The table in a text file: columns parted by commas, semicolons, tabs, pipes or blanks.
 
-    The first line is a header if, in some column, it holds text and all cells below are numbers; or if all cells
-    of the file are text and the first line's occur only once.
+    See :mod:`fluvial.data.tokens` for what is a number, :mod:`fluvial.data.header` for what is a header.
+
+    Args:
+        path: for sentences about the file.
+        raw: its bytes, to be read from the beginning.
 
     Raises:
-        DataError: the file is empty, not text, damaged, or has lines of different lengths.
+        DataError: the file is empty, not text, or has lines of different lengths.
     """
-    try:
-        with _open(path) as file:
-            rows = _rows(path, file)
-            first = next(rows, None)
-            if first is None:
-                raise DataError(f"{path} is empty: expected a table with at least one row")
-            blocks = list(_blocks(rows))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not text in UTF-8 ({error.reason} at byte {error.start})") from None
-    except (csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} cannot be read as a table of text: {error}") from None
-    below = [np.concatenate(parts) for parts in zip(*blocks)]
-    parsed = [parse(cells) for cells in below]
-    if _is_header(first, below, parsed):
-        if not below:
-            raise DataError(f"{path} holds a header and no rows below it")
-        return dict(zip(_names(path, first), parsed)), True
-    whole = [np.concatenate([_compact([cell]), *([below[j]] if below else [])]) for j, cell in enumerate(first)]
-    return {f"x{j}": parse(cells) for j, cells in enumerate(whole)}, False
-
-
-def parse(cells: np.ndarray) -> np.ndarray:
-    """Cells of text (N,) as int64, float64 (NaN where missing), bool or, failing these, str objects (None)."""
-    cells = np.char.strip(cells)
-    missing = np.isin(cells, np.array(MISSING, dtype=cells.dtype.kind))
-    if missing.any():
-        if (~missing).any():
-            cells = np.where(missing, np.array("nan", dtype=cells.dtype.kind), cells)
-        else:
-            return np.full(len(cells), np.nan)
-    for dtype in (np.int64, np.float64):
+    found, reason = encoding_of(raw.read(SAMPLE)), ""
+    for encoding in dict.fromkeys((found, "cp1252")):
+        raw.seek(0)
+        file = io.TextIOWrapper(raw, encoding=encoding, newline="")
         try:
-            return cells.astype(dtype)
-        except (ValueError, OverflowError):
+            table = _read(path, file)
+        except UnicodeDecodeError as error:
+            reason = reason or f"{error.reason} at byte {error.start}"
             continue
-    text = cells.astype(str)
-    lower = np.char.lower(text)
-    if np.isin(lower, ["true", "false"]).all():
-        return lower == "true"
-    values = text.astype(object)
-    values[missing] = None
-    return values
+        except csv.Error as error:
+            raise DataError(f"{path} cannot be read as a table of text: {error}") from None
+        finally:
+            file.detach()
+        name = _ENCODINGS.get(encoding, encoding.upper())
+        return table if encoding in ("utf-8", "utf-8-sig") else table.noting(f"the file is read as {name}")
+    raise DataError(f"{path} is not text in UTF-8, UTF-16 or Windows-1252 ({reason})")
 
 
-def _open(path: Path) -> TextIO:
-    if path.suffix.lower() == ".gz":
-        return cast(TextIO, gzip.open(path, "rt", encoding="utf-8-sig", newline=""))
-    return open(path, encoding="utf-8-sig", newline="")
-
-
-def _rows(path: Path, file: TextIO) -> Iterator[list[str]]:
-    """The lines' cells, blank lines left out; all of one length."""
-    sample = file.read(_SAMPLE)
-    delimiter = _delimiter(sample.splitlines()[: 20 if len(sample) < _SAMPLE else -1][:20])
-    file.seek(0)
-    reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
-    width = 0
-    for row in reader:
-        if not "".join(row).strip() and len(row) <= 1:
-            continue
-        width = width or len(row)
-        if len(row) != width:
-            raise DataError(
-                f"{path}, line {reader.line_num}: {len(row)} cells where the first line has {width}; "
-                "every line needs the same number"
-            )
-        yield row
-
-
-def _delimiter(lines: list[str]) -> str:
-    widths = {d: [len(row) for row in csv.reader(lines, delimiter=d) if row] for d in _DELIMITERS}
-    for delimiter, each in widths.items():
-        if each and each[0] > 1 and len(set(each)) == 1:
-            return delimiter
-    return max(_DELIMITERS[::-1], key=lambda d: sum(widths[d]))
-
-
-def _blocks(rows: Iterator[list[str]]) -> Iterator[list[np.ndarray]]:
-    while block := list(islice(rows, _BLOCK)):
-        yield [_compact(list(cells)) for cells in zip(*block)]
-
-
-def _compact(cells: list[str]) -> np.ndarray:
-    """Bytes where the text is ASCII: a fifth of the memory of Python strings."""
+def _read(path: Path, file: io.TextIOWrapper) -> Table:
+    sample = file.read(SAMPLE)
     try:
-        return np.array(cells, dtype=bytes)
-    except UnicodeEncodeError:
-        return np.array(cells, dtype=str)
+        dialect = dialect_of(sample, path.name.lower().split(".")[-1] in ("tsv", "tab"), len(sample) < SAMPLE)
+    except DataError as error:
+        raise DataError(f"{path} cannot be read as a table of text: {error}") from None
+    file.seek(0)
+    lines = _Lines(path, file, mark=dialect.quote == '"' and not _all_quoted(sample, dialect))
+    lines.skip(dialect.skipped)
+    rows = _Rows(path)
+    filled = rows.filled(dialect.cells(lines))
+    first, second = next(filled, None), next(filled, None)
+    if first is None:
+        raise DataError(f"{path} is empty: expected a table with at least one row")
+    rows.width = len(first) + (second is not None and len(second) == len(first) + 1)
+    columns = _columns(rows.even(chain([second] if second else [], filled), lines))
+    rows.check()
+    first = [cell.replace(QUOTED, "").strip() for cell in first]
+    notes = _about(dialect, rows)
+    return _table(path, first, columns, dialect, notes)
 
 
-def _is_header(first: list[str], below: list[np.ndarray], parsed: list[np.ndarray]) -> bool:
-    text = [parse(_compact([cell])).dtype == object for cell in first]
-    if not below:
-        return all(text)
-    if any(is_text and column.dtype.kind in "iufb" for is_text, column in zip(text, parsed)):
-        return True
-    # columns with nothing in them say nothing
-    return (
-        all(text)
-        and len(set(first)) == len(first)
-        and all(cell.strip() not in set(column) for cell, column in zip(first, parsed))
+@dataclass
+class _Lines:
+    """The lines of a file, counted, with quoted words for missing marked."""
+
+    path: Path
+    file: io.TextIOWrapper
+    mark: bool
+    number: int = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in limits.lines(self.path, self.file):
+            self.number += 1
+            yield _WORDS.sub(rf'"\1{QUOTED}"', line) if self.mark and '"' in line else line
+
+    def skip(self, n: int) -> None:
+        for _ in range(n):
+            self.file.readline()
+        self.number = n
+
+
+@dataclass
+class _Rows:
+    """What reading the rows meets: lines of another length than ``width``, and comments."""
+
+    path: Path
+    width: int = 0
+    wrong: list[str] = field(default_factory=list[str])
+    comments: int = 0
+
+    def filled(self, rows: Iterator[list[str]]) -> Iterator[list[str]]:
+        """Those that are not blank."""
+        return (row for row in rows if len(row) > 1 or (row and row[0].strip()))
+
+    def even(self, rows: Iterator[list[str]], lines: _Lines) -> Iterator[list[str]]:
+        """Those of the right length; the others are kept in mind."""
+        for row in rows:
+            if len(row) == self.width:
+                yield row
+            elif row[0].startswith("#"):
+                self.comments += 1
+            else:
+                self.wrong.append(f"line {lines.number}: {len(row)} cells")
+
+    def check(self) -> None:
+        """DataError, one sentence about all lines of another length."""
+        if not self.wrong:
+            return
+        first, *others = self.wrong[:_SHOWN]
+        more = f"; {', '.join(others)}" if others else ""
+        rest = f" and {len(self.wrong) - _SHOWN:,} more" if len(self.wrong) > _SHOWN else ""
+        raise DataError(
+            f"{self.path}, {first} where the first line has {self.width}{more}{rest}; every line needs the same number "
+            "(a line that is a title or a remark may begin with #)"
+        )
+
+
+def _columns(rows: Iterator[list[str]]) -> list[str]:
+    """Each column's cells, one a line: a fifth of the memory of Python strings."""
+    blocks: list[list[str]] = []
+    while block := list(islice(rows, _BLOCK)):
+        blocks.append([_joined(cells) for cells in zip(*block)])
+    return ["\n".join(parts) for parts in zip(*blocks)]
+
+
+def _joined(cells: tuple[str, ...]) -> str:
+    text = "\n".join(cells)
+    if text.count("\n") >= len(cells) or "\r" in text:
+        text = "\n".join(re.sub("\r\n|\r|\n", "\x1e", cell) for cell in cells)
+    edges = {text[:1], text[-1:]} & {" ", "\t", "\u00a0"}
+    if edges or any(pair in text for pair in (" \n", "\n ", "\t\n", "\n\t", "\u00a0\n", "\n\u00a0")):
+        text = _EDGES.sub("", text)
+    return text
+
+
+def _all_quoted(sample: str, dialect: Dialect) -> bool:
+    """Whether a file quotes whatever it holds, so that quotes say nothing."""
+    quoted = sample.count('"') // 2
+    return quoted >= sample.count(dialect.delimiter) > 0
+
+
+def _about(dialect: Dialect, rows: _Rows) -> list[str]:
+    notes: list[str] = []
+    if dialect.delimiter != ",":
+        notes.append(f"the columns are parted by {dialect.word}")
+    if dialect.quote == "'":
+        notes.append("single quotes around cells are left out")
+    if rows.comments:
+        notes.append(f"{rows.comments} lines that begin with # are left out")
+    return notes
+
+
+def _table(path: Path, first: list[str], columns: list[str], dialect: Dialect, notes: list[str]) -> Table:
+    head = ["\n".join(text.split("\n", _HEAD)[:_HEAD]) for text in columns]
+    style = style_of(head, dialect.delimiter)
+    if len(columns) > len(first):
+        first, columns, head = _evened(path, first, columns, head, style)
+    why = is_header(Head(first, head, style))
+    named = names_in(dialect.comments, len(first), dialect) if not why else []
+    if named:
+        notes.append(f"the columns' names are those of the comment above them: {listed(named)}")
+    elif why.startswith("its numbers"):
+        notes.append(f"the first line is read as names ({listed(first)}), since {why}")
+    if why and not columns:
+        raise DataError(f"{path} holds a header and no rows below it")
+    if not why:
+        columns = [f"{cell}\n{text}" for cell, text in zip(first, columns)] if columns else list(first)
+    names = named or (first if why else [f"x{j}" for j in range(len(first))])
+    _check_names(path, names)
+    return _typed(names, columns, style, notes, header=bool(why or named))
+
+
+def _evened(
+    path: Path, first: list[str], columns: list[str], head: list[str], style: Style
+) -> tuple[list[str], list[str], list[str]]:
+    """The first line made as long as the others: they end in a delimiter, or begin with the names of rows."""
+    if is_empty(columns[-1]):
+        return first, columns[:-1], head[:-1]
+    if fits_row_names(first, head, style):
+        return ["", *first], columns, head
+    raise DataError(
+        f"{path}: the first line has {len(first)} cells where the others have {len(columns)}; every line needs the "
+        "same number (a line that is a title or a remark may begin with #)"
     )
 
 
-def _names(path: Path, first: list[str]) -> list[str]:
-    names = [cell.strip() or f"x{j}" for j, cell in enumerate(first)]
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+def _typed(names: list[str], texts: list[str], style: Style, notes: list[str], header: bool) -> Table:
+    columns: dict[str, np.ndarray] = {}
+    readings: dict[str, Reading] = {}
+    for j, (name, text) in enumerate(zip(names, texts)):
+        if not name and j == len(names) - 1 > 0 and is_empty(text):  # every line ends in a delimiter
+            continue
+        cells = read_cells(text, style)
+        if j == 0 and len(names) > 1 and name in ("", "Unnamed: 0") and _is_index(cells.values):
+            notes.append("the first column has no name and another value in each row: left out, as an index")
+            continue
+        name = name or f"x{j}"
+        columns[name] = cells.values
+        readings[name] = Reading(cells.why, spelled=cells.spelled, problem=cells.problem)
+        if cells.note:
+            notes.append(f"column {name!r} {cells.note}")
+    return Table(columns, "csv", header, readings, tuple(notes))
+
+
+def _is_index(values: np.ndarray) -> bool:
+    """Whether no value occurs twice, as in the index of a frame or the names of rows."""
+    if values.dtype.kind not in "iO" or len(values) < 2:
+        return False
+    return None not in values and len(set(values.tolist())) == len(values)
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    twice = sorted(name for name, n in Counter(names).items() if name and n > 1)
     if twice:
         raise DataError(f"{path} has several columns called {listed(twice)}; give each column its own name")
-    return names

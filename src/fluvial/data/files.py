@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import os
 import zipfile
-import zlib
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
 from fluvial.core.errors import DataError
+from fluvial.data.arrays import npz_heads, read_npy, read_npz
 from fluvial.data.delimited import read_delimited
-from fluvial.data.tables import Columns, Table, as_frame, from_array, read, stack, tidy
+from fluvial.data.frames import from_frame
+from fluvial.data.limits import check_regular, check_size, decoding
+from fluvial.data.packed import TEXT, ending, unpacked
+from fluvial.data.tables import Columns, Table, as_frame, from_array, stack, tidy
+from fluvial.data.tokens import MISSING
+from fluvial.data.words import listed
 
-T = TypeVar("T")
-
-_TEXT = (".csv", ".tsv", ".txt")
-_KNOWN = ".csv, .tsv or .txt (also .gz), .parquet, .feather, .arrow, .npy, .npz"
+_KNOWN = ".csv, .tsv or .txt (also .gz, .bz2, .xz, .zip), .parquet, .feather, .arrow, .npy, .npz"
+_LABELS = "categorical"  # pandas' word, in the files that it writes
+_PICKS = (".npz:", ".zip:")
 
 
 def read_file(source: str | os.PathLike[str]) -> Table:
-    """The table in a file; ``file.npz:name`` picks one array of several. See :func:`fluvial.data.tables.read`."""
+    """The table in a file; ``file.npz:name`` picks one array of several, ``file.zip:name`` one file.
+
+    See :func:`fluvial.data.tables.read`.
+    """
     path, pick = Path(source).expanduser(), ""
-    stem, colon, name = str(path).rpartition(".npz:")
-    if colon and not path.exists():
-        path, pick = Path(stem + ".npz"), name
+    for mark in _PICKS:
+        stem, found, name = str(path).rpartition(mark)
+        if found and not path.exists():
+            path, pick = Path(stem + mark[:-1]), name
+            break
     _check(path)
     try:
         return _reader(path, pick)(path)
@@ -52,8 +62,10 @@ def _check(path: Path) -> None:
 
 
 def _reader(path: Path, pick: str) -> Callable[[Path], Table]:
-    match _ending(path):
-        case ".csv" | ".tsv" | ".txt":
+    match ending(path):
+        case ".zip":
+            return lambda path: _read_text(path, pick)
+        case other if other in TEXT:
             return _read_text
         case ".parquet" | ".pq":
             return _read_parquet
@@ -67,32 +79,40 @@ def _reader(path: Path, pick: str) -> Callable[[Path], Table]:
             raise DataError(f"{path}: files ending in {other or 'nothing'!r} are not known; known are {_KNOWN}")
 
 
-def _ending(path: Path) -> str:
-    """The ending that tells the format; only text may end in .gz."""
-    if path.suffix.lower() == ".gz" and Path(path.stem).suffix.lower() in _TEXT:
-        return Path(path.stem).suffix.lower()
-    return path.suffix.lower()
-
-
-def _read_text(path: Path) -> Table:
-    columns, header = read_delimited(path)
-    return Table(columns, "csv", header)
+def _read_text(path: Path, pick: str = "") -> Table:
+    with unpacked(path, pick) as (name, raw):
+        return read_delimited(name, raw)
 
 
 def _read_parquet(path: Path) -> Table:
-    return _read_arrow(path, "parquet", _arrow("pyarrow.parquet").read_table)
+    parquet = _arrow("pyarrow.parquet")
+    return _read_arrow(path, "parquet", parquet.read_schema, parquet.read_table)
 
 
 def _read_feather(path: Path) -> Table:
-    return _read_arrow(path, "feather", _arrow("pyarrow.feather").read_table)
+    def schema(name: str) -> Any:  # noqa: ANN401  (a library's own type)
+        with _arrow("pyarrow").ipc.open_file(name) as file:
+            return file.schema
+
+    return _read_arrow(path, "feather", schema, _arrow("pyarrow.feather").read_table)
 
 
-def _read_arrow(path: Path, kind: str, read_table: Callable[[str], object]) -> Table:
-    try:
+def _read_arrow(path: Path, kind: str, schema: Callable[[str], Any], read_table: Callable[[str], Any]) -> Table:
+    check_regular(path)
+    with decoding(path, f"a whole {kind} file"):
+        known = schema(str(path))
+        twice = sorted(name for name, n in Counter(known.names).items() if n > 1)
+        if twice:
+            raise DataError(f"{path} has several columns called {listed(twice)}; give each column its own name")
         frame = read_table(str(path))
-    except (_arrow("pyarrow").ArrowException, OSError) as error:
-        raise DataError(f"{path} is not a whole {kind} file: {str(error).splitlines()[0]}") from None
-    return Table(read(frame).columns, kind)
+    check_size(path, frame.nbytes)
+    told = known.pandas_metadata or {}
+    index = frozenset(name for name in told.get("index_columns", ()) if isinstance(name, str))
+    labels = frozenset(str(c.get("field_name")) for c in told.get("columns", ()) if c.get("pandas_type") == _LABELS)
+    table = replace(from_frame(frame, labels, index), kind=kind)
+    if not index:
+        return table
+    return table.noting(f"left out, as the index of the pandas frame that was saved: {listed(sorted(index))}")
 
 
 def _arrow(module: str) -> Any:  # noqa: ANN401  (a library's own type)
@@ -103,36 +123,22 @@ def _arrow(module: str) -> Any:  # noqa: ANN401  (a library's own type)
 
 
 def _read_npy(path: Path) -> Table:
-    return from_array(_load(path, lambda file: np.load(file, allow_pickle=False)), "npy")
+    return from_array(read_npy(path), "npy")
 
 
 def _read_npz(path: Path, pick: str) -> Table:
-    def load(file: BinaryIO) -> dict[str, np.ndarray]:
-        with np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-
-    arrays = _load(path, load)
-    if not arrays:
+    heads = npz_heads(path)
+    if not heads:
         raise DataError(f"{path} is empty: it holds no arrays")
-    if not pick and len(arrays) == 1:
-        pick = next(iter(arrays))
-    if pick in arrays:
-        return from_array(arrays[pick], "npy")
-    if not pick and all(a.ndim == 1 for a in arrays.values()) and len({*map(len, arrays.values())}) == 1:
-        return Table({name: tidy(a) for name, a in arrays.items()}, "npz")
-    shapes = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
+    if not pick and len(heads) == 1:
+        pick = next(iter(heads))
+    if pick in heads:
+        return from_array(read_npz(path, [pick])[pick], "npy")
+    if not pick and all(len(shape) == 1 for shape, _ in heads.values()) and len({s[0] for s, _ in heads.values()}) == 1:
+        return Table({name: tidy(a) for name, a in read_npz(path).items()}, "npz")
+    shapes = ", ".join(f"{name} {shape}" for name, (shape, _) in heads.items())
     asked = f"has no array {pick!r}" if pick else "holds several arrays"
-    raise DataError(f"{path} {asked}: {shapes}; pick one as {path.name}:{next(iter(arrays))}")
-
-
-def _load(path: Path, load: Callable[[BinaryIO], T]) -> T:
-    try:
-        # opened here, since numpy leaves a damaged archive open
-        with open(path, "rb") as file:
-            return load(file)
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, SyntaxError) as error:
-        reason = "it holds Python objects, which fluvial never loads" if "pickle" in str(error) else str(error)
-        raise DataError(f"{path} is not a whole file of numpy arrays: {reason}") from None
+    raise DataError(f"{path} {asked}: {shapes}; pick one as {path.name}:{next(iter(heads))}")
 
 
 def write(columns: Columns, path: str | os.PathLike[str], header: bool = True) -> None:
@@ -159,12 +165,12 @@ def write(columns: Columns, path: str | os.PathLike[str], header: bool = True) -
 
 
 def _writer(path: Path) -> Callable[[Columns, BinaryIO, bool], None]:
-    match _ending(path):
-        case ".csv" | ".tsv" | ".txt" as ending:
-            packed = path.suffix.lower() == ".gz"
-            return lambda columns, file, header: _write_text(
-                columns, file, header, "\t" if ending == ".tsv" else ",", packed
-            )
+    match ending(path):
+        case ".csv" | ".tsv" | ".txt" as text:
+            packed, mark = path.suffix.lower() == ".gz", "\t" if text == ".tsv" else ","
+            if not packed and path.suffix.lower() != text:
+                raise DataError(f"{path}: packed text is written as .gz alone")
+            return lambda columns, file, header: _write_text(columns, file, header, mark, packed)
         case ".parquet" | ".pq":
             parquet = _arrow("pyarrow.parquet")
             return lambda columns, file, _: parquet.write_table(as_frame(columns, "pyarrow"), file)
@@ -182,18 +188,35 @@ def _writer(path: Path) -> Callable[[Columns, BinaryIO, bool], None]:
 def _write_text(columns: Columns, file: BinaryIO, header: bool, delimiter: str, packed: bool) -> None:
     raw = gzip.GzipFile(fileobj=file, mode="wb", mtime=0) if packed else file
     text = io.TextIOWrapper(raw, encoding="utf-8", newline="")  # pyright: ignore[reportArgumentType]
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    if header:
-        writer.writerow(columns)
-    writer.writerows(zip(*(_cells(values) for values in columns.values())))
+    write_text(columns, text, header, delimiter)
     text.detach()
     if packed:
         raw.close()
 
 
-def _cells(values: np.ndarray) -> list[object]:
-    """Python's own numbers, the shortest decimals that read back as the same value."""
-    return values.astype(str).tolist() if values.dtype.name in ("float16", "float32") else values.tolist()
+def write_text(columns: Columns, text: TextIO, header: bool = True, delimiter: str = ",") -> None:
+    """Columns as delimited text that reads back as it is: labels such as NA are quoted, missing ones are empty."""
+    if header:
+        text.write(delimiter.join(_quoted(name, delimiter) for name in columns) + "\n")
+    cells = [_cells(values, delimiter) for values in columns.values()]
+    text.writelines(delimiter.join(row) + "\n" for row in zip(*cells))
+
+
+def _cells(values: np.ndarray, delimiter: str) -> list[str]:
+    """The shortest decimals that read back as the same value, and text quoted where it must be."""
+    if values.dtype.name in ("float16", "float32"):
+        return values.astype(str).tolist()
+    if values.dtype.kind != "O":
+        return list(map(str, values.tolist()))
+    known = {value: "" if value is None else _quoted(str(value), delimiter) for value in set(values.tolist())}
+    return [known[value] for value in values.tolist()]
+
+
+def _quoted(cell: str, delimiter: str) -> str:
+    plain = cell.strip() == cell and cell not in MISSING and not cell.startswith(("#", "%"))
+    if plain and not any(mark in cell for mark in (delimiter, '"', "\n", "\r")):
+        return cell
+    return '"' + cell.replace('"', '""') + '"'
 
 
 def _write_npy(columns: Columns, file: BinaryIO) -> None:

@@ -1,46 +1,56 @@
-"""What the columns of a table are, told from their values."""
+"""What the columns of a table are, told from their sources, from the user, and from their values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fluvial.core.errors import DataError, UsageError
-from fluvial.data.checks import refuse_categorical, refuse_dates
-from fluvial.data.columns import (
-    KINDS,
-    Column,
-    find_step,
-    is_date,
-    is_missing,
-    is_mostly_numbers,
-    labels,
-    to_codes,
-    to_numbers,
-)
+from fluvial.data.checks import complete_rows, off_grid, refuse_categorical, refuse_dates
+from fluvial.data.columns import KINDS, Column, is_date
 from fluvial.data.copies import Copy, find_copies
 from fluvial.data.findings import findings
+from fluvial.data.look import Kind, Look, counts_rows, first_look, is_countable, kind_of, second_look
 from fluvial.data.schema import Derived, Schema
 from fluvial.data.tables import Table
 from fluvial.data.words import counted, listed, nearest
 
-Kind = str | tuple[str, float, float]
-"""A column's kind as users name it: "integer", say, or ("bounded", lower, upper)."""
-
 FEWEST_ROWS = 10
-_MOST_CATEGORIES = 1000
+_MOST = 6
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A table looked at.
+
+    Args:
+        looks: of each column.
+        numbers: the usable columns' numbers (M,) in the rows without gaps.
+        problems: sentences about what keeps the table from being fitted.
+        notes: sentences about what was guessed.
+    """
+
+    looks: dict[str, Look]
+    numbers: dict[str, np.ndarray]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def infer(
-    table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None, discrete: bool = False
+    table: Table,
+    context: Sequence[str] = (),
+    kinds: Mapping[str, Kind] | None = None,
+    discrete: bool = False,
+    drop_missing: bool = True,
 ) -> tuple[Schema, list[str]]:
     """The schema of a table, and warnings about what was found.
 
-    Columns of text and bools are categorical, those of integers (also with gaps) are integers, others with all
-    values above 0 are positive, and the rest are real. Rounded decimals get the ``step`` they were rounded to.
-    Constants and copies of other columns are left out of the density. Rows with gaps are not looked at.
+    A column's source has the first word: text stays text, and declared labels stay labels. Else columns of text and
+    bools are categorical, those of integers (also with gaps) are integers, others with all values above 0 are
+    positive, and the rest are real. Rounded decimals get the ``step`` they were rounded to. Constants and copies of
+    other columns are left out of the density. Rows with gaps are not looked at.
 
     Args:
         table: at least ten complete rows.
@@ -48,9 +58,11 @@ def infer(
         kinds: kinds that are known better, by name.
         discrete: the table is for a model of probabilities, not of densities: labels and whole numbers are
             modelled, all of them, and nothing else can be.
+        drop_missing: rows with gaps may be left out; where not, they are an error.
 
     Raises:
-        DataError: columns that cannot be modelled (dates, text that is not context), too few rows.
+        DataError: columns that cannot be modelled (dates, identifiers, text that is not context), too few rows: one
+            message about all there is to mend.
         UsageError: context or kinds name columns that the table has not.
 
     >>> rows = Table({"a": np.linspace(0, 1, 20) ** 2 + 0.1, "b": np.arange(20) % 3})
@@ -59,25 +71,12 @@ def infer(
     [('a', 'positive', None), ('b', 'integer', 1.0)]
     """
     context, kinds = list(dict.fromkeys(context)), dict(kinds or {})
-    _check_names(table, context, kinds)
-    dates = [name for name, values in table.columns.items() if is_date(values)]
-    if dates:
-        raise refuse_dates(dates)
-    _check_filled(table)
-    columns = [_first_look(name, values, kinds.get(name)) for name, values in table.columns.items()]
-    categorical = [c.name for c in columns if c.categorical and c.name not in context]
-    if categorical and not discrete:
-        raise refuse_categorical(categorical)
-    numbers = _on_complete_rows(table, columns)
-    if discrete:
-        kinds = _whole_numbers(numbers, context, columns) | kinds
-    columns = [_second_look(c, numbers[c.name], table.columns[c.name], kinds.get(c.name)) for c in columns]
+    found = examine(table, context, kinds, discrete, drop_missing)
+    if found.problems:
+        raise DataError(_told(found.problems))
+    columns = [look.column for look in found.looks.values() if look.column is not None]
     modelled = [c for c in columns if c.name not in context]
-    if not modelled:
-        raise DataError("every column is context, so there is none left to model")
-    if discrete:
-        _check_discrete(modelled)
-    dropped = [] if discrete else _determined(modelled, numbers)
+    dropped = [] if discrete else _determined(modelled, found.numbers)
     gone = {d.column.name for d in dropped}
     schema = Schema(
         columns=tuple(c for c in modelled if c.name not in gone),
@@ -85,8 +84,59 @@ def infer(
         dropped=tuple(dropped),
         order=table.names,
         header=table.header,
+        source=() if table.header else table.source,
     )
-    return schema, findings(schema, numbers)
+    guessed = [] if discrete else [_one_sided(schema, kinds)]
+    notes = [*table.notes, *found.notes, *guessed, *findings(schema, found.numbers)]
+    return schema, [note for note in notes if note]
+
+
+def _told(problems: Sequence[str]) -> str:
+    if len(problems) == 1:
+        return problems[0]
+    return "\n  - ".join([f"{len(problems)} things keep this table from being fitted:", *problems])
+
+
+def examine(
+    table: Table,
+    context: Sequence[str] = (),
+    kinds: Mapping[str, Kind] | None = None,
+    discrete: bool = False,
+    drop_missing: bool = True,
+) -> Examined:
+    """What each column of a table is taken for, and all that keeps the table from being fitted.
+
+    Raises:
+        UsageError: context or kinds name columns that the table has not.
+    """
+    kinds = dict(kinds or {})
+    _check_names(table, context, kinds)
+    if len(table) < FEWEST_ROWS:
+        raise DataError(f"the table has {counted(len(table), 'row')}; learning a density needs at least {FEWEST_ROWS}")
+    dates = [n for n, values in table.columns.items() if is_date(values) and kind_of(kinds.get(n)) != "categorical"]
+    looks = {
+        name: Look(name, None, None, "dates or times") if name in dates else first_look(table, name, kinds.get(name))
+        for name in table.columns
+    }
+    usable = {look.name: look.numbers for look in looks.values() if look.numbers is not None}
+    gaps, numbers = _without_gaps(usable, drop_missing)
+    if discrete:
+        kinds = _whole_numbers(looks, numbers, context) | kinds
+    looks = {
+        name: second_look(look, numbers.get(name, np.empty(0)), table.columns[name], kinds.get(name))
+        for name, look in looks.items()
+    }
+    problems = [
+        str(refuse_dates(dates)) if dates else "",
+        _empty([look.name for look in looks.values() if look.why == "it is empty"]),
+        *(look.problem for look in looks.values()),
+        _identifiers(table, [look for look in looks.values() if look.identifier]),
+        _unmodelled(looks, context, discrete),
+        gaps,
+        "" if set(looks) - set(context) else "every column is context, so there is none left to model",
+    ]
+    notes = [*(look.note for look in looks.values()), _row_numbers(looks, context)]
+    return Examined(looks, numbers, tuple(p for p in problems if p), tuple(n for n in notes if n))
 
 
 def is_discrete(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> bool:
@@ -98,131 +148,114 @@ def is_discrete(table: Table, context: Sequence[str] = (), kinds: Mapping[str, K
     True
     """
     asked = kinds or {}
-    found = [_countable(values, asked.get(name)) for name, values in table.columns.items() if name not in context]
+    found = [is_countable(table, name, asked.get(name)) for name in table.columns if name not in context]
     return bool(found) and (set(found) <= {"labels", "bits"} or ("labels" in found and "" not in found))
 
 
-def _countable(values: np.ndarray, asked: Kind | None) -> str:
-    """ "labels", "bits", "integers", or "" for what cannot be counted."""
-    if asked is not None:
-        return {"categorical": "labels", "integer": "integers"}.get(asked, "") if isinstance(asked, str) else ""
-    if is_date(values):
-        return ""
-    if values.dtype.kind == "b" or (values.dtype == object and not is_mostly_numbers(values)):
-        return "labels"
-    if values.dtype == object:
-        return ""
-    known = values[~is_missing(values)]
-    if len(known) and ((known == 0) | (known == 1)).all():
-        return "bits"
-    return "integers" if (known == np.rint(known)).all() else ""
-
-
-def _check_names(table: Table, context: list[str], kinds: dict[str, Kind]) -> None:
+def _check_names(table: Table, context: Sequence[str], kinds: Mapping[str, Kind]) -> None:
     for what, names in (("context", context), ("kinds", kinds)):
         for name in names:
             if name not in table.columns:
                 hint = nearest(name, table.names)
                 raise UsageError(f"{what}: there is no column {name!r}{hint} (columns: {listed(table.names, most=12)})")
     for name, kind in kinds.items():
-        if (kind if isinstance(kind, str) else kind[0]) not in KINDS:
+        if kind_of(kind) not in KINDS:
             raise UsageError(f"column {name!r}: there is no kind {kind!r}; kinds are {', '.join(KINDS)}")
-        if kind == "bounded":
+        if kind_of(kind) == "bounded" and len(kind) != 3:
             raise UsageError(f"column {name!r}: a bounded column needs its bounds, as in ('bounded', 0, 1)")
 
 
-def _check_filled(table: Table) -> None:
-    if len(table) < FEWEST_ROWS:
-        raise DataError(f"the table has {counted(len(table), 'row')}; learning a density needs at least {FEWEST_ROWS}")
-    empty = [name for name, values in table.columns.items() if is_missing(values).all()]
-    if empty:
-        raise DataError(
-            f"{counted(len(empty), 'column')} without a single value: {listed(empty)}; leave out such columns"
-        )
+def _without_gaps(numbers: dict[str, np.ndarray], drop_missing: bool) -> tuple[str, dict[str, np.ndarray]]:
+    """A sentence about gaps that stand in the way, and the numbers in the rows without any.
 
-
-def _first_look(name: str, values: np.ndarray, asked: Kind | None) -> Column:
-    """Categorical or a number, told by the dtype."""
-    is_text = values.dtype == object
-    dtype = "str" if is_text else values.dtype.name
-    label_like = values.dtype.kind == "b" or (is_text and not is_mostly_numbers(values))
-    if asked != "categorical" and (asked is not None or not label_like):
-        return Column(name, "real", "float64" if is_text else dtype)
-    known = labels(values[~is_missing(values)])
-    if len(known) > _MOST_CATEGORIES:
-        raise DataError(
-            f"column {name!r} has {len(known):,} different labels, more than the {_MOST_CATEGORIES:,} that a "
-            "categorical column may have; leave it out, or group the labels"
-        )
-    return Column(name, "categorical", dtype, categories=known)
-
-
-def _on_complete_rows(table: Table, columns: list[Column]) -> dict[str, np.ndarray]:
-    """The columns' numbers in the rows without gaps."""
-    numbers = {
-        c.name: to_codes(c, table.columns[c.name]) if c.categorical else to_numbers(c.name, table.columns[c.name])
-        for c in columns
-    }
-    complete = np.ones(len(table), dtype=bool)
+    Where hardly a row has none, each column's own finite numbers.
+    """
+    if not numbers:
+        return "", {}
+    n = len(next(iter(numbers.values())))
+    complete = np.ones(n, dtype=bool)
     for values in numbers.values():
         complete &= np.isfinite(values)
-    if complete.all():
-        return numbers
-    gaps = {name: int((~np.isfinite(values)).sum()) for name, values in numbers.items()}
     if complete.sum() < FEWEST_ROWS:
-        told = ", ".join(f"{name!r} {n}" for name, n in list(gaps.items())[:6] if n)
-        raise DataError(
-            f"only {int(complete.sum())} of {len(table):,} rows are without missing or infinite values (by column: "
-            f"{told}); learning a density needs at least {FEWEST_ROWS}, so fill them in or leave columns out"
-        )
-    return {name: values[complete] for name, values in numbers.items()}
+        gaps = {name: int((~np.isfinite(values)).sum()) for name, values in numbers.items()}
+        wide = sorted((name for name in gaps if gaps[name]), key=lambda name: -gaps[name])
+        told = ", ".join(f"{name!r} {gaps[name]:,}" for name in wide[:_MOST])
+        more = f" and {len(wide) - _MOST} more columns" if len(wide) > _MOST else ""
+        return (
+            f"only {int(complete.sum())} of {n:,} rows are without missing or infinite values (by column: {told}{more}"
+            f"); learning a density needs at least {FEWEST_ROWS}, fill them in or leave columns out (--drop {wide[0]})"
+        ), {name: values[np.isfinite(values)] for name, values in numbers.items()}
+    try:
+        complete_rows(numbers, drop_missing, [])
+    except DataError as error:
+        return str(error), {name: values[complete] for name, values in numbers.items()}
+    return "", numbers if complete.all() else {name: values[complete] for name, values in numbers.items()}
 
 
-def _second_look(column: Column, numbers: np.ndarray, values: np.ndarray, asked: Kind | None) -> Column:
-    """A number's kind, bounds and step."""
-    if column.categorical:
-        return column
-    # integers with gaps come as floats
-    whole = bool((numbers == np.rint(numbers)).all())
-    integers = values.dtype.kind in "iub" or (values.dtype.kind == "f" and whole and len(numbers) < len(values))
-    kind, *bounds = (asked,) if isinstance(asked, str) else asked or ("integer" if integers else None,)
-    if kind == "integer":
-        _check_claim(column, "whole numbers", numbers, numbers != np.rint(numbers))
-        return replace(column, kind="integer", step=1.0, lower=0.0 if numbers.min() >= 0 else None)
-    column = replace(column, step=find_step(numbers, values.dtype))
-    if kind == "bounded":
-        lower, upper = bounds
-        _check_claim(column, f"within {lower} and {upper}", numbers, (numbers < lower) | (numbers > upper))
-        return replace(column, kind="bounded", lower=float(lower), upper=float(upper))
-    if kind == "positive":
-        _check_claim(column, "positive", numbers, numbers < 0)
-    # a 0 among rounded values is no sign of a column that reaches below it
-    above = numbers.min() > 0 or (column.step is not None and numbers.min() >= 0)
-    if kind == "positive" or (kind is None and above):
-        return replace(column, kind="positive", lower=0.0)
-    return column
+def _empty(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    return f"{counted(len(names), 'column')} without a single value: {listed(names)}; leave out such columns (--drop)"
 
 
-def _whole_numbers(numbers: Mapping[str, np.ndarray], context: Sequence[str], columns: list[Column]) -> dict[str, Kind]:
-    """Columns of whole numbers are integers, whichever dtype holds them."""
-    plain = [c.name for c in columns if not c.categorical and c.name not in context]
-    return {name: "integer" for name in plain if (numbers[name] == np.rint(numbers[name])).all()}
+def _identifiers(table: Table, looks: Sequence[Look]) -> str:
+    if not looks:
+        return ""
+    one, name = len(looks) == 1, looks[0].name
+    told = ", ".join(look.identifier for look in looks[:_MOST])
+    more = f" and {len(looks) - _MOST} more" if len(looks) > _MOST else ""
+    alone = (
+        "; or it is a whole line, if something else than commas, semicolons, tabs, pipes or blanks parts the columns"
+    )
+    return (
+        f"labels repeat, and {'this column hardly does' if one else 'these columns hardly do'}: {told}{more}. "
+        f"{'It is an identifier' if one else 'They are identifiers'}, or misread: leave {'it' if one else 'them'} out "
+        f"with --drop {name} (drop={[look.name for look in looks[:_MOST]]!r} in Python), or say what "
+        f"{'it holds' if one else 'they hold'}, as --kind {name}=real or --kind {name}=categorical "
+        f"(kinds={{{name!r}: 'real'}}){alone if len(table.columns) == 1 else ''}"
+    )
 
 
-def _check_discrete(columns: Sequence[Column]) -> None:
+def _unmodelled(looks: Mapping[str, Look], context: Sequence[str], discrete: bool) -> str:
+    """What to say of columns that the model cannot have."""
+    columns = [look.column for look in looks.values() if look.column is not None and look.name not in context]
+    if not discrete:
+        names = [c.name for c in columns if c.categorical]
+        return str(refuse_categorical(names)) if names else ""
     others = [c.name for c in columns if not c.discrete]
-    if others:
-        raise DataError(
-            f"this model gives probabilities to labels and whole numbers, and {listed(others)} "
-            f"{'is' if len(others) == 1 else 'are'} neither: leave {'it' if len(others) == 1 else 'them'} out, make "
-            "context of such columns, or choose another model"
-        )
+    if not others:
+        return ""
+    one = len(others) == 1
+    return (
+        f"this model gives probabilities to labels and whole numbers, and {listed(others)} {'is' if one else 'are'} "
+        f"neither: leave {'it' if one else 'them'} out, make context of such columns, or choose another model"
+    )
 
 
-def _check_claim(column: Column, claim: str, numbers: np.ndarray, against: np.ndarray) -> None:
-    if against.any():
-        wrong = f"{counted(int(against.sum()), 'value')}, the first {numbers[against][0]:g}"
-        raise DataError(f"column {column.name!r} is said to be {claim}, which does not hold for {wrong}")
+def _row_numbers(looks: Mapping[str, Look], context: Sequence[str]) -> str:
+    names = [look.name for look in looks.values() if look.name not in context and counts_rows(look)]
+    if not names:
+        return ""
+    return f"{listed(names)} numbers the rows one by one: leave it out with --drop {names[0]} unless that is meant"
+
+
+def _one_sided(schema: Schema, kinds: Mapping[str, Kind]) -> str:
+    """What to say of columns that only happened to lie on one side of 0."""
+    names = [c.name for c in schema.columns if c.lower == 0 and c.upper is None and c.name not in kinds]
+    if not names:
+        return ""
+    return (
+        f"no value is below 0 in {listed(names)}, so such values are taken to be impossible there (log-density -inf); "
+        f"where they can occur, say --kind {names[0]}=real (kinds={{{names[0]!r}: 'real'}} in Python)"
+    )
+
+
+def _whole_numbers(
+    looks: Mapping[str, Look], numbers: Mapping[str, np.ndarray], context: Sequence[str]
+) -> dict[str, Kind]:
+    """Columns of whole numbers are integers, whichever dtype holds them."""
+    plain = [n for n, look in looks.items() if look.column and not look.column.categorical and n not in context]
+    return {name: "integer" for name in plain if (numbers[name] == np.rint(numbers[name])).all()}
 
 
 def _determined(columns: list[Column], numbers: Mapping[str, np.ndarray]) -> list[Derived]:
@@ -232,12 +265,14 @@ def _determined(columns: list[Column], numbers: Mapping[str, np.ndarray]) -> lis
     if len(constant) == len(columns):
         raise DataError(f"every column is constant ({listed(constant)}), so there is nothing to model")
     varying = [c for c in columns if c.name not in constant]
-    copies = find_copies([numbers[c.name] for c in varying])
+    copies = find_copies([numbers[c.name] for c in varying], [c.precision for c in varying])
 
     def derived(c: Column, copy: Copy | None) -> Derived:
         if copy is None:
             return Derived(c, offset=float(numbers[c.name][0]))
-        return Derived(c, varying[copy.source].name, copy.slope, copy.offset, copy.tolerance)
+        # a few values off the grid are off it in the copy as well
+        exact = replace(c, step=None) if c.kind != "integer" and off_grid(c, numbers[c.name]) else c
+        return Derived(exact, varying[copy.source].name, copy.slope, copy.offset, copy.tolerance)
 
     by_name = {varying[i].name: copy for i, copy in copies.items()}
     return [derived(c, by_name.get(c.name)) for c in columns if c.name in constant or c.name in by_name]

@@ -104,8 +104,15 @@ def unpacked(path: Path) -> Generator[BinaryIO]:
     with open_regular(path) as raw:
         open_packed = _OPENERS.get(path.suffix.lower())
         source = raw if open_packed is None else open_packed(raw)
-        with io.BufferedReader(_Counted(source, path)) as file:
-            yield cast(BinaryIO, file)
+        with counted(source, path) as file:
+            yield file
+
+
+@contextmanager
+def counted(source: BinaryIO, path: Path) -> Generator[BinaryIO]:
+    """The bytes of an open file, as they are unpacked, counted; ``path`` is what sentences name."""
+    with io.BufferedReader(_Counted(source, path)) as file:
+        yield cast(BinaryIO, file)
 
 
 def lines(path: Path, text: TextIO) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from fluvial.core.errors import DataError, UsageError
-from fluvial.data.checks import complete_rows, off_grid, read_column
+from fluvial.data.checks import complete_rows, fractions, out_of_place, read_columns, unseen
 from fluvial.data.columns import Column, from_codes, from_numbers
 from fluvial.data.tables import Columns, Table, read
 from fluvial.data.words import counted, listed, nearest
@@ -45,7 +45,7 @@ class Encoded:
         x: (N, D) float64, the modelled columns in the schema's order.
         context: (N, C) float64, categories as codes; None where the schema has none or it was ignored.
         rows: (N,) which rows of the table these are.
-        impossible: (N,) bool, rows that contradict a constant or copied column: their density is 0.
+        impossible: (N,) bool, rows out of bounds, or against a constant or copied column: their density is 0.
         warnings: sentences for the user.
     """
 
@@ -66,6 +66,7 @@ class Schema:
         dropped: constants and copies.
         order: the names of all of these as the table had them.
         header: False where the table named no columns, so that others are matched by position.
+        source: the names of all columns of such a table, where some of them were left out.
     """
 
     columns: tuple[Column, ...]
@@ -73,6 +74,7 @@ class Schema:
     dropped: tuple[Derived, ...] = ()
     order: tuple[str, ...] = ()
     header: bool = True
+    source: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [c.name for c in self.every]
@@ -156,20 +158,23 @@ class Schema:
         if context == "ignored":
             wanted = {name: c for name, c in wanted.items() if c not in self.context}
         found = self._find(table, [name for name in self.order if name in wanted])
-        numbers = {c.name: read_column(c, found[c.name]) for c in wanted.values()}
+        numbers = read_columns(table, {c: found[c.name] for c in wanted.values()})
         warnings: list[str] = []
         rows = complete_rows(numbers, drop_missing, warnings)
         numbers = {name: values[rows] for name, values in numbers.items()}
         impossible = np.zeros(len(rows), dtype=bool)
         for d in self.dropped:
             expected = d.values(numbers.get(d.source, np.zeros(len(rows))))
-            impossible |= np.abs(numbers[d.column.name] - expected) > d.tolerance
+            value = numbers[d.column.name]
+            rounding = 4 * d.column.precision * (np.abs(value) + np.abs(expected) + abs(d.offset))
+            impossible |= np.abs(value - expected) > d.tolerance + rounding
         if impossible.any():
             warnings.append(
                 f"{counted(int(impossible.sum()), 'row')} contradict the constant or copied columns "
                 f"{listed(d.column.name for d in self.dropped)}: their density is 0 (log-density -inf)"
             )
-        warnings += [w for c in self.columns if (w := off_grid(c, numbers[c.name]))]
+        warnings += [w for c in self.columns for w in out_of_place(c, numbers[c.name], impossible)]
+        warnings += [w for c in self.context if c.name in numbers and (w := unseen(c, numbers[c.name]))]
         return Encoded(
             x=np.stack([numbers[c.name] for c in self.columns], axis=1),
             context=self._stack_context(numbers) if context == "required" else None,
@@ -193,12 +198,20 @@ class Schema:
             raise DataError(f"this model needs context: give values for {listed(names)}")
         table = read(source)
         found = self._find(table, [name for name in self.order if name in names])
-        numbers = {c.name: read_column(c, found[c.name]) for c in self.context}
+        numbers = read_columns(table, {c: found[c.name] for c in self.context})
         complete_rows(numbers, False, [])
+        between = [sentence for c in self.context if (sentence := fractions(c, numbers[c.name]))]
+        if between:
+            raise DataError("; ".join(between))
         given = self._stack_context(numbers)
         if given is None or len(given) not in (1, n):
             raise DataError(f"the context has {counted(len(table), 'row')}: expected 1, or {n} for as many draws")
         return np.repeat(given, n, axis=0) if len(given) == 1 else given
+
+    def about_context(self, context: np.ndarray | None) -> list[str]:
+        """Sentences about context (N, C) outside the range that the fit saw."""
+        columns = [] if context is None else zip(self.context, context.T)
+        return [sentence for c, values in columns if (sentence := unseen(c, values))]
 
     def decode(self, x: np.ndarray, context: np.ndarray | None = None) -> Columns:
         """Numbers (N, D), and context (N, C) if there is one, as columns in the table's own order and dtypes."""
@@ -229,7 +242,7 @@ class Schema:
                 f"the order {listed(self.names)}: give the first ones of these"
             )
         table = read({c.name: [values[c.name]] for c in first} or {"": [0]})
-        numbers = {c.name: read_column(c, table.columns[c.name]) for c in first}
+        numbers = read_columns(table, {c: c.name for c in first})
         return np.array([float(v[0]) for v in numbers.values()])
 
     def to_json(self) -> dict[str, object]:
@@ -248,14 +261,14 @@ class Schema:
     def _stack_context(self, numbers: Mapping[str, np.ndarray]) -> np.ndarray | None:
         return np.stack([numbers[c.name] for c in self.context], axis=1) if self.context else None
 
-    def _find(self, table: Table, names: list[str]) -> Columns:
+    def _find(self, table: Table, names: list[str]) -> dict[str, str]:
+        """What the table calls the columns of these names."""
         if not table.header:
-            arrays = list(table.columns.values())
-            for expected in (list(self.order), names):
-                if len(arrays) == len(expected):
-                    return dict(zip(expected, arrays))
+            for expected in (self.source, self.order, names):
+                if len(table.names) == len(expected):
+                    return dict(zip(expected, table.names))
             raise DataError(
-                f"the table names no columns and has {len(arrays)}, so they cannot be matched by position: "
+                f"the table names no columns and has {len(table.names)}, so they cannot be matched by position: "
                 f"expected {len(names)}, {listed(names)}"
             )
         lacking = [name for name in names if name not in table.columns]
@@ -267,7 +280,7 @@ class Schema:
                 f"the table lacks {counted(len(lacking), 'column')} of the {len(names)} needed: {listed(lacking)}; "
                 f"it has {listed(table.names)}{hint}"
             )
-        return {name: table.columns[name] for name in names}
+        return {name: name for name in names}
 
 
 def _from_encoded(column: Column, values: np.ndarray) -> np.ndarray:

@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from fractions import Fraction
 from importlib.util import find_spec
 from typing import Any, cast
 
 import numpy as np
 import torch
 
-from fluvial.core.errors import DataError
-from fluvial.data.words import counted
+from fluvial.core.errors import DataError, UsageError
+from fluvial.data.tokens import SPELLED
+from fluvial.data.words import counted, listed, nearest
 
 Columns = dict[str, np.ndarray]
 
 FRAMES = ("pandas", "polars", "pyarrow")
 """Libraries whose frames come in and go out; for a file's columns, the first installed one is taken."""
+
+_WHOLE = 2**53  # whole numbers up to here are exact in float64
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a column was read.
+
+    Args:
+        why: what made its values what they are, a clause.
+        declared: the source itself says the type; text stays text, and labels stay labels, even where they are numbers.
+        category: the source declares labels.
+        spelled: the values of a text column with its words for missing (NA, None) kept, (N,); None where it has none.
+        problem: a half-sentence about cells that no one can have meant, empty if there are none.
+    """
+
+    why: str = ""
+    declared: bool = False
+    category: bool = False
+    spelled: np.ndarray | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,11 +54,21 @@ class Table:
             "npz"; one matrix of an npz file is "npy"), a frame's library ("pandas", "polars", "pyarrow"), "array",
             "structured", "tensor", "list" or "dict".
         header: False where the source names no columns; they are called x0, x1, ... and matched by position.
+        readings: how columns were read, by name, as far as there is something to tell.
+        notes: sentences about what reading guessed, left out or changed.
+        numbers: the names that were whole numbers in the source, as pandas may have them.
+        index: the rows' labels, a pandas index; None where the source has none.
+        source: the names of all columns of the source, where some of them were left out.
     """
 
     columns: Columns
     kind: str = "dict"
     header: bool = True
+    readings: Mapping[str, Reading] = field(default_factory=dict[str, Reading])
+    notes: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    index: Any = None
+    source: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -42,6 +76,38 @@ class Table:
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
+
+    def reading(self, name: str) -> Reading:
+        """How a column was read."""
+        return self.readings.get(name, Reading())
+
+    def labels(self, name: str, keep: Collection[object] = SPELLED) -> np.ndarray:
+        """A column (N,) for one who knows it to hold labels: the words for missing in ``keep`` are labels too."""
+        values, spelled = self.columns[name], self.reading(name).spelled
+        if spelled is None or (values.dtype != object and not np.isnan(values).all()):
+            return values
+        kept = np.array([word in keep for word in spelled])
+        plain = values if values.dtype == object else np.full(len(values), None)
+        return np.where(kept, spelled, plain) if kept.any() else values
+
+    def noting(self, *notes: str) -> Table:
+        """The table with more to say about it."""
+        return replace(self, notes=(*self.notes, *notes))
+
+    def without(self, names: Sequence[str]) -> Table:
+        """The table without some columns.
+
+        Raises:
+            UsageError: one of them is not there, or none would be left.
+        """
+        for name in names:
+            if name not in self.columns:
+                hint = nearest(name, self.names)
+                raise UsageError(f"drop: there is no column {name!r}{hint} (columns: {listed(self.names, most=12)})")
+        kept = {name: values for name, values in self.columns.items() if name not in names}
+        if not kept:
+            raise UsageError("drop: every column is to be left out, so there is none left to model")
+        return replace(self, columns=kept, source=self.source or self.names) if names else self
 
 
 def read(source: object) -> Table:
@@ -74,11 +140,14 @@ def _read(source: object) -> Table:
     if isinstance(source, np.ndarray):
         return from_array(cast("np.ndarray", source), "array")
     if isinstance(source, Mapping):
-        columns = {str(k): tidy(np.atleast_1d(np.asarray(v))) for k, v in cast("Mapping[object, Any]", source).items()}
+        given = cast("Mapping[object, Any]", source).items()
+        columns = {str(k): tidy(np.atleast_1d(np.asanyarray(v))) for k, v in given}
         return _even(columns, "dict")
     if isinstance(source, list | tuple):
         return _from_rows(cast("Sequence[object]", source))
-    return _from_frame(source)
+    from fluvial.data.frames import from_frame
+
+    return from_frame(source)
 
 
 def from_array(array: np.ndarray, kind: str) -> Table:
@@ -99,25 +168,53 @@ def tidy(values: np.ndarray, null: np.ndarray | None = None) -> np.ndarray:
     """One column in one of the dtypes that :class:`Table` promises; ``null`` marks missing entries (N,)."""
     if values.ndim != 1:
         raise DataError(f"a column is one-dimensional, but this one has shape {values.shape}")
+    if isinstance(values, np.ma.MaskedArray):
+        null, values = np.ma.getmaskarray(values), np.asarray(values.data)
+        if not null.any():
+            null = None
+        elif values.dtype.kind in "fiub":
+            return _with_gaps(values, null)
     if values.dtype.kind in "biuMm" or values.dtype.name in ("float16", "float32", "float64"):
         return values
-    if values.dtype.kind in "fSU":
-        return values.astype(np.float64) if values.dtype.kind == "f" else values.astype(str).astype(object)
+    if values.dtype.kind == "f":
+        return values.astype(np.float64)
+    if values.dtype.kind in "SU":
+        text = np.char.decode(values, "utf-8", "replace") if values.dtype.kind == "S" else values
+        cells = text.astype(object)
+        return cells if null is None else _spread(cells[~null], ~null, np.full(len(values), None))
     if values.dtype.kind != "O":
         raise DataError(f"columns of dtype {values.dtype} cannot be modelled: expected numbers, bools or text")
+    return _from_objects(values, null)
+
+
+def _from_objects(values: np.ndarray, null: np.ndarray | None) -> np.ndarray:
     if null is None:
-        null = np.array([v is None or (isinstance(v, float) and v != v) for v in values], dtype=bool)
+        null = np.array([v is None or v is np.ma.masked or (isinstance(v, float) and v != v) for v in values], bool)
+    known = values[~null].tolist()
+    if known and all(isinstance(v, Decimal | Fraction) for v in known):
+        known = [float(v) for v in known]
     try:
-        plain = np.array(values[~null].tolist())
+        plain = np.array(known)
     except ValueError:  # lists of different lengths
         plain = np.empty((0, 0))
     if plain.ndim != 1:
         raise DataError("a column holds lists or arrays in its cells: expected one number or text in each")
-    if plain.dtype.kind in "biufM" and not null.any():
+    # numpy makes floats of whole numbers that no integer type holds, and texts of numbers beside texts
+    whole = any(isinstance(v, int) and abs(v) > _WHOLE for v in known)
+    if plain.dtype.kind in "iufbM" and not null.any() and not (whole and plain.dtype.kind == "f"):
         return plain
-    if plain.dtype.kind in "iuf":
+    if plain.dtype.kind in "iuf" and not whole:
         return _spread(plain, ~null, np.full(len(values), np.nan))
-    return _spread(np.array([str(v) for v in values[~null]], dtype=object), ~null, np.full(len(values), None))
+    return _spread(np.array([str(v) for v in known], dtype=object), ~null, np.full(len(values), None))
+
+
+def _with_gaps(values: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Numbers with NaN where masked; as text where they are labels, or whole numbers that float64 would merge."""
+    known = values[~null]
+    if values.dtype.kind == "b" or (values.dtype.kind in "iu" and any(abs(int(v)) > _WHOLE for v in known)):
+        return _spread(np.array([str(v) for v in known.tolist()], dtype=object), ~null, np.full(len(values), None))
+    dtype = values.dtype if values.dtype.name in ("float16", "float32", "float64") else np.dtype(np.float64)
+    return _spread(known.astype(dtype), ~null, np.full(len(values), np.nan, dtype))
 
 
 def _spread(some: np.ndarray, where: np.ndarray, into: np.ndarray) -> np.ndarray:
@@ -142,26 +239,6 @@ def _objects(cells: Sequence[object]) -> np.ndarray:
     return column
 
 
-def _from_frame(source: object) -> Table:
-    import narwhals as nw
-    from narwhals.exceptions import DuplicateError
-
-    try:
-        given = cast(Any, nw).from_native(source, eager_only=True, allow_series=True)
-        frame: Any = given if isinstance(given, nw.DataFrame) else given.to_frame()
-        names = [str(name) for name in frame.columns]
-    except DuplicateError:
-        raise DataError("the data frame has several columns of one name; give each its own") from None
-    except TypeError:
-        raise DataError(
-            f"a {type(source).__name__} is not a table: expected a path, a pandas, polars or pyarrow data frame "
-            "(a lazy one collected), an array (N, D), or a list of rows"
-        ) from None
-    series = list(frame.iter_columns())  # by position: pandas' names may be numbers
-    columns = {name: tidy(each.to_numpy(), each.is_null().to_numpy()) for name, each in zip(names, series)}
-    return Table(columns, frame.implementation.value)
-
-
 def _even(columns: Columns, kind: str) -> Table:
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
@@ -169,12 +246,18 @@ def _even(columns: Columns, kind: str) -> Table:
     return Table(columns, kind)
 
 
-def as_kind(columns: Columns, kind: str) -> Any:  # noqa: ANN401  (a library's own type)
+def as_kind(columns: Columns, kind: str, numbers: Collection[str] = (), index: Any = None) -> Any:  # noqa: ANN401
     """Columns in the form that a table of this kind came in.
 
     Frames come back as frames of their library, arrays, tensors and lists as such (in the order of the columns).
     Columns of a CSV, Parquet, Feather or npz file become a frame of the first of pandas, polars and pyarrow that
     is installed, and stay a dict of arrays where none is.
+
+    Args:
+        columns: each (N,).
+        kind: as of :class:`Table`.
+        numbers: names that pandas is to have as whole numbers.
+        index: the rows' labels (N,), for pandas.
     """
     match kind:
         case "array" | "npy":
@@ -189,7 +272,14 @@ def as_kind(columns: Columns, kind: str) -> Any:  # noqa: ANN401  (a library's o
             return dict(columns)
         case _:
             backend = kind if kind in FRAMES else next((name for name in FRAMES if find_spec(name)), None)
-            return dict(columns) if backend is None else as_frame(columns, backend)
+            if backend is None:
+                return dict(columns)
+            frame = as_frame(columns, backend)
+            if kind == "pandas" and numbers:
+                frame.columns = [int(name) if name in numbers else name for name in columns]
+            if kind == "pandas" and index is not None:
+                frame.index = index
+            return frame
 
 
 def as_frame(columns: Columns, backend: str) -> Any:  # noqa: ANN401  (a library's own type)

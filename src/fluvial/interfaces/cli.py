@@ -320,23 +320,29 @@ def report(run: Path, /) -> None:
 
 
 @app.command
-def info(run: Path | None = None, /) -> None:
-    """What a run folder holds: model, columns, sizes and scores; without one, what is installed.
+def info(source: str | None = None, /) -> None:
+    """What a run folder holds, or how a table is read; without either, what is installed.
 
     Parameters
     ----------
-    run
-        Run folder of a fit.
+    source
+        Run folder of a fit, for model, columns, sizes and scores; or the file of a table, for each column's kind, and
+        why.
     """
-    if run is None:
+    if source is None:
         from fluvial.interfaces.summary import installation
 
         print(installation())
         return
+    if Path(source).is_file() or Path(source).suffix:
+        from fluvial.interfaces.fitting import described
+
+        print(described(source))
+        return
     from fluvial.interfaces.commands import detailed
     from fluvial.tasks.entrance import load_any
 
-    print(detailed(load_any(run), run))
+    print(detailed(load_any(source), Path(source)))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,18 +41,19 @@ def score(
 
 def sample(fitted: Model, wish: Draw) -> None:
     """New rows, to a file or as CSV to stdout."""
-    rows = fitted.sample_columns(_ROWS if wish.number is None else wish.number, wish.context, wish.seed)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        rows = fitted.sample_columns(_ROWS if wish.number is None else wish.number, wish.context, wish.seed)
+    for warning in caught:
+        print(f"note: {warning.message}", file=sys.stderr)
     write_columns(rows, wish.out, fitted.schema.header)
 
 
 def write_columns(columns: Mapping[str, np.ndarray], out: Path | None, header: bool = True) -> None:
     """Named columns to a file, or as CSV to stdout."""
-    if out is not None:
-        from fluvial.data.files import write
+    from fluvial.data.files import write, write_text
 
-        return write(dict(columns), out, header)
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    if header:
-        writer.writerow(columns)
-    writer.writerows(zip(*(values.tolist() for values in columns.values())))
-    return None
+    if out is not None:
+        write(dict(columns), out, header)
+    else:
+        write_text(dict(columns), sys.stdout, header)

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from fluvial.core.errors import UsageError
 from fluvial.data.abalone import PATH as ABALONE
 from fluvial.data.abalone import load_abalone
 from fluvial.data.images import Images, read_images
+from fluvial.data.listing import listing, read_table
 from fluvial.data.rolls import Rolls, read_rolls
 from fluvial.data.tables import Table, read
 from fluvial.interfaces.words import command, listed_names, started
@@ -27,7 +28,6 @@ from fluvial.tasks.fit_sound import sound_line
 from fluvial.tasks.job import Progress, Words
 from fluvial.tasks.kinds import IMAGES, MUSIC, SOUND, TABLES, AnyModel, Kind, kind_of
 from fluvial.tasks.origin import Origin, files_of
-from fluvial.tasks.prepare import without
 from fluvial.training import Record, Settings
 from fluvial.training.run import RunFolder
 
@@ -90,7 +90,7 @@ def _opened_table(
     units = {c: u for c, u in units.items() if c not in (*columns, *given["drop"])} | given.get("units", {})
     if units:
         given["units"] = units
-    default = default_model(without(table, given["drop"]), columns, given.get("kinds"))
+    default = default_model(table.without(given["drop"]), columns, given.get("kinds"))
     return Source(table, TABLES, name, model, default, columns, given, files=files)
 
 
@@ -113,6 +113,8 @@ def run_fit(
     training, options = _split(assignments)
     training.setdefault("learning_rate", source.kind.learning_rate(source.model))
     settings = Settings(epochs=epochs, budget=budget, seed=seed, device=device, **training)
+    if isinstance(source.data, Table):
+        _show(source.data, source)
     with _progress(source.words) as progress:
         return fit(
             source.data,
@@ -129,6 +131,20 @@ def run_fit(
             origin=Origin(shlex.join(["fluvial", *command.get()]), source.files, started.get()),
             **source.own,
         )
+
+
+def described(source: str) -> str:
+    """How the table in a file is read, as text."""
+    kind = kind_of(source)
+    if kind is not TABLES:
+        raise UsageError(f"info says how tables are read, and {source} is {kind.name}")
+    return str(read_table(source))
+
+
+def _show(table: Table, source: Source) -> None:
+    """How the table was read, on stderr; the fit itself says what has to be mended, and ends with the notes."""
+    found = listing(table.without(source.own.get("drop", ())), source.context, source.own.get("kinds"))
+    print(replace(found, notes=(), problems=()), file=sys.stderr)
 
 
 def run_folder(source: Source, resume: bool, force: bool) -> Path:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fluvial.data.infer import Kind
+from fluvial.data.listing import names_of
+from fluvial.data.look import Kind
 from fluvial.tasks.job import Job, Progress, overruled
 from fluvial.tasks.kinds import AnyModel, kind_of, kind_of_run
 from fluvial.tasks.origin import Origin, files_of
@@ -18,7 +19,7 @@ def fit(
     data: object,
     model: str | None = None,
     *,
-    context: Sequence[str] = (),
+    context: str | Sequence[str] = (),
     epochs: int | None = None,
     budget: float | None = None,
     seed: int = 0,
@@ -29,7 +30,7 @@ def fit(
     kinds: Mapping[str, Kind] | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
-    drop: Sequence[str] = (),
+    drop: str | Sequence[str] = (),
     validation: object = None,
     rate: int | None = None,
     labels: object = None,
@@ -49,7 +50,7 @@ def fit(
             images: files, a folder, idx (MNIST's format), or uint8 arrays (N, H, W[, C]), in .npy and .npz files too;
             or piano rolls: a .mat file, or an .npz archive with ``rolls``, ``length`` (see ``data.rolls.read_rolls``).
         model: a name in ``models.RECIPES``; None for the default.
-        context: columns, or labels of recordings, to condition on.
+        context: columns, or labels of recordings, to condition on; one name or several.
         epochs, budget: passes over the data, wall-clock seconds; with neither, as long as it helps.
         seed: decides the split, the initial weights, the order of rows and all noise.
         out: run folder to write; with it a fit survives interruptions, and ``resume=True`` continues it.
@@ -77,7 +78,7 @@ def fit(
     (3, 2)
     """
     own = {"kinds": kinds, "units": units, "drop_missing": drop_missing or None, "rate": rate}
-    own |= {"drop": drop or None, "validation": validation}
+    own |= {"drop": names_of(drop) or None, "validation": validation}
     own |= {"labels": labels, "size": size, "flip": flip or None}
     given = {name: value for name, value in own.items() if value is not None}
     kind = kind_of(data)
@@ -86,7 +87,7 @@ def fit(
     settings.torch_device()
     origin = origin or Origin(files=files_of(data))
     job = Job(settings, holdout, out, resume, force, progress, origin)
-    return kind.fit(data, model, job, context=context, options=options, **given)
+    return kind.fit(data, model, job, context=names_of(context), options=options, **given)
 
 
 def load(path: str | os.PathLike[str]) -> Any:  # noqa: ANN401  (as fit)

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 
 from fluvial.core import Density
-from fluvial.data.infer import Kind, is_discrete
+from fluvial.data.infer import is_discrete
+from fluvial.data.look import Kind
 from fluvial.data.tables import Table, read
 from fluvial.models import CLOSED_FORM, DEFAULT, DEFAULT_DISCRETE, DISCRETE
 from fluvial.tasks.baseline import baseline
 from fluvial.tasks.job import Job, Words
 from fluvial.tasks.model import Model, restore
-from fluvial.tasks.prepare import Prepared, prepare, without
+from fluvial.tasks.prepare import Prepared, prepare
 from fluvial.tasks.scores import fit_closed_form, scores
 from fluvial.training import Data, Record
 
@@ -52,7 +53,7 @@ def fit_table(
         DataError, UsageError, RunError: as :func:`fluvial.fit`.
     """
     table = read(data)
-    name = model or default_model(without(table, drop), context, kinds)
+    name = model or default_model(table.without(drop), context, kinds)
     prepared = prepare(
         table,
         name,
@@ -75,6 +76,7 @@ def fit_table(
     def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> Model:
         record |= {
             "table": table.kind,
+            **({"number_names": list(table.numbers)} if table.numbers else {}),
             "warnings": list(prepared.warnings),
             "sizes": {
                 "train": len(prepared.train),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from fluvial.core.errors import RunError, UsageError
 from fluvial.data.columns import Column
 from fluvial.data.schema import Schema
 from fluvial.data.tables import as_kind, read
+from fluvial.data.words import counted
 from fluvial.tasks import records
 from fluvial.tasks.events import Probability, probability
 from fluvial.tasks.fitted import Fitted, record_of
@@ -40,6 +42,16 @@ class Scores:
     log_prob: np.ndarray
     warnings: tuple[str, ...]
     parts: dict[str, np.ndarray]
+    kind: str = "dict"
+    index: Any = None
+
+    def frame(self) -> Any:  # noqa: ANN401  (a library's own type)
+        """The scores as a table of the kind that was scored, with the index of its rows where that is one of pandas.
+
+        Its columns are "log_prob" and, for each part, "log_prob NAME".
+        """
+        columns = {"log_prob": self.log_prob, **{f"log_prob {name}": part for name, part in self.parts.items()}}
+        return as_kind(columns, self.kind, index=None if self.index is None else self.index[self.rows])
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,7 @@ class Model(Fitted):
     def log_prob(self, data: object, *, drop_missing: bool = False) -> np.ndarray:
         """Log-density of each row (N,), float64, nats, in the units of the data; the same on every call.
 
-        Rows that are impossible (out of bounds, or against a constant or copied column) get -inf.
+        Rows that are impossible (out of bounds, or against a constant or copied column) get -inf, and a warning.
 
         Args:
             data: anything that :func:`fit` takes; columns are found by name, in any order.
@@ -69,17 +81,21 @@ class Model(Fitted):
         Raises:
             DataError: the table does not fit the schema, as a sentence.
         """
-        return self.score(data, drop_missing=drop_missing).log_prob
+        scores = self.score(data, drop_missing=drop_missing)
+        _warn(scores.warnings)
+        return scores.log_prob
 
     def score(self, data: object, *, drop_missing: bool = False) -> Scores:
         """As :meth:`log_prob`, with the numbers of the rows and what there is to say about them."""
-        encoded = self.schema.encode(read(data), drop_missing=drop_missing)
+        table = read(data)
+        encoded = self.schema.encode(table, drop_missing=drop_missing)
         values = self.log_prob_rows(encoded.x, encoded.context)
         values[encoded.impossible] = -np.inf
         parts = self._averaged(score_parts, encoded.x, encoded.context)
         columns = [] if parts is None else parts.double().numpy().T
         named = {c.name: part for c, part in zip(self.schema.columns, columns)}
-        return Scores(encoded.rows, values, encoded.warnings, named)
+        told = (*table.notes, *encoded.warnings, *_about_far(values, encoded.impossible))
+        return Scores(encoded.rows, values, told, named, table.kind, table.index)
 
     def log_prob_rows(self, x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
         """As :meth:`log_prob`, for rows that the schema has encoded: x (N, D), context (N, C)."""
@@ -159,7 +175,8 @@ class Model(Fitted):
             DataError: the context does not fit the schema.
             UsageError: n is below 1.
         """
-        return as_kind(self.sample_columns(n, context, seed), self.record.get("table", "dict"))
+        columns = self.sample_columns(n, context, seed)
+        return as_kind(columns, self.record.get("table", "dict"), self.record.get("number_names", ()))
 
     def sample_columns(self, n: int, context: object = None, seed: int | None = None) -> dict[str, np.ndarray]:
         """As :meth:`sample`, but as named columns, each (n,)."""
@@ -177,6 +194,7 @@ class Model(Fitted):
                 given = self.rows["contexts"][index]
             else:
                 given = self.schema.encode_context(context, n)
+                _warn(self.schema.about_context(given))
             return self._draw(n, given), given
 
     @property
@@ -228,6 +246,19 @@ def restore(saved: Saved, path: str | os.PathLike[str]) -> Model:
 def _kept(columns: Sequence[Column]) -> Kept:
     """Rows of these columns, as the schema encodes them."""
     return Kept((len(columns),), [len(c.categories) - 1 if c.categorical else np.inf for c in columns], whole=False)
+
+
+def _about_far(values: np.ndarray, known: np.ndarray) -> list[str]:
+    """A sentence about rows (N,) of log-density -inf that nothing else explains."""
+    far = int((np.isneginf(values) & ~known).sum())
+    if not far:
+        return []
+    return [f"{counted(far, 'row')} of {len(values):,}: impossible to this model, or too far out to tell (-inf)"]
+
+
+def _warn(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        warnings.warn(sentence, UserWarning, stacklevel=3)
 
 
 def _tensor(rows: np.ndarray | None) -> Tensor | None:

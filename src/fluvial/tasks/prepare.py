@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,10 @@ from fluvial.conditioners import ContextMap
 from fluvial.core.errors import DataError, UsageError
 from fluvial.core.randomness import drawing_from
 from fluvial.data.columns import Column
-from fluvial.data.infer import Kind, infer
+from fluvial.data.infer import infer
+from fluvial.data.look import Kind
 from fluvial.data.schema import Encoded, Schema
 from fluvial.data.tables import Table
-from fluvial.data.words import nearest
 from fluvial.models import CLOSED_FORM, DISCRETE, build, resolve
 from fluvial.tasks.parts import Parts, judged
 from fluvial.training import Data
@@ -82,8 +82,8 @@ def prepare(
     if not 0 <= holdout <= 0.5:
         raise UsageError(f"holdout: expected a share of the rows between 0 and 0.5, got {holdout}")
     discrete = model in DISCRETE
-    table = without(table, drop)
-    schema, warnings = infer(table, tuple(context), kinds, discrete)
+    table = table.without(drop)
+    schema, warnings = infer(table, tuple(context), kinds, discrete, drop_missing)
     for name, unit in (units or {}).items():
         schema = schema.edit(name, unit=unit)
     encoded = schema.encode(table, drop_missing=drop_missing)
@@ -121,18 +121,6 @@ def prepare(
         np.ones(len(schema.columns)) if discrete else encoded.x[kept].std(0),
         tuple(dict.fromkeys([*warnings, *encoded.warnings, *(() if stop is None else stop.warnings)])),
     )
-
-
-def without(table: Table, columns: Sequence[str]) -> Table:
-    """The table without some of its columns.
-
-    Raises:
-        UsageError: it has no such column.
-    """
-    for name in columns:
-        if name not in table.columns:
-            raise UsageError(f"drop: there is no column {name!r}{nearest(name, table.names)}")
-    return replace(table, columns={n: v for n, v in table.columns.items() if n not in columns}) if columns else table
 
 
 def _column_map(column: Column, values: np.ndarray) -> ColumnMap:

@@ -1,0 +1,195 @@
+"""What each column of a table is taken for: the source's word first, then the user's, then its values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fluvial.core.errors import DataError
+from fluvial.data.columns import Column, is_date, is_missing, labels, to_codes, to_numbers
+from fluvial.data.steps import find_step
+from fluvial.data.tables import Table
+from fluvial.data.tokens import SPELLED, as_numbers, missing_words
+from fluvial.data.words import counted, listed
+
+Kind = str | tuple[str | float | None, ...]
+"""A column's kind as users name it: "integer", say, or ("bounded", lower, upper), ("positive", lower)."""
+
+_MOST_CATEGORIES = 1000
+_REPEATS = 0.5  # labels repeat: a column with more different texts than this share of its rows holds none
+_FEW = 10  # different texts that any column may have
+_WHOLE = 2.0**53  # integers up to here are exact in float64
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a column is taken for.
+
+    Args:
+        column: None where nothing can be made of it.
+        numbers: (N,) float64, labels as codes, NaN where missing; None likewise.
+        why: what made it so, a clause.
+        problem: a sentence about what has to be mended before a fit, empty if nothing has.
+        identifier: it is text that hardly repeats.
+        note: a sentence about what was guessed.
+    """
+
+    name: str
+    column: Column | None
+    numbers: np.ndarray | None
+    why: str
+    problem: str = ""
+    identifier: str = ""
+    note: str = ""
+
+
+def kind_of(asked: Kind | None) -> str | None:
+    """The word in what a user says of a column."""
+    return asked if asked is None or isinstance(asked, str) else str(asked[0])
+
+
+def is_label_like(table: Table, name: str) -> bool:
+    """Whether a column holds labels, if nobody says otherwise."""
+    values, reading = table.columns[name], table.reading(name)
+    return reading.category or values.dtype.kind == "b" or (values.dtype == object and not reading.problem)
+
+
+def first_look(table: Table, name: str, asked: Kind | None) -> Look:
+    """Labels, or numbers of a kind that :func:`second_look` tells."""
+    reading, word = table.reading(name), kind_of(asked)
+    values = table.labels(name) if word == "categorical" else table.columns[name]
+    why = f"you say that it is {word}" if word else reading.why or f"its dtype is {values.dtype}"
+    if reading.problem and not (word == "categorical" and values.dtype == object and not is_missing(values).all()):
+        found = _as_asked(values, word)
+        if found is None:
+            return Look(name, None, None, "unclear", problem=f"column {name!r} {reading.problem}")
+    if is_missing(values).all():
+        return Look(name, None, None, "it is empty")
+    if word == "categorical" or (word is None and is_label_like(table, name)):
+        return _labelled(table, name, values, why, word is not None or reading.category)
+    dtype = "float64" if values.dtype == object else values.dtype.name
+    try:
+        return Look(name, Column(name, "real", dtype), to_numbers(name, values), why)
+    except DataError as error:
+        return Look(name, None, None, why, problem=str(error))
+
+
+def _as_asked(values: np.ndarray, word: str | None) -> np.ndarray | None:
+    """Text as the numbers that a user says it is, if it can be read so."""
+    if word in (None, "categorical") or values.dtype != object:
+        return None
+    numbers, bad = as_numbers(values)
+    return numbers if bad is None else None
+
+
+def _labelled(table: Table, name: str, values: np.ndarray, why: str, meant: bool) -> Look:
+    known = labels(values[~is_missing(values)])
+    n, spelled = int((~is_missing(values)).sum()), table.reading(name).spelled
+    identifier = ""
+    if not meant and isinstance(known[0], str) and len(known) > max(_FEW, _REPEATS * n):
+        identifier = f"{name!r} ({len(known):,} different texts in {counted(n, 'row')}, such as {listed(known[:2])})"
+        return Look(name, None, None, why, identifier=identifier)
+    if len(known) > _MOST_CATEGORIES:
+        return Look(name, None, None, why, problem=(
+            f"column {name!r} has {len(known):,} different labels, more than the {_MOST_CATEGORIES:,} that a "
+            "categorical column may have; leave it out, or group the labels"
+        ))  # fmt: skip
+    words = missing_words(spelled, values) if spelled is not None else {}
+    column = Column(name, "categorical", "str" if values.dtype == object else values.dtype.name, categories=known)
+    return Look(name, column, to_codes(column, values), why, note=_about_words(name, words, set(known)))
+
+
+def _about_words(name: str, words: dict[str, int], known: set[object]) -> str:
+    """What to say of cells that spell a missing value with a word that may be a label."""
+    alike = {word: n for word, n in words.items() if word.isalpha() and word not in known}
+    if not alike:
+        return ""
+    told = ", ".join(f"{counted(n, 'cell')} {word!r}" for word, n in alike.items())
+    way = f"--kind {name}=categorical (kinds={{{name!r}: 'categorical'}} in Python)"
+    hint = f"; where such a word is a label, say {way}, or quote it in the file" if alike.keys() & set(SPELLED) else ""
+    return f"column {name!r}: {told} read as missing{hint}"
+
+
+def second_look(look: Look, numbers: np.ndarray, values: np.ndarray, asked: Kind | None) -> Look:
+    """A number's kind, bounds and step, from its finite ``numbers``; ``values`` are the column as the table has it."""
+    column = look.column
+    if column is None or column.categorical or not len(numbers):
+        return look
+    word, (lower, upper) = kind_of(asked), _bounds(asked)
+    # integers with gaps come as floats
+    whole = bool((numbers == np.rint(numbers)).all()) and float(np.abs(numbers).max()) <= _WHOLE
+    floats = values.dtype.kind in "fO"
+    integers = values.dtype.kind in "iub" or (floats and whole and len(numbers) < len(values))
+    step = 1.0 if word == "integer" else find_step(numbers, values.dtype)
+    word = word or ("integer" if integers else None)
+    problem = _claim(column.name, word, lower, upper, numbers)
+    if problem:
+        return replace(look, column=None, numbers=None, problem=problem)
+    seen = (float(numbers.min()), float(numbers.max()))
+    column = replace(column, step=step, seen=seen)
+    if word == "integer":
+        lower = lower if lower is not None or numbers.min() < 0 else 0.0
+        return replace(look, column=replace(column, kind="integer", step=1.0, lower=lower, upper=upper))
+    if word == "bounded":
+        return replace(look, column=replace(column, kind="bounded", lower=lower, upper=upper))
+    # a 0 among rounded values is no sign of a column that reaches below it
+    above = numbers.min() > 0 or (step is not None and numbers.min() >= 0)
+    if word == "positive" or (word is None and above):
+        return replace(look, column=replace(column, kind="positive", lower=lower or 0.0))
+    return replace(look, column=column)
+
+
+def _bounds(asked: Kind | None) -> tuple[float | None, float | None]:
+    """The bounds that a user gives."""
+    given = () if asked is None or isinstance(asked, str) else asked[1:]
+    lower, upper = (*given, None, None)[:2]
+    return (None if lower is None else float(lower)), (None if upper is None else float(upper))
+
+
+def _claim(name: str, word: str | None, lower: float | None, upper: float | None, numbers: np.ndarray) -> str:
+    """What is wrong with a kind that a user gives, empty if nothing is."""
+    claims: list[tuple[str, np.ndarray]] = []
+    if word == "integer":
+        claims.append(("whole numbers", numbers != np.rint(numbers)))
+    if word == "positive":
+        claims.append(("positive" if lower is None else f"at least {lower:g}", numbers < (lower or 0)))
+    elif lower is not None or upper is not None:
+        low, high = -np.inf if lower is None else lower, np.inf if upper is None else upper
+        claims.append((f"within {low:g} and {high:g}", (numbers < low) | (numbers > high)))
+    for claim, against in claims:
+        if against.any():
+            wrong = f"{counted(int(against.sum()), 'value')}, the first {numbers[against][0]:g}"
+            return f"column {name!r} is said to be {claim}, which does not hold for {wrong}"
+    return ""
+
+
+def is_countable(table: Table, name: str, asked: Kind | None) -> str:
+    """ "labels", "bits", "integers", or "" for what cannot be counted."""
+    values = table.columns[name]
+    if asked is not None:
+        return {"categorical": "labels", "integer": "integers"}.get(kind_of(asked) or "", "")
+    if is_date(values):
+        return ""
+    if is_label_like(table, name):
+        return "labels"
+    if values.dtype == object:
+        return ""
+    known = values[~is_missing(values)]
+    if len(known) and ((known == 0) | (known == 1)).all():
+        return "bits"
+    return "integers" if (known == np.rint(known)).all() else ""
+
+
+def counts_rows(look: Look) -> bool:
+    """Whether a column is 0, 1, 2, ... or 1, 2, 3, ... down the table, and so a number of the row."""
+    if look.numbers is None or look.column is None or look.column.categorical or len(look.numbers) < 3:
+        return False
+    return bool(look.numbers[0] in (0, 1) and (np.diff(look.numbers) == 1).all())
+
+
+def most_common(values: np.ndarray, most: int = 3) -> list[str]:
+    """The values that stand for a column in a listing: the most frequent ones, the first where none repeats."""
+    shown = values[~is_missing(values)][:10_000].tolist()
+    return [str(value) for value, _ in Counter(shown).most_common(most)]
