@@ -86,7 +86,7 @@ def test_rates_and_channels_are_brought_together_and_told(tmp_path):
     sound = read_sound(tmp_path)
     assert sound.rate == 8000
     assert sound.lengths.tolist() == [400] * 4
-    assert any("resampled to 8,000 Hz: 1 at 16,000 Hz" in n for n in sound.notes)
+    assert f"resampled to 8,000 Hz: {tmp_path / 'c.wav'} (16,000 Hz)" in sound.notes
     assert any("mixed down to one channel" in n and "d.wav" in n for n in sound.notes)
     a, _, c, d = sound.recordings
     assert np.abs(c - a)[40:-40].max() < 0.01
@@ -113,7 +113,7 @@ def test_what_is_no_sound_gets_a_sentence(tmp_path):
     (tmp_path / "text.wav").write_text("this is not a sound")
     (tmp_path / "none.wav").write_bytes(b"")
     for name in ("text.wav", "none.wav"):
-        with pytest.raises(DataError, match=f"{name} cannot be read as sound"):
+        with pytest.raises(DataError, match=f"{name} is not sound that can be read"):
             read_sound(tmp_path / name)
     with pytest.raises(DataError, match="there is no file"):
         read_sound(tmp_path / "missing.wav")
@@ -148,12 +148,12 @@ def test_archives(tmp_path):
         read_sound(table)
     with pytest.raises(DataError, match="not the sum of the lengths"):
         read_sound(archive(tmp_path / "b.npz", audio=audio, length=[3], sample_rate=8000))
-    with pytest.raises(DataError, match="positive number, got 0"):
+    with pytest.raises(DataError, match="says that it has 0 samples per second"):
         read_sound(archive(tmp_path / "c.npz", audio=audio, length=[4], sample_rate=0))
     with pytest.raises(DataError, match="signed integers or finite floats"):
         read_sound(archive(tmp_path / "d.npz", audio=np.array(["a"]), length=[1], sample_rate=8000))
     (tmp_path / "e.npz").write_bytes(b"PK")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"is not a whole \.npz file"):
         read_sound(tmp_path / "e.npz")
 
 
@@ -171,3 +171,60 @@ def test_tables_are_not_sound(tmp_path):
     (tmp_path / "t.csv").write_text("a\n1\n")
     for other in (tmp_path / "t.csv", "missing.csv", [], [1.0], [["a"]], np.zeros(3), {"a": [1]}, None):
         assert not is_sound(other)
+
+
+@pytest.mark.parametrize("peak", [1.02, 12000.0, 3e38])
+def test_floats_beyond_full_scale_are_scaled_and_named_not_clipped(tmp_path, peak: float):
+    wave = 2 * peak * tone()
+    loud, quiet = write(tmp_path / "loud.wav", wave, subtype="FLOAT"), write(tmp_path / "quiet.wav", tone())
+    sound = read_sound(tmp_path)
+    assert sound.notes == (f"louder than full scale (-1 to 1), divided by its own peak: {loud}",)
+    first, second = sound.recordings
+    assert np.allclose(first, wave[:, 0] / np.abs(wave).max(), atol=1e-6)
+    assert np.array_equal(second, read_sound(quiet).samples)
+    path = archive(tmp_path / "a.npz", audio=wave[:, 0], length=[len(wave)], sample_rate=8000)
+    assert np.allclose(read_sound(path).samples, first, atol=1e-6)
+    assert read_sound(path).notes == (f"louder than full scale (-1 to 1), divided by its own peak: {path}#0",)
+
+
+def test_folders_may_hold_what_is_no_sound(tmp_path):
+    write(tmp_path / "seven" / "a.wav", tone())
+    junk = [tmp_path / "seven" / "._a.wav", tmp_path / "@eaDir" / "b.wav", tmp_path / ".ipynb_checkpoints" / "c.wav"]
+    for path in (*junk, tmp_path / "seven" / "d.m4a"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"junk")
+    sound = read_sound(tmp_path)
+    assert sound.names == (str(tmp_path / "seven" / "a.wav"),)
+    hidden, other = sound.notes
+    assert hidden.startswith("hidden, or kept by a system, and left out: ")
+    assert all(str(path if path.parent.name == "seven" else path.parent) in hidden for path in junk)
+    assert other == f"not sound by their names, left out: {tmp_path / 'seven' / 'd.m4a'}"
+
+
+def test_small_files_that_would_fill_a_memory_are_refused(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    head = bytearray(write(tmp_path / "fast.wav", tone()).read_bytes())
+    head[24:28] = (1_000_000_000).to_bytes(4, "little")
+    (tmp_path / "fast.wav").write_bytes(head)
+    with pytest.raises(DataError, match=r"fast.wav says that it has 1,000,000,000 samples per second: expected 1 to"):
+        read_sound(tmp_path / "fast.wav")
+    slow = write(tmp_path / "slow.wav", tone(), 1)
+    with pytest.raises(DataError, match=r"slow.wav, resampled from 1 to 10,000,000 Hz, fills more than"):
+        read_sound(slow, 10_000_000)
+    monkeypatch.setenv("FLUVIAL_LIMIT", "2000")
+    assert len(read_sound(slow)) == 1
+    with pytest.raises(DataError, match=r"slow.wav, with the recordings before it, fills more than 2,000 bytes"):
+        read_sound([slow, slow])
+
+
+WRONG = {
+    "length": [np.array(["a"]), np.array(4), np.array([2**62, 2**62, 4]), np.array([4.0]), np.array([-1, 5])],
+    "sample_rate": [np.array("fast"), np.array([8000, 8000]), np.array(1e12), np.array(np.nan), np.array(0.5)],
+    "audio": [np.zeros((2, 2)), np.zeros(4, dtype=complex), np.zeros(4, dtype="M8[s]"), np.array([np.inf] * 4)],
+}
+
+
+@pytest.mark.parametrize(("name", "case"), [(name, i) for name, cases in WRONG.items() for i in range(len(cases))])
+def test_archives_of_the_wrong_types_are_sentences(tmp_path, name: str, case: int):
+    arrays = {"audio": np.zeros(4), "length": [4], "sample_rate": 8000, name: WRONG[name][case]}
+    with pytest.raises(DataError, match=r"a\.npz"):
+        read_sound(archive(tmp_path / "a.npz", **arrays))

@@ -44,7 +44,11 @@ def test_a_folder_of_files_with_labels_from_its_folders(tmp_path):
     (tmp_path / "cat" / "notes.txt").write_text("not an image")
     (tmp_path / "cat" / "._0.png").write_text("what a Mac leaves behind")
     found = read_images(tmp_path, labels="folder")
-    assert (len(found), found.shape, found.notes) == (4, (1, 6, 5), ())
+    assert (len(found), found.shape) == (4, (1, 6, 5))
+    assert found.notes == (
+        f"hidden, or kept by a system, and left out: {tmp_path / 'cat' / '._0.png'}",
+        f"not an image by their names, left out: {tmp_path / 'cat' / 'notes.txt'}",
+    )
     assert np.array_equal(found.read(), pixels[[0, 2, 1, 3]][:, None])
     assert found.labels["label"].tolist() == ["cat", "cat", "dog", "dog"]
     assert [Path(n).name for n in found.names] == ["0.png", "2.png", "1.png", "3.png"]
@@ -138,6 +142,33 @@ def test_a_photograph_lying_on_its_side_stands_up(tmp_path):
     found = read_images(tmp_path)
     assert found.shape == (3, 6, 4)
     assert np.array_equal(found.read()[0].transpose(1, 2, 0), np.rot90(array, -1))
+
+
+def test_png_files_stand_up_too_whatever_their_mode_and_wherever_their_exif(tmp_path):
+    array = noise(4, 6)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for mode in ("L", "LA", "RGBA", "P", "RGB", "I;16"):
+        path = tmp_path / f"{mode.replace(';', '')}.png"
+        plain = Image.fromarray(array.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(array)
+        (plain if mode == "I;16" else plain.convert(mode)).save(path, exif=exif)
+    whole = (tmp_path / "L.png").read_bytes()
+    at, end = whole.index(b"eXIf") - 4, whole.index(b"IEND") - 4
+    length = 12 + int.from_bytes(whole[at : at + 4], "big")
+    (tmp_path / "late.png").write_bytes(whole[:at] + whole[at + length : end] + whole[at : at + length] + whole[end:])
+    found = read_images(tmp_path, channels=1)
+    assert len(found) == 7
+    for image in found.read():
+        assert np.array_equal(image[0], np.rot90(array, -1))
+    assert any(note.startswith("turned as the camera was held (EXIF): ") and "4 more" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("top", "said"), [(4095, True), (65535, False)])
+def test_how_many_levels_are_left_of_sixteen_bits_is_told(tmp_path, top: int, said: bool):
+    Image.fromarray(np.linspace(0, top, 16).reshape(4, 4).astype(np.uint16)).save(tmp_path / "a.png")
+    notes = " ".join(read_images(tmp_path / "a.png").notes)
+    assert "16 bits a pixel, brought down to 8" in notes
+    assert ("end at 4,095 of 65,535, so only 16 levels of 8 bits are left" in notes) is said
 
 
 def test_mixed_sizes_need_a_size(tmp_path):
@@ -242,7 +273,10 @@ def test_idx_files(tmp_path):
         ("head.idx", idx(pixels)[:9], "not a whole idx file"),
         ("none.idx", b"", "not a whole idx file"),
         ("vector.idx", idx(labels), r"uint8 of shape \(6,\)"),
-        ("no.idx.gz", b"not gzip", "cannot be read"),
+        ("no.idx.gz", b"not gzip", "not a whole .gz file"),
+        ("axes.idx", bytes([0, 0, 8, 255]) + bytes(255 * 4), "255 axes: images have 3 or 4"),
+        ("claims.idx", bytes([0, 0, 8, 3]) + b"\xff" * 12, r"holds 0 numbers"),
+        ("claims.idx.gz", gzip.compress(bytes([0, 0, 8, 3]) + b"\xff" * 12), "fills more than"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match=f"{name}.*{sentence}"):

@@ -71,6 +71,28 @@ def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.nda
         return {name: _member(archive, info, f"{path}: {name}") for name, info in picked.items()}
 
 
+def array_names(path: Path) -> list[str]:
+    """The names of the arrays in an .npz file; none for what is no such file."""
+    try:
+        return list(npz_heads(path))
+    except DataError:
+        return []
+
+
+def as_words(array: np.ndarray, name: object) -> np.ndarray:
+    """An array of labels, numbers or text, as text; DataError where bytes are no text."""
+    with decoding(name, "an array of numbers or text"):
+        return array.astype(str)
+
+
+def are_lengths(lengths: np.ndarray, total: int) -> bool:
+    """Whether an array says into how many pieces, each of at least one step, a sequence of ``total`` steps is cut."""
+    if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or not 0 < lengths.size <= total:
+        return False
+    # one by one first, so that the sum cannot overflow
+    return bool(lengths.min() >= 1 and lengths.max() <= total and int(lengths.sum(dtype=np.uint64)) == total)
+
+
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> np.ndarray:
     with decoding(name, "a whole array"):
         with archive.open(info) as member:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +13,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from fluvial.core.errors import DataError, RunError, UsageError
-from fluvial.data.labels import folder_labels
+from fluvial.data.arrays import are_lengths, array_names, as_words, read_npz
+from fluvial.data.folders import find, holds
+from fluvial.data.labels import file_labels
+from fluvial.data.limits import check_regular, check_size, decoding
 from fluvial.data.words import noted
 
 SUFFIXES = frozenset(
@@ -22,6 +24,9 @@ SUFFIXES = frozenset(
 )
 """Names of files that are sound."""
 _KEYS = ("audio", "length", "sample_rate")
+RATES = (1, 10_000_000)
+"""Samples per second that there are."""
+_BYTES = 4  # of a sample in memory
 _SHOWN = 3  # files named in a note
 
 
@@ -79,15 +84,17 @@ def is_sound(source: object) -> bool:
     if not isinstance(source, str | os.PathLike):
         return False
     path = Path(source)  # pyright: ignore[reportUnknownArgumentType]
-    if path.is_dir():
-        return any(p.suffix.lower() in SUFFIXES for p in path.rglob("*"))
+    if os.path.isdir(path):
+        return holds(path, SUFFIXES)
     if path.suffix.lower() in SUFFIXES:
         return True
-    return path.suffix == ".npz" and path.is_file() and set(_KEYS) <= set(_names_in(path))
+    return path.suffix.lower() == ".npz" and set(_KEYS) <= set(array_names(path))
 
 
 def read_sound(source: object, rate: int | None = None, pattern: str | None = None) -> Sound:
     """Read recordings, mix them down to one channel and bring them to one sampling rate.
+
+    A recording of floats that goes beyond full scale, -1 to 1, is divided by its own peak, and a note names it.
 
     Args:
         source: a sound file, a folder (read with all its sub-folders, whose names become labels: ``label``, or
@@ -105,12 +112,13 @@ def read_sound(source: object, rate: int | None = None, pattern: str | None = No
     if rate is not None and rate < 1:
         raise UsageError(f"rate: expected a positive number of samples per second, got {rate}")
     sources: list[Any] = list(source) if isinstance(source, list | tuple) else [source]  # pyright: ignore
-    if len(sources) == 1 and Path(sources[0]).suffix == ".npz":
+    if len(sources) == 1 and Path(sources[0]).suffix.lower() == ".npz":
         return _at_rate(_archive(Path(sources[0])), rate)
-    files = [found for s in sources for found in _files(Path(s))]
+    found = [find(Path(s), SUFFIXES, "sound") for s in sources]
+    files = [file for each in found for file in each.files]
     if not files:
         raise DataError(f"{', '.join(map(str, sources))}: there is no sound file here ({', '.join(sorted(SUFFIXES))})")
-    return _joined(files, rate, pattern)
+    return _joined(files, rate, pattern, tuple(note for each in found for note in each.notes))
 
 
 def write_sound(path: Path | BinaryIO, samples: np.ndarray, rate: int) -> None:
@@ -134,54 +142,95 @@ def _soundfile() -> ModuleType:
     return soundfile
 
 
-def _files(path: Path) -> Iterable[tuple[Path, tuple[str, ...]]]:
-    """Sound files with the names of the sub-folders they lie in."""
-    if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        return [(p, p.relative_to(path).parts[:-1]) for p in found]
-    if not path.exists():
-        raise DataError(f"there is no file {path}")
-    return [(path, ())]
+@dataclass(frozen=True)
+class _Wave:
+    """One file: (T,) float32 with its channels averaged."""
+
+    path: Path
+    folders: tuple[str, ...]
+    samples: np.ndarray
+    rate: int
+    channels: int
 
 
-def _joined(files: Sequence[tuple[Path, tuple[str, ...]]], rate: int | None, pattern: str | None) -> Sound:
+def _joined(
+    files: Sequence[tuple[Path, tuple[str, ...]]], rate: int | None, pattern: str | None, notes: tuple[str, ...]
+) -> Sound:
     """Read all files; those that are empty are left out and named."""
-    read = [(path, folders, *_read(path)) for path, folders in files]
-    kept = [r for r in read if len(r[2])]
-    notes = noted("empty, left out", [str(r[0]) for r in read if not len(r[2])])
+    read: list[_Wave] = []
+    total = 0
+    for path, folders in files:
+        read.append(_read(path, folders))
+        total = _added(total, read[-1].samples, path)
+    kept = [w for w in read if len(w.samples)]
+    notes += noted("empty, left out", [str(w.path) for w in read if not len(w.samples)])
     if not kept:
-        raise DataError(f"{', '.join(str(r[0]) for r in read[:_SHOWN])}: no file has any samples in it")
-    rate = rate or Counter(r[3] for r in kept).most_common(1)[0][0]
-    notes += noted("mixed down to one channel", [str(r[0]) for r in kept if r[4] > 1])
-    notes += noted("silent throughout", [str(r[0]) for r in kept if not np.any(r[2])])
-    other = Counter(r[3] for r in kept if r[3] != rate)
-    if other:
-        rates = ", ".join(f"{n} at {r:,} Hz" for r, n in sorted(other.items()))
-        notes += (f"resampled to {rate:,} Hz: {rates}",)
-    waves = [_resampled(wave, old, rate) for _, _, wave, old, _ in kept]
-    lengths = np.array([len(w) for w in waves])
-    labels = _labels([(r[0], r[1]) for r in kept], pattern)
-    return Sound(np.concatenate(waves), lengths, tuple(str(r[0]) for r in kept), labels, rate, notes)
+        raise DataError(f"{', '.join(str(w.path) for w in read[:_SHOWN])}: no file has any samples in it")
+    rate = rate or Counter(w.rate for w in kept).most_common(1)[0][0]
+    notes += noted("mixed down to one channel", [str(w.path) for w in kept if w.channels > 1])
+    notes += noted("silent throughout", [str(w.path) for w in kept if not np.any(w.samples)])
+    notes += noted(f"resampled to {rate:,} Hz", [f"{w.path} ({w.rate:,} Hz)" for w in kept if w.rate != rate])
+    names, labels = tuple(str(w.path) for w in kept), file_labels([(w.path, w.folders) for w in kept], pattern)
+    return _finished([w.samples for w in kept], [w.rate for w in kept], rate, names, labels, notes)
 
 
-def _read(path: Path) -> tuple[np.ndarray, int, int]:
-    """One file: (T,) float32 with its channels averaged, its rate, and how many channels there were."""
-    try:
-        data, rate = _soundfile().read(path, dtype="float32", always_2d=True)
-    except (OSError, RuntimeError, TypeError) as error:
-        raise DataError(f"{path} cannot be read as sound: {error}") from None
+def _finished(
+    waves: Sequence[np.ndarray],
+    rates: Sequence[int],
+    rate: int,
+    names: tuple[str, ...],
+    labels: dict[str, np.ndarray],
+    notes: tuple[str, ...],
+) -> Sound:
+    """Recordings at one rate, none of them beyond full scale."""
+    done: list[np.ndarray] = []
+    loud: list[str] = []
+    total = 0
+    for name, wave, old in zip(names, waves, rates):
+        done.append(_resampled(name, wave, old, rate))
+        total = _added(total, done[-1], name)
+        peak = np.abs(done[-1]).max()
+        if peak > 1:
+            done[-1] = done[-1] / peak
+            loud.append(name)
+    notes += noted("louder than full scale (-1 to 1), divided by its own peak", loud)
+    return Sound(np.concatenate(done), np.array([len(w) for w in done]), names, labels, rate, notes)
+
+
+def _read(path: Path, folders: tuple[str, ...]) -> _Wave:
+    check_regular(path)
+    soundfile = _soundfile()
+    with decoding(path, "sound that can be read"), soundfile.SoundFile(path) as file:
+        rate, channels = int(file.samplerate), int(file.channels)
+        _check_rate(path, rate)
+        check_size(path, file.frames * channels * _BYTES)
+        data = file.read(dtype="float32", always_2d=True)
     if not np.isfinite(data).all():
         raise DataError(f"{path} holds samples that are not finite numbers")
-    return np.ascontiguousarray(data.mean(1)), int(rate), data.shape[1]
+    # in float64, since two channels of 3e38 have no sum in float32
+    wave = data[:, 0] if channels == 1 else data.mean(1, dtype=np.float64).astype(np.float32)
+    return _Wave(path, folders, np.ascontiguousarray(wave), rate, channels)
 
 
-def _resampled(wave: np.ndarray, old: int, new: int) -> np.ndarray:
+def _check_rate(path: Path, rate: int) -> None:
+    if not RATES[0] <= rate <= RATES[1]:
+        raise DataError(f"{path} says that it has {rate:,} samples per second: expected {RATES[0]} to {RATES[1]:,}")
+
+
+def _added(total: int, wave: np.ndarray, name: object) -> int:
+    """The samples of all recordings so far, if the limit holds them."""
+    check_size(f"{name}, with the recordings before it," if total else name, (total + len(wave)) * _BYTES)
+    return total + len(wave)
+
+
+def _resampled(name: str, wave: np.ndarray, old: int, new: int) -> np.ndarray:
     if old == new:
         return wave
     try:
         import soxr
     except ImportError as error:
         raise UsageError(f'resampling needs soxr: pip install "fluvial[audio]" ({error})') from None
+    check_size(f"{name}, resampled from {old:,} to {new:,} Hz,", len(wave) * new // old * _BYTES)
     changed = soxr.resample(wave, old, new)
     return changed if len(changed) else wave[:1]
 
@@ -189,65 +238,32 @@ def _resampled(wave: np.ndarray, old: int, new: int) -> np.ndarray:
 def _at_rate(sound: Sound, rate: int | None) -> Sound:
     if rate is None or rate == sound.rate:
         return sound
-    waves = [_resampled(w, sound.rate, rate) for w in sound.recordings]
-    note = f"resampled to {rate:,} Hz: {len(waves)} at {sound.rate:,} Hz"
-    lengths = np.array([len(w) for w in waves])
-    return replace(sound, samples=np.concatenate(waves), lengths=lengths, rate=rate, notes=(*sound.notes, note))
-
-
-def _labels(files: Sequence[tuple[Path, tuple[str, ...]]], pattern: str | None) -> dict[str, np.ndarray]:
-    """From the pattern of file names, if there is one, else from the folders, where all files lie equally deep."""
-    if pattern is not None:
-        expression = _expression(pattern)
-        rows: list[dict[str, str]] = []
-        for path, _ in files:
-            match = expression.fullmatch(path.stem)
-            if match is None:
-                raise DataError(f"{path}: the name {path.stem!r} does not fit the pattern {pattern!r}")
-            rows.append(match.groupdict())
-        return {name: np.array([r[name] for r in rows]) for name in expression.groupindex}
-    return folder_labels([folders for _, folders in files])
-
-
-def _expression(pattern: str) -> re.Pattern[str]:
-    """``{name}`` stands for any text.
-
-    >>> _expression("{digit}_{speaker}").fullmatch("7_theo").groupdict()
-    {'digit': '7', 'speaker': 'theo'}
-    """
-    parts = re.split(r"\{(\w+)\}", pattern)
-    names = parts[1::2]
-    if not names or len(set(names)) != len(names) or not all(n.isidentifier() for n in names):
-        raise UsageError(f"labels: expected names in braces, such as {{digit}}_{{speaker}}, got {pattern!r}")
-    return re.compile("".join(f"(?P<{p}>.+?)" if i % 2 else re.escape(p) for i, p in enumerate(parts)))
-
-
-def _names_in(path: Path) -> list[str]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return list(archive.files)
-    except (OSError, ValueError):
-        return []
+    notes = (*sound.notes, *noted(f"resampled to {rate:,} Hz", [f"{n} ({sound.rate:,} Hz)" for n in sound.names]))
+    return _finished(sound.recordings, [sound.rate] * len(sound), rate, sound.names, sound.labels, notes)
 
 
 def _archive(path: Path) -> Sound:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
+    arrays = read_npz(path)
     missing = [k for k in _KEYS if k not in arrays]
     if missing:
         raise DataError(f"{path} has no {missing[0]!r}; recordings need {', '.join(_KEYS)}")
-    audio, lengths, rate = arrays["audio"], arrays["length"].astype(np.int64), int(arrays["sample_rate"])
-    if audio.ndim != 1 or lengths.ndim != 1 or not len(lengths) or lengths.min() < 1 or lengths.sum() != len(audio):
-        raise DataError(f"{path}: the {len(audio)} samples of 'audio' are not the sum of the lengths in 'length'")
-    if rate < 1:
-        raise DataError(f"{path}: 'sample_rate' should be a positive number, got {rate}")
+    audio, lengths, given = (arrays[k] for k in _KEYS)
+    if audio.ndim != 1 or not are_lengths(lengths, len(audio)):
+        shapes = f"{audio.shape} and {lengths.shape} of {lengths.dtype}"
+        raise DataError(f"{path}: the samples in 'audio' are not the sum of the lengths in 'length' (shapes {shapes})")
+    if given.size != 1 or given.dtype.kind not in "iuf" or not float(given.item()).is_integer():
+        raise DataError(f"{path}: 'sample_rate' should be one whole number, got {given.tolist()!r:.80}")
+    rate = int(given.item())
+    _check_rate(path, rate)
+    check_size(path, audio.size * _BYTES)
     if audio.dtype.kind == "i":
-        audio = audio / -float(np.iinfo(audio.dtype).min)
-    elif audio.dtype.kind != "f" or not np.isfinite(audio).all():
-        raise DataError(f"{path}: 'audio' should hold signed integers or finite floats, not {audio.dtype}")
-    labels = {k: v.astype(str) for k, v in arrays.items() if k not in _KEYS and v.shape == lengths.shape}
+        audio = audio.astype(np.float32) / np.float32(-float(np.iinfo(audio.dtype).min))
+    elif audio.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            audio = audio.astype(np.float32)
+    if audio.dtype != np.float32 or not np.isfinite(audio).all():
+        raise DataError(f"{path}: 'audio' should hold signed integers or finite floats, not {arrays['audio'].dtype}")
+    labels = {k: as_words(v, f"{path}: {k}") for k, v in arrays.items() if k not in _KEYS and v.shape == lengths.shape}
     names = tuple(f"{path}#{i}" for i in range(len(lengths)))
-    return Sound(audio.astype(np.float32), lengths, names, labels, rate)
+    waves = np.split(audio, np.cumsum(lengths)[:-1])
+    return _finished(waves, [rate] * len(waves), rate, names, labels, ())

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
 import math
-import zipfile
-import zlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from fluvial.core.errors import DataError
+from fluvial.data.arrays import npz_heads
 from fluvial.data.image_files import Size, resize
+from fluvial.data.limits import check_size, open_regular, unpacked
 
 _KINDS = {8: np.uint8, 9: np.int8, 11: np.dtype(">i2"), 12: np.dtype(">i4"), 13: np.dtype(">f4"), 14: np.dtype(">f8")}
 _TYPES = ("uint8", "bool")
-_DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, SyntaxError, KeyError)
+_AXES = 4  # of an idx file at most
 
 
 @dataclass(frozen=True)
@@ -107,69 +107,51 @@ def read_idx(path: Path) -> np.ndarray:
     """The array in an idx file; memory-mapped if it is not compressed.
 
     Raises:
-        DataError: it is no idx file, or not a whole one.
+        DataError: it is no idx file or not a whole one, or it unpacks to more than the limit.
     """
-    try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                content = file.read()
-            kind, shape, start = _idx_head(content, path)
-            array = np.frombuffer(content, kind, offset=start) if len(content) > start else np.empty(0, kind)
-            size = array.size
-        else:
-            with open(path, "rb") as file:
-                kind, shape, start = _idx_head(file.read(4 + 4 * 255), path)
-            size = (path.stat().st_size - start) // np.dtype(kind).itemsize
-            array = np.memmap(path, kind, "r", start) if size > 0 else np.empty(0, kind)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
-    if size != math.prod(shape):
-        raise DataError(f"{path} is damaged: its head says {shape}, but it holds {size:,} numbers")
-    return array.reshape(shape)
-
-
-def read_npy(path: Path) -> np.ndarray:
-    """The array in an .npy file, memory-mapped."""
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except _DAMAGED as error:
-        raise DataError(f"{path} is not a whole file of numpy arrays: {error}") from None
-
-
-def read_npz(path: Path, name: str) -> np.ndarray:
-    """One array of an .npz file."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return archive[name]
-    except _DAMAGED as error:
-        raise DataError(f"{path}: {name} cannot be read: {error}") from None
+    if path.suffix == ".gz":
+        with unpacked(path) as file:
+            kind, shape = _idx_head(path, file)
+            need = math.prod(shape) * np.dtype(kind).itemsize
+            check_size(path, need)
+            content = file.read(need + 1)
+        _check_idx(path, kind, shape, len(content))
+        return np.frombuffer(content, kind).reshape(shape)
+    with open_regular(path) as file:
+        kind, shape = _idx_head(path, file)
+        start = file.tell()
+        _check_idx(path, kind, shape, os.fstat(file.fileno()).st_size - start)
+        return np.memmap(file, kind, "r", start, shape) if math.prod(shape) else np.empty(shape, kind)
 
 
 def image_names(path: Path) -> list[str]:
     """The arrays of an .npz file that are images, told by their heads alone; none for what is no .npz file."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            heads = {name.removesuffix(".npy"): _npy_head(archive, name) for name in archive.namelist()}
-    except _DAMAGED:
+        heads = npz_heads(path)
+    except DataError:
         return []
     return [name for name, (shape, kind) in heads.items() if kind.name in _TYPES and len(shape) in (3, 4)]
 
 
-def _npy_head(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], Any]:
-    with archive.open(name) as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, kind = read(file)
-        return shape, kind
-
-
-def _idx_head(content: bytes, path: Path) -> tuple[Any, tuple[int, ...], int]:
-    """The type of the numbers, the shape of the array, and where it begins."""
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _KINDS or len(content) < 4 + 4 * content[3]:
+def _idx_head(path: Path, file: BinaryIO) -> tuple[Any, tuple[int, ...]]:
+    """The type of the numbers and the shape of the array; the file stands where they begin."""
+    head = file.read(4)
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _KINDS:
         raise DataError(f"{path} is not a whole idx file")
-    axes = content[3]
-    shape = tuple(int(n) for n in np.frombuffer(content, ">u4", axes, 4))
-    return _KINDS[content[2]], shape, 4 + 4 * axes
+    axes = head[3]
+    if not 1 <= axes <= _AXES:
+        raise DataError(f"{path} says that it has {axes} axes: images have 3 or 4, labels have 1")
+    sizes = file.read(4 * axes)
+    if len(sizes) < 4 * axes:
+        raise DataError(f"{path} is not a whole idx file")
+    return _KINDS[head[2]], tuple(int(n) for n in np.frombuffer(sizes, ">u4"))
+
+
+def _check_idx(path: Path, kind: Any, shape: tuple[int, ...], size: int) -> None:  # noqa: ANN401  (as numpy's own)
+    """DataError unless so many bytes are the array that the head of a file claims."""
+    if size != math.prod(shape) * np.dtype(kind).itemsize:
+        held = f"{size // np.dtype(kind).itemsize:,} numbers"
+        raise DataError(f"{path} is damaged: its head says {shape}, but it holds {held}")
 
 
 def _in_channels(images: np.ndarray, channels: int) -> np.ndarray:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 import warnings
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.data.limits import check_regular, check_size, decoding
 from fluvial.data.words import noted
 
 if TYPE_CHECKING:
@@ -32,9 +31,12 @@ Size = tuple[int, int]
 _GREY = frozenset({"1", "L", "LA", "I;16", "I;16B", "I;16L"})
 _CLEAR = frozenset({"LA", "PA", "RGBA", "RGBa", "La"})
 _KNOWN = _GREY | _CLEAR | {"P", "RGB", "CMYK", "YCbCr", "HSV", "LAB"}
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, TypeError)
-_TURNED = frozenset({"JPEG", "MPO", "TIFF", "WEBP"})  # whose heads say, as EXIF, how a camera was held
-_ORIENTATION, _SIDEWAYS = 0x0112, 5
+_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM")
+_WHOLE = "an image that can be read"
+_ORIENTATION = 0x0112  # EXIF's tag of how a camera was held
+_TURNED, _SIDEWAYS = range(2, 9), range(5, 9)
+_BYTES = 4  # of a pixel while it is decoded
+_HALF = 1 << 15  # of the values of 16 bits
 _SHARE = 256  # 16-bit values to one 8-bit value
 
 
@@ -62,21 +64,6 @@ class FilePixels:
         return images
 
 
-def find_images(source: Path) -> list[tuple[Path, tuple[str, ...]]]:
-    """Image files, each with the names of the sub-folders it lies in."""
-    if not source.is_dir():
-        if not source.exists():
-            raise DataError(f"there is no file {source}")
-        return [(source, ())]
-    return [(p, p.relative_to(source).parts[:-1]) for p in sorted(image_files(source))]
-
-
-def image_files(folder: Path) -> Iterable[Path]:
-    """The image files in a folder and its sub-folders, in no order; hidden ones are left out."""
-    paths = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    return (p for p in paths if p.is_file())
-
-
 def open_images(paths: Sequence[Path], size: Size | None, channels: int | None) -> tuple[FilePixels, tuple[str, ...]]:
     """The files, after a look at the head of each: their common shape, and sentences on what is done to them.
 
@@ -95,21 +82,33 @@ def open_images(paths: Sequence[Path], size: Size | None, channels: int | None) 
                 f"{paths[0]} is {_by(first.size)} pixels (width x height), but {path} is {_by(head.size)}: a model has "
                 f"images of one size; --size {_by(first.size, '')} crops all at the centre and resizes them"
             )
-    grey = [str(p) for p, h in zip(paths, heads) if h.grey]
-    colour = [str(p) for p, h in zip(paths, heads) if not h.grey]
-    channels = channels or (3 if colour else 1)
-    notes = noted("transparent, laid on white", [str(p) for p, h in zip(paths, heads) if h.clear])
-    notes += noted("animated, its first frame taken", [str(p) for p, h in zip(paths, heads) if h.frames > 1])
-    notes += noted("16 bits a pixel, brought down to 8", [str(p) for p, h in zip(paths, heads) if h.deep])
-    if channels == 3:
-        notes += noted("grey, taken as colour", grey)
-    else:
-        notes += noted("colour, taken as grey", colour)
-    changed = [str(p) for p, h in zip(paths, heads) if size is not None and h.size != size]
-    if size is not None:
-        notes += noted(f"cropped at the centre and resized to {_by(size)}", changed)
+    channels = channels or (1 if all(head.grey for head in heads) else 3)
     width, height = size or first.size
+    notes = _notes(paths, heads, channels, (width, height))
     return FilePixels(tuple(paths), (channels, height, width), size), notes
+
+
+def _notes(paths: Sequence[Path], heads: Sequence[_Head], channels: int, size: Size) -> tuple[str, ...]:
+    """What is done to the files on the way to pixels of 8 bits, and to which."""
+
+    def told(what: str, holds: Callable[[_Head], bool]) -> tuple[str, ...]:
+        return noted(what, [str(path) for path, head in zip(paths, heads) if holds(head)])
+
+    top = max(head.top for head in heads)
+    notes = told("transparent, laid on white", lambda h: h.clear)
+    notes += told("animated, its first frame taken", lambda h: h.animated)
+    notes += told("turned as the camera was held (EXIF)", lambda h: h.turned)
+    notes += told("16 bits a pixel, brought down to 8", lambda h: h.deep)
+    if 0 < top < _HALF:
+        notes += (
+            f"the pixels of 16 bits end at {top:,} of 65,535, so only {top // _SHARE + 1} levels of 8 bits are left of "
+            "them: stretch them to the whole range first to keep more",
+        )
+    if channels == 3:
+        notes += told("grey, taken as colour", lambda h: h.grey)
+    else:
+        notes += told("colour, taken as grey", lambda h: not h.grey)
+    return notes + told(f"cropped at the centre and resized to {_by(size)}", lambda h: h.size != size)
 
 
 def resize(image: np.ndarray, size: Size) -> np.ndarray:
@@ -169,45 +168,55 @@ def write_png(path: Path, image: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class _Head:
-    """What the head of a file says."""
+    """What the head of a file says; ``top`` is the largest of its values where it is grey and has 16 bits, else 0."""
 
     size: Size
     grey: bool
     clear: bool
     deep: bool
-    frames: int
+    animated: bool
+    turned: bool
+    top: int
 
 
 def _head(path: Path) -> _Head:
-    with _opened(path) as image:
+    with _opened(path) as image, decoding(path, _WHOLE):
         if image.mode not in _KNOWN:
             raise DataError(f"{path} has pixels of the kind {image.mode!r}: expected 8 or 16 bits, grey or colour")
         width, height = image.size
+        orientation = _orientation(path, image)
+        if orientation in _SIDEWAYS:
+            width, height = height, width
         tiles: Any = getattr(image, "tile", [])
-        try:
-            if image.format in _TURNED and image.getexif().get(_ORIENTATION, 1) >= _SIDEWAYS:
-                width, height = height, width
-            frames = int(getattr(image, "n_frames", 1))
-        except _DAMAGED as error:
-            raise DataError(f"{path} is damaged: {error}") from None
-        clear = image.mode in _CLEAR or "transparency" in image.info
-        deep = any("16" in str(tile[3]) for tile in tiles)
-        return _Head((width, height), image.mode in _GREY, clear, deep, frames)
+        return _Head(
+            (width, height),
+            image.mode in _GREY,
+            image.mode in _CLEAR or "transparency" in image.info,
+            any("16" in str(tile[3]) for tile in tiles),
+            bool(getattr(image, "is_animated", False)),
+            orientation in _TURNED,
+            int(np.asarray(image).max()) if image.mode.startswith("I;16") else 0,
+        )
+
+
+def _orientation(path: Path, image: Image.Image) -> object:
+    """How the camera was held, as EXIF counts it."""
+    if image.format == "PNG" and b"eXIf" not in path.read_bytes():
+        # pillow would decode all pixels to look for EXIF behind them
+        return _pillow().Image.getexif(image).get(_ORIENTATION)
+    return image.getexif().get(_ORIENTATION)
 
 
 def _decoded(path: Path, shape: tuple[int, int, int], size: Size | None) -> np.ndarray:
     """One file as (C, H, W) uint8."""
     from PIL import ImageOps
 
-    with _opened(path) as image:
-        try:
-            plain = _opaque(image)
-            if image.format in _TURNED:
-                plain = ImageOps.exif_transpose(plain)
-        except _DAMAGED as error:
-            raise DataError(f"{path} is damaged: {error}") from None
-    wanted = plain.convert("L" if shape[0] == 1 else "RGB")
-    planes = _planes(wanted if size is None else _cropped(wanted, size))
+    with _opened(path) as image, decoding(path, _WHOLE):
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)  # first, as EXIF is lost on the way to other pixels
+        plain = _opaque(image)
+        wanted = plain.convert("L" if shape[0] == 1 else "RGB")
+        planes = _planes(wanted if size is None else _cropped(wanted, size))
     if planes.shape != shape:
         raise DataError(f"{path} is {_by(plain.size)} pixels now, not {_by((shape[2], shape[1]))} as it was before")
     return planes
@@ -227,10 +236,13 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 def _opened(path: Path) -> Image.Image:
     pillow = _pillow()
-    with warnings.catch_warnings():
+    check_regular(path)
+    check_size(path, path.stat().st_size)
+    with warnings.catch_warnings(), decoding(path, _WHOLE):
+        warnings.simplefilter("ignore")
         warnings.simplefilter("error", pillow.DecompressionBombWarning)
         try:
-            return pillow.open(path)
+            image = pillow.open(path, formats=_FORMATS)
         except (pillow.DecompressionBombError, pillow.DecompressionBombWarning):
             raise DataError(
                 f"{path} says that it has more than {pillow.MAX_IMAGE_PIXELS:,} pixels, which is refused unread, as "
@@ -238,8 +250,8 @@ def _opened(path: Path) -> Image.Image:
             ) from None
         except pillow.UnidentifiedImageError:
             raise DataError(f"{path} is no image, or a damaged one") from None
-        except _DAMAGED as error:
-            raise DataError(f"{path} cannot be read as an image: {error}") from None
+    check_size(path, image.width * image.height * _BYTES)
+    return image
 
 
 def _cropped(image: Image.Image, size: Size) -> Image.Image:

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 
 from fluvial.core.errors import DataError, UsageError
+from fluvial.data.arrays import as_words, read_npy, read_npz
+from fluvial.data.folders import find, holds
 from fluvial.data.image_arrays import (
     ArrayPixels,
     check_pixels,
@@ -19,10 +21,8 @@ from fluvial.data.image_arrays import (
     is_idx,
     is_pixels,
     read_idx,
-    read_npy,
-    read_npz,
 )
-from fluvial.data.image_files import SUFFIXES, Size, find_images, image_files, open_images
+from fluvial.data.image_files import SUFFIXES, Size, open_images
 from fluvial.data.labels import folder_labels
 
 FOLDER, LABELS = "folder", "labels"
@@ -105,14 +105,14 @@ def is_images(source: object) -> bool:
         return bool(items) and all(isinstance(s, str | os.PathLike) and is_images(s) for s in items)
     if not isinstance(source, str | os.PathLike):
         return False
-    path, pick = _picked(Path(cast("str | os.PathLike[str]", source)))
-    if path.is_dir():
-        return next(iter(image_files(path)), None) is not None
+    path, pick = _picked(cast("str | os.PathLike[str]", source))
+    if os.path.isdir(path):
+        return holds(path, SUFFIXES)
     if path.suffix.lower() == ".npz":
         names = image_names(path)
         return pick in names if pick else bool(names)
     if path.suffix.lower() == ".npy":
-        return path.is_file() and _holds_pixels(path)
+        return _holds_pixels(path)
     return path.suffix.lower() in SUFFIXES or is_idx(path)
 
 
@@ -147,8 +147,8 @@ def read_images(source: object, size: Size | None = None, labels: object = None,
         return replace(images, labels={})
     if values.shape != (len(images),):
         raise DataError(f"labels: expected one for each of {len(images):,} images, got shape {values.shape}")
-    told = labels if isinstance(labels, str) and not Path(labels).exists() else None
-    return replace(images, labels={"label": values.astype(str)}, told=told)
+    told = labels if isinstance(labels, str) and not os.path.exists(labels) else None
+    return replace(images, labels={"label": as_words(values, "labels")}, told=told)
 
 
 def _read(source: object, size: Size | None, channels: int | None) -> Images:
@@ -156,10 +156,11 @@ def _read(source: object, size: Size | None, channels: int | None) -> Images:
     if isinstance(source, np.ndarray | torch.Tensor):
         return _in_array(np.asarray(source), "images", size, channels)
     items = cast("Sequence[str]", source if isinstance(source, list | tuple) else [source])
-    paths = [_picked(Path(s).expanduser()) for s in items]
-    if len(paths) == 1 and (found := _array(*paths[0])) is not None:
-        return _in_array(*found, size, channels)
-    files = [each for path, _ in paths for each in find_images(path)]
+    paths = [_picked(s) for s in items]
+    if len(paths) == 1 and (array := _array(*paths[0])) is not None:
+        return _in_array(*array, size, channels)
+    found = [find(path, SUFFIXES, "an image") for path, _ in paths]
+    files = [file for each in found for file in each.files]
     if not files:
         raise DataError(f"{', '.join(map(str, items))}: there is no image file here ({', '.join(sorted(SUFFIXES))})")
     pixels, notes = open_images([path for path, _ in files], size, channels)
@@ -168,8 +169,9 @@ def _read(source: object, size: Size | None, channels: int | None) -> Images:
     if len(files) * int(np.prod(pixels.shape)) <= _HELD:
         parts = np.array_split(everything, -(-len(files) // _CHUNK))
         held = ArrayPixels(np.concatenate([pixels.read(part) for part in parts]).transpose(0, 2, 3, 1))
-    found = folder_labels([folders for _, folders in files])
-    return Images(held, everything, tuple(str(path) for path, _ in files), found, notes, FOLDER)
+    named = folder_labels([folders for _, folders in files])
+    notes = (*(note for each in found for note in each.notes), *notes)
+    return Images(held, everything, tuple(str(path) for path, _ in files), named, notes, FOLDER)
 
 
 def _in_array(array: np.ndarray, name: str, size: Size | None, channels: int | None) -> Images:
@@ -191,28 +193,28 @@ def _array(path: Path, pick: str) -> tuple[np.ndarray, str] | None:
             what = f"holds several arrays of images, {', '.join(names)}" if names else "holds no images"
             raise DataError(f"{path} {what}" + (f": pick one as {path.name}:{names[0]}" if names else ""))
         pick = pick or names[0]
-        return read_npz(path, pick), f"{path}:{pick}"
+        return read_npz(path, [pick])[pick], f"{path}:{pick}"
     if path.suffix.lower() != ".npy" and not is_idx(path):
         return None
-    if not path.exists():
+    if not os.path.lexists(path):
         raise DataError(f"there is no file {path}")
-    return (read_npy(path) if path.suffix.lower() == ".npy" else read_idx(path)), str(path)
+    return (read_npy(path, mapped=True) if path.suffix.lower() == ".npy" else read_idx(path)), str(path)
 
 
 def _values(source: object, labels: object) -> np.ndarray:
     """Labels from elsewhere than folders, (N,)."""
     if not isinstance(labels, str):
         return np.asarray(labels)
-    path, _ = _picked(Path(cast("str", source))) if isinstance(source, str | os.PathLike) else (Path(), "")
+    path, _ = _picked(cast("str", source)) if isinstance(source, str | os.PathLike) else (Path(), "")
     if path.suffix.lower() == ".npz":
         try:
-            return read_npz(path, labels)
-        except DataError:
-            raise UsageError(f"labels: {path} has no array {labels!r}") from None
-    named = Path(labels).expanduser()
+            return read_npz(path, [labels])[labels]
+        except DataError as error:
+            raise UsageError(f"labels: {error}") from None
+    named = Path(os.path.expanduser(labels))
     if labels == LABELS and is_idx(path):
         named = path.with_name(path.name.replace("images", LABELS).replace("idx3", "idx1"))
-    if not named.is_file() or not (is_idx(named) or named.suffix.lower() == ".npy"):
+    if not os.path.isfile(named) or not (is_idx(named) or named.suffix.lower() == ".npy"):
         raise UsageError(
             f"labels: expected 'folder', the name of an array in an .npz of images, or an idx or .npy file with one "
             f"label for each image, got {labels!r}"
@@ -226,12 +228,13 @@ def _no_folders(source: object) -> Images:
 
 def _holds_pixels(path: Path) -> bool:
     try:
-        return is_pixels(read_npy(path))
+        return is_pixels(read_npy(path, mapped=True))
     except DataError:
         return False
 
 
-def _picked(path: Path) -> tuple[Path, str]:
+def _picked(source: str | os.PathLike[str]) -> tuple[Path, str]:
     """``file.npz:name`` as the file and the name."""
+    path = Path(os.path.expanduser(source))
     stem, colon, name = str(path).rpartition(".npz:")
-    return (Path(stem + ".npz"), name) if colon and not path.exists() else (path, "")
+    return (Path(stem + ".npz"), name) if colon and not os.path.exists(path) else (path, "")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,41 @@ def folder_labels(folders: Sequence[tuple[str, ...]]) -> dict[str, np.ndarray]:
     (depth,) = depths
     names = ["label"] if depth == 1 else [f"label{i + 1}" for i in range(depth)]
     return {name: np.array([f[i] for f in folders]) for i, name in enumerate(names)}
+
+
+def file_labels(files: Sequence[tuple[Path, tuple[str, ...]]], pattern: str | None) -> dict[str, np.ndarray]:
+    """Labels from the pattern of file names, if there is one, else from the folders, where all files lie equally deep.
+
+    Args:
+        files: each with the names of the folders that it lies in.
+        pattern: such as ``{digit}_{speaker}``.
+
+    Raises:
+        DataError: a name does not fit the pattern. UsageError: the pattern names nothing.
+    """
+    if pattern is not None:
+        expression = _expression(pattern)
+        rows: list[dict[str, str]] = []
+        for path, _ in files:
+            match = expression.fullmatch(path.stem)
+            if match is None:
+                raise DataError(f"{path}: the name {path.stem!r} does not fit the pattern {pattern!r}")
+            rows.append(match.groupdict())
+        return {name: np.array([r[name] for r in rows]) for name in expression.groupindex}
+    return folder_labels([folders for _, folders in files])
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    """``{name}`` stands for any text.
+
+    >>> _expression("{digit}_{speaker}").fullmatch("7_theo").groupdict()
+    {'digit': '7', 'speaker': 'theo'}
+    """
+    parts = re.split(r"\{(\w+)\}", pattern)
+    names = parts[1::2]
+    if not names or len(set(names)) != len(names) or not all(n.isidentifier() for n in names):
+        raise UsageError(f"labels: expected names in braces, such as {{digit}}_{{speaker}}, got {pattern!r}")
+    return re.compile("".join(f"(?P<{p}>.+?)" if i % 2 else re.escape(p) for i, p in enumerate(parts)))
 
 
 def encode_labels(known: Known, given: Mapping[str, Any], n: int) -> np.ndarray | None:

@@ -10,12 +10,11 @@ import numpy as np
 
 from fluvial.core.errors import RunError, UsageError
 from fluvial.core.typed import typed
-from fluvial.data.audio import Sound
+from fluvial.data.audio import RATES, Sound
 from fluvial.data.coding import CODINGS, Coding
 from fluvial.data.labels import check_known, encode_labels, label_words
 
 KIND = "sound"
-_RATES = (1, 10_000_000)
 _WHAT = "the schema of the recordings"
 
 
@@ -94,7 +93,7 @@ class SoundSchema:
         """
         plain = {name: value for name, value in data.items() if name != "kind"}
         schema = typed(plain, cls, _WHAT, exact=True)
-        if not _RATES[0] <= schema.rate <= _RATES[1] or schema.levels not in CODINGS or not 0 < schema.seconds < 1e6:
+        if not RATES[0] <= schema.rate <= RATES[1] or schema.levels not in CODINGS or not 0 < schema.seconds < 1e6:
             raise RunError(f"{_WHAT} is damaged: its rate, levels or length make no sense")
         check_known(schema.context, _WHAT)
         return schema

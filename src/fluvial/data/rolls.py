@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.core.errors import DataError, RunError
 from fluvial.core.typed import typed
+from fluvial.data.arrays import are_lengths, array_names, as_words, read_npz
+from fluvial.data.matlab import read_cells
 
 KIND = "piano rolls"
 SPLITS = ("train", "valid", "test")
@@ -61,8 +63,7 @@ class Rolls:
             raise DataError(f"rolls: expected (steps, notes) for {self.lengths.sum()} steps, got shape {shape}")
         if len(self.lengths) and self.lengths.min() < 1:
             raise DataError(f"rolls: piece {self.names[int(self.lengths.argmin())]} has no steps")
-        if not np.isin(self.values, (0, 1)).all():
-            raise DataError("rolls: expected 0 and 1, whether a note sounds")
+        _check_notes(self.values, "rolls")
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -104,13 +105,9 @@ def is_rolls(source: object) -> bool:
     if not isinstance(source, str | os.PathLike):
         return False
     path = Path(source)  # pyright: ignore[reportUnknownArgumentType]
-    if path.suffix == ".npz" and path.is_file():
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                return set(_KEYS) <= set(archive.files)
-        except (OSError, ValueError):
-            return False
-    return path.suffix == ".mat"
+    if path.suffix.lower() == ".npz":
+        return set(_KEYS) <= set(array_names(path))
+    return path.suffix.lower() == ".mat"
 
 
 def read_rolls(source: object) -> Rolls:
@@ -129,10 +126,7 @@ def read_rolls(source: object) -> Rolls:
     if not isinstance(source, str | os.PathLike):
         raise DataError(f"rolls: expected a .mat or .npz file, got {type(source).__name__}")
     path = Path(source)  # pyright: ignore[reportUnknownArgumentType]
-    try:
-        return _archive(path) if path.suffix == ".npz" else _cells(path)
-    except OSError as error:
-        raise DataError(f"{path} could not be read: {error.strerror or error}") from None
+    return _archive(path) if path.suffix.lower() == ".npz" else _mat(path)
 
 
 def write_rolls(path: Path, pieces: np.ndarray) -> None:
@@ -143,32 +137,47 @@ def write_rolls(path: Path, pieces: np.ndarray) -> None:
 
 
 def _archive(path: Path) -> Rolls:
-    with np.load(path, allow_pickle=False) as archive:
-        if not set(_KEYS) <= set(archive.files):
-            raise DataError(f"{path}: expected arrays {' and '.join(_KEYS)}, got {', '.join(archive.files)}")
-        values, lengths = archive["rolls"], archive["length"].astype(int)
-        split = archive["split"].astype(str) if "split" in archive.files else np.full(len(lengths), "")
+    arrays = read_npz(path)
+    if not set(_KEYS) <= set(arrays):
+        raise DataError(f"{path}: expected arrays {' and '.join(_KEYS)}, got {', '.join(arrays) or 'none'}")
+    values, lengths = arrays["rolls"], arrays["length"]
+    if values.ndim != 2 or not are_lengths(lengths, len(values)):
+        raise DataError(
+            f"{path}: expected 'rolls' of shape (steps, notes), and in 'length' whole numbers of at least 1 that "
+            f"add up to its steps; got shapes {values.shape} and {lengths.shape}, of {lengths.dtype}"
+        )
+    split = as_words(arrays.get("split", np.full(len(lengths), "")), f"{path}: 'split'")
+    if split.shape != lengths.shape or not set(split.tolist()) <= {*SPLITS, ""}:
+        raise DataError(f"{path}: 'split' should hold one of {', '.join(SPLITS)} for each of {len(lengths):,} pieces")
+    _check_notes(values, f"{path}: 'rolls'")
     names = tuple(f"{part or 'piece'}-{i}" for i, part in enumerate(split.tolist()))
-    return Rolls(values, lengths, names, split)
+    return Rolls(values.astype(np.uint8), lengths.astype(np.int64), names, split)
 
 
-def _cells(path: Path) -> Rolls:
-    try:
-        from scipy.io import loadmat
-        from scipy.io.matlab import MatReadError
-    except ImportError:
-        raise UsageError("reading .mat files needs scipy: pip install scipy") from None
-    try:
-        found: dict[str, Any] = loadmat(path)
-    except (MatReadError, ValueError, TypeError, NotImplementedError, IndexError) as error:
-        raise DataError(f"{path} is no .mat file that can be read: {error}") from None
+def _mat(path: Path) -> Rolls:
+    names: list[str] = []
     pieces: list[np.ndarray] = []
     split: list[str] = []
-    for cell, part in _CELLS.items():
-        matrices: Sequence[np.ndarray] = found[cell].ravel() if cell in found else []
-        pieces += [np.asarray(m, dtype=np.uint8) for m in matrices]
-        split += [part] * len(matrices)
-    if not pieces or any(p.ndim != 2 or p.shape[1] != pieces[0].shape[1] for p in pieces):
-        raise DataError(f"{path}: expected cells {', '.join(_CELLS)} of (steps, notes) matrices of one width")
-    names = tuple(f"{part}-{split[:i].count(part)}" for i, part in enumerate(split))
-    return Rolls(np.concatenate(pieces), np.array([len(p) for p in pieces]), names, np.array(split))
+    for cell, matrices in read_cells(path, list(_CELLS)).items():
+        part = _CELLS[cell]
+        for i, matrix in enumerate(matrices):
+            name = f"{path}: piece {i + 1} of {cell}"
+            if matrix.ndim != 2 or not matrix.size or (pieces and matrix.shape[1] != pieces[0].shape[1]):
+                like = f" as wide as those before it, {pieces[0].shape[1]}" if pieces else ""
+                raise DataError(f"{name}: expected (steps, notes){like}, got shape {matrix.shape}")
+            _check_notes(matrix, name)
+            pieces.append(matrix.astype(np.uint8))
+            names.append(f"{part}-{i}")
+            split.append(part)
+    if not pieces:
+        raise DataError(f"{path}: expected cells {', '.join(_CELLS)} of (steps, notes) matrices")
+    return Rolls(np.concatenate(pieces), np.array([len(p) for p in pieces]), tuple(names), np.array(split))
+
+
+def _check_notes(values: np.ndarray, name: str) -> None:
+    """DataError unless every value is 0 or 1, before any cast: 257 and 0.9 are neither."""
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"{name}: expected 0 and 1, whether a note sounds, got {values.dtype}")
+    wrong = ~((values == 0) | (values == 1))
+    if wrong.any():
+        raise DataError(f"{name}: expected 0 and 1, whether a note sounds, got {values[wrong][0]!s}")

@@ -15,6 +15,7 @@ from fluvial.core import Flow
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data.audio import Sound, read_sound
 from fluvial.data.recordings import SoundSchema
+from fluvial.data.words import counted
 from fluvial.models import DEFAULT_SOUND, resolve
 from fluvial.tasks.job import Job, Words
 from fluvial.tasks.parts import Parts, judged
@@ -117,6 +118,9 @@ def _prepare(
     kept, validation, aside, notes = _split(sound, job.holdout, job.seed)
     if len(kept.samples) < 2:
         raise DataError("one sample is not enough to learn from")
+    if not kept.samples.any():
+        told = f"{counted(len(kept), 'recording')} to learn from"
+        raise DataError(f"silent throughout: {told}, so nothing can be learnt")
     parts = judged("recordings", len(kept), len(validation or ()), len(aside or ()))
     judges = aside or validation
     return _Prepared(schema, json.loads(json.dumps(config)), kept, validation, judges, parts, (*sound.notes, *notes))

@@ -11,6 +11,8 @@ from typing import Any, cast
 from fluvial import models
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data import audio, image_schema, images, recordings, rolls
+from fluvial.data.folders import listing
+from fluvial.data.image_arrays import is_idx
 from fluvial.tasks import fit as tables
 from fluvial.tasks import fit_image, fit_music, fit_sound, image, model, music, sound
 from fluvial.tasks.image import ImageModel
@@ -101,6 +103,8 @@ MUSIC = Kind(
     lambda model: Settings().learning_rate,
     "a .mat file, or an .npz archive with rolls and length",
 )
+_SINGLE = (".mat", ".npz", ".npy", ".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq", ".feather", ".arrow", ".ipc")
+_NAMED = 4  # files or endings in a sentence
 KINDS = (SOUND, IMAGES, MUSIC, TABLES)
 """In the order of who is asked first; what nothing else claims is a table."""
 
@@ -112,14 +116,25 @@ def kind_of(source: object) -> Kind:
         DataError: a folder that holds several kinds, or none.
     """
     kinds = [k for k in KINDS if k.holds(source)]
-    folder = isinstance(source, str | os.PathLike) and Path(cast("str | os.PathLike[str]", source)).is_dir()
+    folder = isinstance(source, str | os.PathLike) and os.path.isdir(source)
     if len(kinds) > 2:
         names = " and ".join(k.name for k in kinds if k is not TABLES)
         raise DataError(f"{source} holds {names}: name the files of one kind, or a folder that holds these alone")
     if folder and kinds == [TABLES]:
-        suffixes = ", ".join(sorted(audio.SUFFIXES | images.SUFFIXES))
-        raise DataError(f"the folder {source} holds neither sound nor images ({suffixes})")
+        raise DataError(_no_kind(Path(cast("str | os.PathLike[str]", source))))
     return kinds[0]
+
+
+def _no_kind(folder: Path) -> str:
+    """What to say of a folder that holds neither sound nor images: which file in it to name, if there is one."""
+    suffixes = ", ".join(sorted(audio.SUFFIXES | images.SUFFIXES))
+    told = f"the folder {folder} holds neither sound nor images ({suffixes})"
+    files = listing(folder)
+    single = [str(path) for path in files if is_idx(path) or path.suffix.lower() in _SINGLE]
+    if single:
+        return f"{told}. Name one file instead: {' or '.join(single[:_NAMED])}" + (", ..." if single[_NAMED:] else "")
+    held = sorted({path.suffix.lower() or "no ending" for path in files})
+    return f"{told}, but {', '.join(held[:_NAMED])}" if held else f"{told}; it is empty"
 
 
 def kind_of_run(saved: Saved) -> Kind:

@@ -62,7 +62,9 @@ class LinearPrediction:
             past = _past(wave, order)
             gram += past.T @ past
             cross += past.T @ wave
-        weights = np.linalg.solve(gram + 1e-9 * np.trace(gram) * np.eye(order), cross)
+        # of silence every order predicts silence, with weights of zero
+        ridge = 1e-9 * np.trace(gram) or 1.0
+        weights = np.linalg.solve(gram + ridge * np.eye(order), cross)
         few = list(waves[:: max(1, sum(map(len, waves)) // _TRIED)])
         floor = 0.5 * float(np.diff(coding.decode(np.arange(coding.levels))).min())
         tried = [cls(coding, weights, span, scale, floor) for span in _SPANS for scale in _SCALES]
