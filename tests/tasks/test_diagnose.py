@@ -15,7 +15,8 @@ from fluvial.core import DataError, Density, Flow, Normal
 from fluvial.models import maf, nsf
 from fluvial.tasks import calibration, two_sample
 from fluvial.tasks.diagnose import diagnose, likelihood, numbers, round_trip
-from fluvial.tasks.verdict import judge, worst
+from fluvial.tasks.verdict import worst
+from fluvial.tasks.verdict_table import judge
 from fluvial.training import Data
 from fluvial.transforms import ColumnMap, Columns, Standardize
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def rolls_summary(model: RollModel, folder: Path) -> str:
         found = scores["held_out"]
         lines += [
             "log-likelihood of a moment of held-out pieces, nats, exactly:",
-            f"  {'model':20}{found['per_step']:8.3f} ± {found['standard_error']:.3f}",
+            f"  {'model':20}{found['per_step']:8.3f} ± {found['standard_error'] or math.nan:.3f}",
             f"  {'independent notes':20}{scores['independent']:8.3f}",
         ]
     return "\n".join([*lines, f"run: {folder}"])

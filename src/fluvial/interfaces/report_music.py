@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from fluvial.core import RunError
 from fluvial.interfaces.figures import BASE, DATA, _figure, _finish  # pyright: ignore[reportPrivateUsage]
 from fluvial.interfaces.page import Report, Words
 from fluvial.tasks.music import RollModel
-from fluvial.tasks.verdict import Check
+from fluvial.tasks.scores import ratio
+from fluvial.tasks.verdict import BEYOND, SIGMAS, Check, few, graded, z_score
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,26 +23,32 @@ _DRAWN = 64  # pieces that the statistics are of
 _SHOWN = 4
 _TOPICS: dict[str, Words] = {
     "density": ("Its probabilities can be trusted.", "Use its probabilities with care.", "Do not rely on it yet."),
-    "sampling": ("Its pieces have the right texture.", "Look at its pieces before you use them.", ""),
+    "sampling": (
+        "Its pieces have the right texture.",
+        "Look at its pieces before you use them.",
+        "Its pieces are unlike music that it has heard.",
+    ),
 }
-_NEAR = 0.15  # relative difference of a statistic of drawn and held-out pieces that is small
+_FAR = 1 / 3  # relative difference of a statistic of drawn and held-out pieces that fails where it is no chance
 
 
 @dataclass(frozen=True)
 class Texture:
-    """How a set of pieces sounds on average."""
+    """How a set of pieces sounds on average, each with its standard error over pieces."""
 
-    notes: float
+    notes: tuple[float, float]
     """Notes that sound at a moment."""
-    held: float
+    held: tuple[float, float]
     """Share of the notes that sound at the next moment too."""
-    pitches: float
+    pitches: tuple[float, float]
     """Different notes of a piece."""
 
     @classmethod
     def of(cls, pieces: list[np.ndarray]) -> Texture:
-        held = sum(int((p[1:] & p[:-1]).sum()) for p in pieces) / max(1, sum(int(p[:-1].sum()) for p in pieces))
-        return cls(float(np.concatenate(pieces).sum(1).mean()), held, float(np.mean([p.any(0).sum() for p in pieces])))
+        sums = [(p.sum(), len(p), (p[1:] & p[:-1]).sum(), p[:-1].sum(), p.any(0).sum()) for p in pieces]
+        sounding, moments, on, before, pitches = np.array(sums, dtype=np.float64).T
+        held = ratio(on, before) if before.any() else (0.0, 0.0)
+        return cls(ratio(sounding, moments), held, ratio(pitches, np.ones(len(pieces))))
 
 
 def rolls_report(model: RollModel) -> Report:
@@ -66,21 +74,27 @@ def rolls_report(model: RollModel) -> Report:
 
 def judge_rolls(model: RollModel, textures: dict[str, Texture]) -> tuple[Check, ...]:
     """What the page says of the model, with the rules that it goes by."""
-    checks: list[Check] = []
     scores = model.record.get("scores") or {}
+    checks = [*few("density", len(model.rows["held_out.lengths"]), "pieces")]
     if scores.get("held_out"):
         better, error = scores["held_out"]["per_step"] - scores["independent"], scores["held_out"]["standard_error"]
+        z = z_score(better, 0.0, error or 0.0)
         told = f"A held-out moment is {abs(better):.2f} nats {'likelier' if better > 0 else 'less likely'} than by "
-        level = "pass" if better > 2 * error else "fail"
-        checks.append(Check("density", level, told + "independent notes.", "likelier by two standard errors"))
+        told += f"independent notes{f' (± {error:.2f}, z {z:+.1f})' if error else ', of one piece alone'}."
+        level = "pass" if error and z > SIGMAS else "fail" if better < 0 else "warn"
+        rule = f"pass if likelier by {SIGMAS:g} standard errors; fails where it is less likely"
+        checks.append(Check("density", level, told, rule, "underfitted"))
     real, drawn = textures["held out"], textures["drawn"]
-    for a, b, what in (
+    for (a, of_a), (b, of_b), what in (
         (real.notes, drawn.notes, "notes sound at a moment"),
         (real.held, drawn.held, "of the notes sound at the next moment too"),
+        (real.pitches, drawn.pitches, "different notes sound in a piece"),
     ):
-        level = "pass" if abs(b - a) <= _NEAR * a else "warn"
-        told = f"In drawn pieces {b:.2f} {what}, in held-out ones {a:.2f}."
-        checks.append(Check("sampling", level, told, "within 15 %"))
+        error = math.hypot(of_a, of_b)
+        z = z_score(b, a, error)
+        level = "warn" if math.isnan(error) else graded(z, abs(b - a) / max(a, 1e-9), _FAR)
+        told = f"In drawn pieces {b:.2f} {what}, in held-out ones {a:.2f} ({b - a:+.2f} ± {error:.2f}, z {z:+.1f})."
+        checks.append(Check("sampling", level, told, f"{BEYOND}; fail above a third of it too", "misfit"))
     return tuple(checks)
 
 

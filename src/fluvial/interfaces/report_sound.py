@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,17 +14,21 @@ from fluvial.data.audio import write_sound
 from fluvial.interfaces.page import Report, Words
 from fluvial.tasks.diagnose_sound import SoundDiagnosis, diagnose_sound, separation
 from fluvial.tasks.sound import SoundModel
-from fluvial.tasks.verdict import Check
+from fluvial.tasks.verdict import BEYOND, SIGMAS, Check, few, graded, z_score
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TOPICS: dict[str, Words] = {
     "density": ("Its probabilities can be trusted.", "Use its probabilities with care.", "Do not rely on it yet."),
-    "sampling": ("Its recordings have the right spectrum.", "Listen before you use its recordings.", ""),
+    "sampling": (
+        "Its recordings have the right spectrum.",
+        "Listen before you use its recordings.",
+        "Its spectrum is wrong.",
+    ),
 }
-_APART = 0.02  # distance of the PIT from uniform that is small
-_DECIBELS = 6.0  # distance of mean spectra that is small
+_APART = 0.1  # distance of the PIT from uniform that fails where it is no chance
+_DECIBELS = 12.0  # distance of mean spectra that does
 
 
 def sound_report(model: SoundModel) -> Report:
@@ -50,20 +56,44 @@ def sound_report(model: SoundModel) -> Report:
 
 def judge_sound(model: SoundModel, d: SoundDiagnosis) -> tuple[Check, ...]:
     """What the page says of the model, with the rules that it goes by."""
-    checks: list[Check] = []
     scores = model.record.get("scores") or {}
+    checks = [*few("density", len(d.bits), "recordings")]
     if scores.get("held_out"):
-        bits, line = scores["held_out"]["bits_per_sample"], scores["linear_prediction"]["bits_per_sample"]
-        better, error = line - bits, scores["held_out"]["standard_error"]
-        level = "pass" if better > 2 * error else "warn" if bits < scores["histogram"] else "fail"
-        told = f"It needs {abs(better):.2f} bits per sample {'less' if better > 0 else 'more'} than linear prediction."
-        checks.append(Check("density", level, told, "less by two standard errors; fails above the histogram"))
-    told = f"Its predictions are {100 * d.distance:.1f} % from calibrated."
-    checks.append(Check("density", "pass" if d.distance < _APART else "warn", told, "below 2 %"))
+        checks.append(_beats(scores))
+    told = f"Its predictions are {100 * d.distance:.1f} % from calibrated"
+    if d.off is None:
+        checks.append(Check("density", "warn", f"{told}; one recording does not tell what chance gives.", "needs two"))
+    else:
+        level = graded(d.off, d.distance, _APART)
+        rule = f"of the histogram's bars, from resampling recordings: {BEYOND} (Bonferroni); fail above 10 % too"
+        checks.append(
+            Check("density", level, f"{told}; its worst bar is {d.off:.1f} standard errors off.", rule, "misfit")
+        )
     apart = separation(d)
-    told = f"Mean spectra of drawn and held-out recordings are {apart:.1f} dB apart."
-    checks.append(Check("sampling", "pass" if apart < _DECIBELS else "warn", told, "below 6 dB"))
+    told = f"Mean spectra of drawn and held-out recordings are {apart:.1f} dB apart"
+    if d.spectra_by_chance is None:
+        checks.append(
+            Check("sampling", "warn", f"{told}; too few are held out to tell what chance gives.", "needs six")
+        )
+    else:
+        mean, error = d.spectra_by_chance
+        z = z_score(apart, mean, error)
+        told += f"; parts of the held-out ones are {mean:.1f} ± {error:.1f} dB from the rest (z {z:+.1f})."
+        rule = f"{BEYOND}; fail above {_DECIBELS:g} dB too"
+        checks.append(Check("sampling", graded(max(z, 0.0), apart, _DECIBELS), told, rule, "misfit"))
     return tuple(checks)
+
+
+def _beats(scores: Mapping[str, Any]) -> Check:
+    """The model beside linear prediction."""
+    bits, line = scores["held_out"]["bits_per_sample"], scores["linear_prediction"]["bits_per_sample"]
+    better, error = line - bits, scores["held_out"]["standard_error"]
+    z = z_score(better, 0.0, error or 0.0)
+    level = "pass" if error and z > SIGMAS else "warn" if bits < scores["histogram"] else "fail"
+    told = f"It needs {abs(better):.2f} bits per sample {'less' if better > 0 else 'more'} than linear prediction"
+    told += f" (± {error:.2f}, z {z:+.1f})." if error else "; one recording does not tell how surely."
+    rule = f"pass if less by {SIGMAS:g} standard errors; fails above the histogram"
+    return Check("density", level, told, rule, "underfitted")
 
 
 def _figures(model: SoundModel, d: SoundDiagnosis) -> dict[str, Figure]:
@@ -90,7 +120,7 @@ def _facts(model: SoundModel) -> dict[str, Any]:
     held_out, line = scores.get("held_out"), scores.get("linear_prediction") or {}
     rows: list[tuple[str, str]] = []
     if held_out:
-        own = f"{held_out['bits_per_sample']:.3f} ± {held_out['standard_error']:.3f}"
+        own = f"{held_out['bits_per_sample']:.3f} ± {held_out['standard_error'] or math.nan:.3f}"
         rows = [
             ("this model ± standard error over recordings", own),
             (f"adaptive linear prediction of order {line['order']}", f"{line['bits_per_sample']:.3f}"),

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fluvial.tasks.scores import ratio
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -46,8 +48,5 @@ def mean_with_error(totals: np.ndarray, counts: np.ndarray) -> str:
     if not finite.all():
         rest = f"; {mean_with_error(totals[finite], counts[finite])} without them" if finite.any() else ""
         return f"not finite, since {int((~finite).sum())} of {len(totals)} are impossible under the model{rest}"
-    mean, n = totals.sum() / counts.sum(), len(totals)
-    if n < 2:
-        return f"{mean:.4f} (of one alone, so without a standard error)"
-    error = np.std(totals - mean * counts, ddof=1) / (counts.mean() * np.sqrt(n))
-    return f"{mean:.4f} ± {error:.4f}"
+    mean, error = ratio(totals, counts)
+    return f"{mean:.4f} ± {error:.4f}" if error == error else f"{mean:.4f} (of one alone, so without a standard error)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from fluvial.interfaces.summary import details, labels
@@ -26,7 +27,7 @@ def sound_summary(model: SoundModel, folder: Path) -> str:
         held_out, line = scores["held_out"], scores["linear_prediction"]
         lines += [
             "bits per sample of held-out recordings, exactly:",
-            f"  {'model':24}{held_out['bits_per_sample']:6.3f} ± {held_out['standard_error']:.3f}",
+            f"  {'model':24}{held_out['bits_per_sample']:6.3f} ± {held_out['standard_error'] or math.nan:.3f}",
             f"  {'linear prediction, ' + str(line['order']):24}{line['bits_per_sample']:6.3f}",
             f"  {'histogram':24}{scores['histogram']:6.3f}",
         ]

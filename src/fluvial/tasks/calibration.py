@@ -29,7 +29,7 @@ class Calibration:
 
     Args:
         labels: what each of the D positions stands for: a column given those before it where the flow is
-            triangular (``conditional``), else a latent dimension, which mixes columns.
+            triangular (``conditional``), else a position of the noise, which mixes columns.
         randomised: whether noise entered u, inside the cells of gridded columns or the steps of discrete ones.
         statistic, p_value: (D,), Kolmogorov-Smirnov distance to the uniform and its probability under it.
         counts: (D, BINS), a histogram of u; ``band`` is the 95 % binomial range of one count.
@@ -58,7 +58,7 @@ class Latent:
     Args:
         mean, sd: (D,), 0 and 1 where the model is right.
         correlation: the largest absolute one, between the positions ``pair``; None with one column.
-        limit: what the largest stays below with probability 0.95 where the model is right.
+        limit: what the largest stays below with probability 0.9973, three standard errors, where the model is right.
         radius_statistic, radius_p_value: Kolmogorov-Smirnov test of the squared radius against chi-squared.
     """
 
@@ -90,7 +90,7 @@ def calibrate(density: Density, data: Data, names: Sequence[str], seed: int = 0)
     tests = [stats.kstest(column, "uniform", method="asymp") for column in u.T]
     low, high = stats.binom.interval(0.95, n, 1 / BINS)
     return Calibration(
-        labels=_conditionals(names) if conditional else tuple(f"latent {j + 1}" for j in range(features)),
+        labels=_conditionals(names) if conditional else tuple(f"noise {j + 1}" for j in range(features)),
         conditional=conditional,
         randomised=steps is not None or not density.transform.bijective,
         statistic=np.array([test.statistic for test in tests]),
@@ -114,7 +114,7 @@ def latent(u: np.ndarray) -> Latent:
         i, j = np.unravel_index(r.argmax(), r.shape)
         correlation, pair = float(r[i, j]), (int(i), int(j))
         pairs = some.shape[1] * (some.shape[1] - 1) / 2
-        limit = float(np.tanh(stats.norm.isf(0.025 / pairs) / np.sqrt(max(n - 3, 1))))
+        limit = float(np.tanh(stats.norm.isf(0.00135 / pairs) / np.sqrt(max(n - 3, 1))))
     radius = stats.kstest((scores**2).sum(1), stats.chi2(features).cdf, method="asymp")
     return Latent(
         mean=scores.mean(0),

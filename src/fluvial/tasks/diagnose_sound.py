@@ -12,6 +12,7 @@ from fluvial.core.errors import RunError
 from fluvial.core.randomness import Source, drawing_from, uniform
 from fluvial.data.audio import Sound
 from fluvial.tasks.sound import SoundModel
+from fluvial.tasks.verdict import p_of, z_of
 from fluvial.training import Continuation
 
 BINS = 20
@@ -20,6 +21,7 @@ _DRAWN = 4  # recordings that are drawn
 _SECONDS = 2.0  # length of each, at most
 _RESAMPLED = 400  # resamplings of recordings behind the band of the histogram
 _BANDS = 48  # of the mean spectra
+_CHOICES = 20  # of recordings, to see how far mean spectra differ by chance
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class SoundDiagnosis:
         pit: histogram of the randomised probability integral transform of held-out samples, (BINS,), mean 1, which
             is 1 throughout where the model is right; ``band`` is what resampling recordings leaves uncertain (2, BINS).
         distance: largest distance of its distribution from the uniform's.
+        off: how many standard errors the worst bar of that histogram is off, at the level of all bars; None where one
+            recording does not tell.
+        spectra_by_chance: how far the mean spectra of a few held-out recordings are from those of the others, in dB, and
+            the spread of that; None where there are too few.
         frequencies, spectra: mean power in dB of real and drawn recordings in bands of equal width, Hz and (2, bands).
     """
 
@@ -43,6 +49,8 @@ class SoundDiagnosis:
     pit: np.ndarray
     band: np.ndarray
     distance: float
+    off: float | None
+    spectra_by_chance: tuple[float, float] | None
     frequencies: np.ndarray
     spectra: np.ndarray
 
@@ -72,13 +80,17 @@ def diagnose_sound(model: SoundModel, seed: int = 0) -> SoundDiagnosis:
     )
     waves = real.recordings
     frequencies, first = mean_spectrum(waves, model.rate)
+    band = _band(counts, seed)
+    pit = counts.sum(0) * BINS / counts.sum()
     return SoundDiagnosis(
         real=real,
         bits=model.score(real).bits,
         drawn=drawn,
         labels=tuple(", ".join(f"{k} {v}" for k, v in w.items()) for w in words[:n]),
-        pit=counts.sum(0) * BINS / counts.sum(),
-        band=_band(counts, seed),
+        pit=pit,
+        band=band,
+        off=None if len(counts) < 2 else _worst_bar(pit, band),
+        spectra_by_chance=_spectra_by_chance(waves, model.rate, n, seed),
         distance=float(np.abs(np.sort(u) - (np.arange(len(u)) + 0.5) / len(u)).max()),
         frequencies=frequencies,
         spectra=np.stack((first, mean_spectrum(list(drawn), model.rate)[1])),
@@ -135,6 +147,29 @@ def _band(counts: np.ndarray, seed: int) -> np.ndarray:
     return np.stack((1 - spread, 1 + spread))
 
 
+def _worst_bar(pit: np.ndarray, band: np.ndarray) -> float:
+    """Of the bar that is most standard errors off, the z-score of the same probability after Bonferroni."""
+    error = np.maximum((band[1] - 1) / 1.96, 1e-12)
+    return z_of(p_of(float((np.abs(pit - 1) / error).max())), len(pit))
+
+
+def _spectra_by_chance(waves: list[np.ndarray], rate: int, n: int, seed: int) -> tuple[float, float] | None:
+    """Mean and standard deviation of the distance, dB, between n recordings and the others, over random choices."""
+    if len(waves) < n + 2:
+        return None
+    rng = np.random.default_rng(seed)
+    orders = [rng.permutation(len(waves)) for _ in range(_CHOICES)]
+    spectra = [
+        [mean_spectrum([waves[i] for i in part], rate)[1] for part in (order[:n], order[n:])] for order in orders
+    ]
+    apart = [_apart(np.stack(pair)) for pair in spectra]
+    return float(np.mean(apart)), float(np.std(apart, ddof=1))
+
+
+def _apart(spectra: np.ndarray) -> float:
+    return math.sqrt(float(np.square(spectra[0] - spectra[1]).mean()))
+
+
 def separation(d: SoundDiagnosis) -> float:
     """Root mean square distance of the two mean spectra, dB."""
-    return math.sqrt(float(np.square(d.spectra[0] - d.spectra[1]).mean()))
+    return _apart(d.spectra)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -18,9 +19,10 @@ from fluvial.models import DEFAULT_MUSIC, resolve
 from fluvial.tasks.job import Job, Words
 from fluvial.tasks.music import RollModel, restore
 from fluvial.tasks.parts import Parts, judged
+from fluvial.tasks.scores import ratio
 from fluvial.training import Continuation, Record, Windows
 
-_KEPT = 4  # held-out pieces that a run keeps
+_KEPT = 32  # held-out pieces that a run keeps
 _SHIFT = 5  # notes up or down that a training window is moved at most: to about every key
 
 
@@ -130,10 +132,13 @@ def _scores(fitted: RollModel, learnt: Rolls, held_out: Rolls | None) -> dict[st
     if held_out is None:
         return {"held_out": None, "independent": None}
     found = fitted.score(held_out)
-    # pieces are the independent units: the error of a ratio of sums
-    spread = np.std(found.log_prob - found.per_step * found.steps) / (found.steps.mean() * len(found.steps) ** 0.5)
+    mean, error = ratio(found.log_prob, found.steps)  # pieces are the independent units
     return {
-        "held_out": {"per_step": found.per_step, "standard_error": float(spread), "exact": fitted.exact},
+        "held_out": {
+            "per_step": mean,
+            "standard_error": error if math.isfinite(error) else None,
+            "exact": fitted.exact,
+        },
         "independent": independent(learnt, held_out),
     }
 

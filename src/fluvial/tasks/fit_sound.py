@@ -20,6 +20,7 @@ from fluvial.models import DEFAULT_SOUND, resolve
 from fluvial.tasks.job import Job, Words
 from fluvial.tasks.parts import Parts, judged
 from fluvial.tasks.references import histogram, linear_prediction
+from fluvial.tasks.scores import ratio
 from fluvial.tasks.sound import SoundModel, restore
 from fluvial.training import Continuation, Windows
 
@@ -150,9 +151,7 @@ def _scores(fitted: SoundModel, prepared: _Prepared, held_out: Windows | None) -
         return {"held_out": None, "histogram": None, "linear_prediction": None}
     nats = held_out.totals(Continuation(fitted.density)).numpy()
     lengths = prepared.held_out.lengths
-    bits = nats.sum() / -(math.log(2) * lengths.sum())
-    # recordings are the independent units: the error of a ratio of sums
-    spread = np.std(-nats / math.log(2) - bits * lengths) / (lengths.mean() * math.sqrt(len(lengths)))
+    bits, error = ratio(-nats / math.log(2), lengths)  # recordings are the independent units
     train = prepared.train.take(np.arange(len(prepared.train))[:: _stride(prepared.train)])
     schema, waves = prepared.schema, train.recordings
     some = waves[::_TENTH] if len(waves) >= _TENTH else waves
@@ -162,8 +161,8 @@ def _scores(fitted: SoundModel, prepared: _Prepared, held_out: Windows | None) -
         "held_out": {
             "recordings": len(lengths),
             "samples": int(lengths.sum()),
-            "bits_per_sample": float(bits),
-            "standard_error": float(spread),
+            "bits_per_sample": bits,
+            "standard_error": error if math.isfinite(error) else None,
             "log_likelihood": float(nats.sum()),
             "exact": fitted.exact,
         },

@@ -33,6 +33,18 @@ def scores(density: Density, data: Data, scales: np.ndarray, seed: int = 0) -> d
     }
 
 
+def ratio(totals: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """sum(totals) / sum(counts) of N independent rows, and its standard error; NaN for the error of one row.
+
+    >>> ratio(np.array([1.0, 2.0, 3.0]), np.ones(3))
+    (2.0, 0.5773502691896258)
+    """
+    mean, n = float(totals.sum() / counts.sum()), len(totals)
+    if n < 2:
+        return mean, math.nan
+    return mean, float(np.std(totals - mean * counts, ddof=1) / (counts.mean() * math.sqrt(n)))
+
+
 def fit_closed_form(density: Density, data: Data, seed: int = 0) -> None:
     """Set the parameters of a density that ``initialize`` fits completely; noise is drawn from ``seed``."""
     with drawing_from(seed, draws_by_itself(density)):

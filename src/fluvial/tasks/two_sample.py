@@ -22,7 +22,7 @@ class ClassifierTest:
         name: of the classifier.
         rows, columns: that it saw, of both classes together, context included.
         accuracy, auc: 0.5 where it cannot tell; ``auc_error`` and ``accuracy_error`` are their standard errors
-            under that hypothesis, and ``p_value`` the one-sided probability of such an AUC.
+            under that hypothesis, and ``p_value`` the two-sided probability of such an AUC.
     """
 
     name: str
@@ -157,5 +157,5 @@ def _classify(name: str, model: object, x: np.ndarray, seed: int) -> ClassifierT
         accuracy_error=0.5 / float(np.sqrt(2 * n)),
         auc=auc,
         auc_error=error,
-        p_value=float(stats.norm.sf((auc - 0.5) / error)),
+        p_value=float(2 * stats.norm.sf(abs(auc - 0.5) / error)),
     )

@@ -1,18 +1,23 @@
-"""From a diagnosis to words: what a model can be trusted with, each check with its threshold."""
+"""What a model can be trusted with, whatever it is of: checks against chance, each with its rule, and a verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 from typing import Any, Literal, cast
 
 from fluvial.core.errors import RunError
-from fluvial.tasks.diagnose import Diagnosis, RoundTrip
+from fluvial.tasks.diagnose import RoundTrip
 from fluvial.tasks.remedies import Remedy, remedies
+from fluvial.tasks.two_sample import ClassifierTest, Memorisation
 
 Level = Literal["pass", "warn", "fail"]
 FEW = 200  # held-out rows below which passing the checks says little
-TOPICS = ("density", "sampling", "numerics")
+SIGMAS = 3.0
+"""Standard errors from what is expected, on either side, up to which a finding may be chance."""
+BEYOND = f"warn beyond {SIGMAS:g} standard errors from chance on either side"
 LEVELS: tuple[Level, ...] = ("pass", "warn", "fail")
 OVERALL: dict[Level, tuple[str, str]] = {
     "pass": ("good", "Nothing speaks against trusting this model."),
@@ -90,17 +95,6 @@ def split_checks(record: Mapping[str, Any]) -> tuple[Check, ...]:
     return (Check("density", "warn", told, "warn unless the data that judge have chosen nothing", "few"),)
 
 
-def judge(diagnosis: Diagnosis, names: tuple[str, ...], skipped: int = 0) -> tuple[Check, ...]:
-    """All checks, by topic.
-
-    Args:
-        names: of the columns.
-        skipped: training steps that were not finite.
-    """
-    checks = [*_density(diagnosis), *_sampling(diagnosis, names), *_numerics(diagnosis, skipped)]
-    return tuple(checks)
-
-
 def worst(checks: tuple[Check, ...], topic: str | None = None) -> Level:
     """The gravest level, of one topic or of all.
 
@@ -108,138 +102,69 @@ def worst(checks: tuple[Check, ...], topic: str | None = None) -> Level:
     'warn'
     """
     levels: list[Level] = [c.level for c in checks if topic in (None, c.topic)]
-    return _gravest(*levels)
+    return gravest(*levels)
 
 
-def _density(d: Diagnosis) -> Iterator[Check]:
-    held, gain, error = d.likelihood, *d.gain
-    yield from _few("density", held.rows)
-    per_column = (d.training.mean - held.mean) / d.x.shape[1]
-    noise = (d.training.standard_error**2 + held.standard_error**2) ** 0.5 / d.x.shape[1]
-    if held.impossible:
-        share = f"{held.impossible} of {held.rows}"
-        yield Check("density", "fail", f"{share} held-out rows are impossible under the model.", "none may be")
-    else:
-        beats = "more" if gain > 2 * error else "about as much" if gain > -2 * error else "less"
-        yield Check(
-            "density",
-            "fail" if beats == "less" else "pass",
-            f"Held-out rows are {abs(gain):.2f} ± {error:.2f} nats {'more' if gain >= 0 else 'less'} likely than "
-            f"under {d.baseline_name}: the model explains {beats}.",
-            f"fail: below {d.baseline_name} by more than 2 standard errors",
-        )
-        tail = held.trimmed_mean - held.mean
-        yield Check(
-            "density",
-            grade(tail, 0.5, 5.0),
-            f"The rows in the tails {'weigh on' if tail > 0.5 else 'do not dominate'} the mean log-likelihood: "
-            f"without 1 % at either end it is {held.trimmed_mean:.2f} in place of {held.mean:.2f}.",
-            "warn above a difference of 0.5 nats, fail above 5",
-        )
-        yield Check(
-            "density",
-            "pass" if per_column < 3 * noise else grade(per_column, 0.1, 0.5),
-            f"Training rows score {per_column:+.2f} nats per column against held-out rows: "
-            f"{'overfitted' if per_column > max(0.1, 3 * noise) else 'no overfitting to speak of'}.",
-            "warn above 0.1, fail above 0.5, unless within 3 standard errors",
-        )
-    if d.calibration is None or d.latent is None:
-        yield Check("density", "warn", "Calibration is not known: this density has no factorised noise.", "needs one")
-        return
-    c, j = d.calibration, d.calibration.worst
-    off = _significant(float(c.statistic[j]), float(c.p_value[j]), len(c.statistic))
-    yield Check(
-        "density",
-        off,
-        f"{'Calibrated as far as chance allows' if off == 'pass' else 'Not calibrated'}: the worst "
-        f"{'conditional' if c.conditional else 'position of the noise'}, {c.labels[j]}, is "
-        f"{percent(float(c.statistic[j]))} off uniform.",
-        "KS distance: warn above 5 %, fail above 10 %, if significant at 1 % (Bonferroni)",
-    )
-    off = _significant(d.latent.radius_statistic, d.latent.radius_p_value, 1)
-    r, limit = d.latent.correlation, d.latent.limit
-    if r is not None and limit is not None and r > limit:
-        off = _gravest(off, grade(r, 0.1, 0.3))
-    pairs = "" if r is None else f" and the largest correlation left is {r:.2f}"
-    yield Check(
-        "density",
-        off,
-        f"Seen from the noise, the joint shape {'fits' if off == 'pass' else 'does not fit'}: the radius is "
-        f"{percent(d.latent.radius_statistic)} off chi-squared{pairs}.",
-        "radius as above; correlation: warn above 0.1, fail above 0.3, if significant at 5 %",
-    )
+def few(topic: str, n: int, what: str = "rows", unseen: str = "") -> Iterator[Check]:
+    """A reservation where the data that judge are few; ``unseen`` is what they cannot show, in words."""
+    if n < FEW:
+        yield Check(topic, "warn", f"Only {n} held-out {what} judge it{unseen}.", f"warn below {FEW} {what}", "few")
 
 
-def _sampling(d: Diagnosis, names: tuple[str, ...]) -> Iterator[Check]:
-    if d.bad_samples:
-        share = f"{d.bad_samples} of {d.sample_rows}"
-        yield Check("sampling", "fail", f"{share} samples are not finite.", "none may be")
-    yield from _few("sampling", len(d.x))
-    best = max(d.classifiers, key=lambda c: c.auc)
-    told: Level = "pass" if best.p_value > 0.01 / len(d.classifiers) else grade(best.auc, 0.55, 0.65)
-    yield Check(
-        "sampling",
-        told,
-        f"{'No classifier tells' if told == 'pass' else 'A classifier can tell'} samples from held-out rows: "
-        f"AUC {best.auc:.3f} at best ({best.name}), chance is 0.500 ± {best.auc_error:.3f}.",
-        "AUC: warn above 0.55, fail above 0.65, if significant at 1 % (Bonferroni)",
-    )
-    m = d.marginals
-    off = _significant(float(m.statistic[m.worst]), float(m.p_value[m.worst]), len(m.statistic))
-    yield Check(
-        "sampling",
-        off,
-        f"{'No column differs from the data by more than chance allows' if off == 'pass' else 'Columns differ'}: the "
-        f"worst, {names[m.worst]}, is {percent(float(m.statistic[m.worst]))} off.",
-        "two-sample KS distance: warn above 5 %, fail above 10 %, if significant at 1 % (Bonferroni)",
-    )
-    near = d.memorisation
-    level: Level = "pass" if near.closer < 0.5 + 3 * near.error else grade(near.closer, 0.6, 0.75)
-    strays = near.closer < 0.5 - 3 * near.error
-    said = "it repeats training rows" if level != "pass" else "it strays from them" if strays else "none are memorised"
-    yield Check(
-        "sampling",
-        level,
-        f"{percent(near.closer)} of samples are nearer to a training row than the median held-out row is (50 % is "
-        f"expected): {said}.",
-        "warn above 60 %, fail above 75 %, unless within 3 standard errors",
-    )
-
-
-def _numerics(d: Diagnosis, skipped: int) -> Iterator[Check]:
-    for what, trip in (("held-out rows", d.round_trip), ("samples", d.round_trip_of_samples)):
-        if trip is not None:
-            yield _trip(what, trip)
-            if trip.changed is not None and what == "held-out rows":
-                share = trip.changed / trip.rows
-                yield Check(
-                    "numerics",
-                    grade(share, 0.01, 0.05),
-                    f"{trip.rows - trip.changed} of {trip.rows} held-out rows come back to their own grid values.",
-                    "warn below 99 %, fail below 95 %",
-                )
+def skipped_steps(skipped: int) -> Iterator[Check]:
+    """A reservation where training steps were not finite."""
     if skipped:
-        yield Check("numerics", "warn", f"{skipped} training steps were not finite and were skipped.", "warn above 0")
+        told = f"{skipped} training steps were not finite and were skipped."
+        yield Check("numerics", "warn", told, "warn above 0", "unstable")
 
 
-def _few(topic: str, rows: int) -> Iterator[Check]:
-    if rows < FEW:
-        unseen = percent(1.63 * (2 / rows) ** 0.5)
-        said = f"Only {rows} held-out rows judge it: differences below {unseen} of a distribution go unseen."
-        yield Check(topic, "warn", said, f"warn below {FEW} rows")
-
-
-def _trip(what: str, trip: RoundTrip) -> Check:
-    end = f"within {trip.largest:.1g} standard deviations" if not trip.failed else f"but {trip.failed} that do not"
+def came_back(what: str, trip: RoundTrip, unit: str, tolerance: float, share: float) -> Check:
+    """Whether all came back from their noise; ``share`` of them may fail before the check does."""
+    end = f"within {trip.largest:.1g} {unit}" if not trip.failed else f"but {trip.failed} that do not"
     return Check(
         "numerics",
-        grade(trip.failed / trip.rows, 0.0, 0.001),
+        grade(trip.failed / trip.rows, 0.0, share),
         f"All {trip.rows} {what} come back from their noise, {end}.",
-        "a row fails above 0.001 standard deviations; fail above 0.1 % of rows",
+        f"one fails above {tolerance:g} {unit}; fail above {percent(share)} of them",
+        "unstable",
     )
 
 
-def _gravest(*levels: Level) -> Level:
+def classified(tests: Sequence[ClassifierTest], things: str) -> Check:
+    """Whether a classifier tells samples from held-out ``things``, and how far from chance that is on either side."""
+    best = max(tests, key=lambda c: abs(c.auc - 0.5))
+    z = z_score(best.auc, 0.5, best.auc_error)
+    z = math.copysign(z_of(p_of(z), len(tests)), z)
+    level = graded(z, abs(best.auc - 0.5), 0.15)
+    said = "No classifier tells" if level == "pass" else "A classifier can tell"
+    if level != "pass" and z < 0:
+        said = "A classifier is worse than a guess, as if samples and held-out data were not independent, at telling"
+    return Check(
+        "sampling",
+        level,
+        f"{said} samples from held-out {things}: AUC {best.auc:.3f} ({best.name}), chance is 0.500 ± "
+        f"{best.auc_error:.3f}, z {z:+.1f}.",
+        f"{BEYOND} (Bonferroni); fail if the AUC is off 0.5 by more than 0.15 too",
+        "misfit",
+    )
+
+
+def remembered(near: Memorisation, thing: str) -> Check:
+    """Whether samples keep closer to training data than new data do, or farther from them."""
+    z = z_score(near.closer, 0.5, near.error)
+    level = graded(z, abs(near.closer - 0.5), 0.25)
+    said = "none are memorised" if level == "pass" else "it repeats them" if z > 0 else "it strays from them"
+    return Check(
+        "sampling",
+        level,
+        f"{percent(near.closer)} of samples are nearer to a training {thing} than the median held-out {thing} is "
+        f"(expected 50 ± {100 * near.error:.1f} %, z {z:+.1f}): {said}.",
+        f"{BEYOND}; fail if off 50 % by more than 25 points too",
+        "overfitted" if z > 0 else "misfit",
+    )
+
+
+def gravest(*levels: Level) -> Level:
     return LEVELS[max((LEVELS.index(level) for level in levels), default=0)]
 
 
@@ -248,8 +173,45 @@ def grade(value: float, warn: float, fail: float) -> Level:
     return "fail" if not value <= fail else "warn" if value > warn else "pass"
 
 
-def _significant(distance: float, p_value: float, tests: int) -> Level:
-    return "pass" if p_value > 0.01 / tests else grade(distance, 0.05, 0.1)
+def graded(z: float, effect: float, far: float) -> Level:
+    """Pass within ``SIGMAS`` standard errors of chance, on either side; beyond, fail if the effect is above ``far``."""
+    return "pass" if abs(z) <= SIGMAS else "warn" if effect <= far else "fail"
+
+
+def z_score(value: float, expected: float, error: float) -> float:
+    """How many standard errors ``value`` is off; 0 where it is not off at all, infinite where it cannot vary.
+
+    >>> round(z_score(0.542, 0.5, 0.009), 1), z_score(2.0, 2.0, 0.0)
+    (4.7, 0.0)
+    """
+    if value == expected:
+        return 0.0
+    off = value - expected
+    return off / error if error > 0 and math.isfinite(off) else math.copysign(math.inf, off)
+
+
+def z_of(p_value: float, tests: int = 1) -> float:
+    """The z-score, 0 or more, whose two sides have the probability of the best of so many tests (Bonferroni).
+
+    >>> round(z_of(0.0027), 2), z_of(0.9, 5), round(z_of(0.0027, 10), 2)
+    (3.0, 0.0, 2.21)
+    """
+    p = min(1.0, p_value * tests)
+    return abs(NormalDist().inv_cdf(p / 2)) if p > 1e-300 else math.inf
+
+
+def p_of(z: float) -> float:
+    """The probability of both sides beyond z."""
+    return math.erfc(abs(z) / math.sqrt(2))
+
+
+def by_chance(n: float, tests: int = 1) -> float:
+    """The Kolmogorov-Smirnov distance that n rows reach by chance, at the worst of so many tests, ``SIGMAS`` out.
+
+    >>> round(by_chance(418, 8), 3)
+    0.102
+    """
+    return math.sqrt(-0.5 * math.log(p_of(SIGMAS) / 2 / tests) / n)
 
 
 def percent(share: float) -> str:

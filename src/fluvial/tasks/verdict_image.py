@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fluvial.tasks.diagnose import RoundTrip
 from fluvial.tasks.diagnose_image import TOLERANCE, ImageDiagnosis
-from fluvial.tasks.verdict import FEW, Check, Level, grade, percent
+from fluvial.tasks.verdict import (
+    BEYOND,
+    SIGMAS,
+    Check,
+    by_chance,
+    came_back,
+    classified,
+    few,
+    grade,
+    graded,
+    percent,
+    remembered,
+    skipped_steps,
+    z_score,
+)
 
 
 def judge_image(d: ImageDiagnosis, skipped: int = 0) -> tuple[Check, ...]:
@@ -21,36 +34,45 @@ def judge_image(d: ImageDiagnosis, skipped: int = 0) -> tuple[Check, ...]:
 def _density(d: ImageDiagnosis) -> Iterator[Check]:
     mean, error = float(d.bits.mean()), d.error
     if not mean < float("inf"):
-        yield Check("density", "fail", "Some held-out images are impossible under the model.", "none may be")
+        told = "Some held-out images are impossible under the model."
+        yield Check("density", "fail", told, "none may be", "impossible")
         return
-    if len(d.bits) < FEW:
-        said = f"Only {len(d.bits)} held-out images judge it."
-        yield Check("density", "warn", said, f"warn below {FEW} images")
-    level = grade(mean + 2 * error, *sorted((d.compressor, d.histogram)))
+    yield from few("density", len(d.bits), "images")
+    level = grade(mean + SIGMAS * error, *sorted((d.compressor, d.histogram)))
     yield Check(
         "density",
         level,
         f"A held-out image takes {mean:.3f} ± {error:.3f} bits per dimension; a lossless compressor needs "
         f"{d.compressor:.3f}, pixels one by one {d.histogram:.3f}.",
-        "warn unless below both by 2 standard errors, fail unless below one",
+        f"warn unless below both by {SIGMAS:g} standard errors, fail unless below one",
+        "underfitted",
     )
     gap = mean - float(d.train_bits.mean())
     noise = (error**2 + float(d.train_bits.var(ddof=1)) / len(d.train_bits)) ** 0.5
-    said = "overfitted" if gap > max(3 * noise, 0.02 * mean) else "no overfitting to speak of"
+    z = z_score(gap, 0.0, noise)
+    level = graded(z, abs(gap) / mean, 0.1)
+    said = "no overfitting to be seen" if level == "pass" else "overfitted"
+    if level != "pass" and z < 0:
+        said = "held-out images are the easier ones, so the parts of the data are not alike"
     yield Check(
         "density",
-        "pass" if gap < 3 * noise else grade(gap / mean, 0.02, 0.1),
-        f"Training images take {abs(gap):.3f} bits per dimension {'less' if gap > 0 else 'more'}: {said}.",
-        "warn above 2 % of the bits, fail above 10 %, unless within 3 standard errors",
+        level,
+        f"Training images take {abs(gap):.3f} ± {noise:.3f} bits per dimension {'less' if gap > 0 else 'more'} "
+        f"(z {z:+.1f}): {said}.",
+        f"{BEYOND}; fail above 10 % of the bits too",
+        "overfitted" if z > 0 else "",
     )
     if d.scales:
         at, worst = max(enumerate(d.scales), key=lambda s: s[1].distance)
+        chance = by_chance(worst.numbers * d.drawn, len(d.scales))
+        fits = worst.distance <= chance
         yield Check(
             "density",
-            grade(worst.distance, 0.05, 0.15),
-            f"The noise of held-out images {'fits' if worst.distance <= 0.05 else 'does not fit'} the base: at worst, "
-            f"scale {at + 1} of {len(d.scales)}, it is {percent(worst.distance)} off.",
-            "KS distance of all numbers of a scale: warn above 5 %, fail above 15 %",
+            "pass" if fits else "fail" if worst.distance > 0.15 else "warn",
+            f"The noise of held-out images {'fits' if fits else 'does not fit'} the base: at worst, scale {at + 1} of "
+            f"{len(d.scales)}, it is {percent(worst.distance)} off; chance reaches {percent(chance)}.",
+            f"KS distance of all numbers of a scale: {BEYOND} (Bonferroni); fail above 15 % too",
+            "misfit",
         )
 
 
@@ -77,41 +99,12 @@ def _foreign(d: ImageDiagnosis) -> Iterator[Check]:
 def _sampling(d: ImageDiagnosis) -> Iterator[Check]:
     if d.bad_samples:
         said = f"{d.bad_samples} of {d.drawn} samples are not finite."
-        yield Check("sampling", "fail", said, "none may be")
-    best = max(d.classifiers, key=lambda c: c.auc)
-    told: Level = "pass" if best.p_value > 0.01 / len(d.classifiers) else grade(best.auc, 0.6, 0.9)
-    yield Check(
-        "sampling",
-        told,
-        f"{'No simple classifier tells' if told == 'pass' else 'A simple classifier can tell'} samples from held-out "
-        f"images: AUC {best.auc:.3f} at best ({best.name}), chance is 0.500 ± {best.auc_error:.3f}.",
-        "AUC: warn above 0.6, fail above 0.9, if significant at 1 % (Bonferroni)",
-    )
-    near = d.memorisation
-    repeats = near.closer > 0.5 + 3 * near.error
-    strays = near.closer < 0.5 - 3 * near.error
-    said = "it repeats training images" if repeats else "it strays from them" if strays else "none are memorised"
-    yield Check(
-        "sampling",
-        grade(near.closer, 0.6, 0.75) if repeats else "pass",
-        f"{percent(near.closer)} of samples are nearer to a training image than the median held-out image is "
-        f"(50 % is expected): {said}.",
-        "warn above 60 %, fail above 75 %, unless within 3 standard errors",
-    )
+        yield Check("sampling", "fail", said, "none may be", "unstable")
+    yield classified(d.classifiers, "images")
+    yield remembered(d.memorisation, "image")
 
 
 def _numerics(d: ImageDiagnosis, skipped: int) -> Iterator[Check]:
-    yield _trip("held-out images", d.round_trip)
-    yield _trip("samples", d.round_trip_of_samples)
-    if skipped:
-        yield Check("numerics", "warn", f"{skipped} training steps were not finite and were skipped.", "warn above 0")
-
-
-def _trip(what: str, trip: RoundTrip) -> Check:
-    end = f"within {trip.largest:.1g} of the pixels' range" if not trip.failed else f"but {trip.failed} that do not"
-    return Check(
-        "numerics",
-        grade(trip.failed / trip.rows, 0.0, 0.01),
-        f"All {trip.rows} {what} come back from their noise, {end}.",
-        f"an image fails above {TOLERANCE:g}; fail above 1 % of images",
-    )
+    for what, trip in (("held-out images", d.round_trip), ("samples", d.round_trip_of_samples)):
+        yield came_back(what, trip, "of the pixels' range", TOLERANCE, 0.01)
+    yield from skipped_steps(skipped)
