@@ -21,7 +21,7 @@ TINY = ["--model", "maf", "--epochs", "1", "--set", "transforms=1", "--set", "hi
 def _place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "fluvial.interfaces.commands.write_report", lambda m, f: (Path(f) / "r.html", Verdict("good", ""))
+        "fluvial.interfaces.commands.write_report", lambda m, f, _=None: (Path(f) / "r.html", Verdict("good", ""))
     )
 
 

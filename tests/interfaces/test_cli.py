@@ -20,7 +20,7 @@ from fluvial.tasks.verdict import Verdict
 TINY = ["--model", "maf", "--epochs", "1", "--set", "transforms=1", "--set", "hidden=8"]
 
 
-def unwritten(model, folder):
+def unwritten(model, folder, figures=None):
     return Path(folder) / "report.html", Verdict("with care", "This model can be trusted, with the reservations below.")
 
 
@@ -150,7 +150,7 @@ def test_info_and_report(place, capsys, monkeypatch):
 def test_a_report_that_cannot_be_written_does_not_lose_the_fit(place, capsys, monkeypatch):
     monkeypatch.chdir(place)
 
-    def lacking(model, folder):
+    def lacking(model, folder, figures=None):
         raise RunError('figures need matplotlib: pip install "fluvial[report]"')
 
     monkeypatch.setattr("fluvial.interfaces.commands.write_report", lacking)

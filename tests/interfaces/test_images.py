@@ -29,7 +29,7 @@ def place(tmp_path_factory):
         patch.chdir(folder)
         patch.setattr(
             "fluvial.interfaces.commands.write_report",
-            lambda model, folder: (Path(folder, "r.html"), Verdict("good", "")),
+            lambda model, folder, _=None: (Path(folder, "r.html"), Verdict("good", "")),
         )
         argv = ["fit", "pictures", "--model", "glow", "--labels", "folder", "--epochs", "2", "--out", "run", *TINY]
         assert main(argv) == 0

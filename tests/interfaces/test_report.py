@@ -41,7 +41,7 @@ def run(table, tmp_path_factory):
         options={"transforms": 1, "hidden": (16,)},
         origin=Origin("fluvial fit '<i>data</i>.csv'"),
     )
-    assert write_report(model, folder)[0] == folder / "report.html"
+    assert write_report(model, folder, "pdf")[0] == folder / "report.html"
     return folder
 
 

@@ -23,7 +23,7 @@ def test_the_gaussian_is_that_of_the_closed_form():
     quadratic = np.einsum("ni,ij,nj->n", residual, np.linalg.inv(cov), residual)
     expected = -0.5 * (quadratic + np.log(np.linalg.det(2 * np.pi * cov)))
     simple = baseline(build(ready.config), ready.train)
-    assert simple.name == "a Gaussian"
+    assert simple.name == "a Gaussian of the columns as they are"
     assert score(simple.density, ready.held_out.x).mean() == pytest.approx(expected.mean(), abs=1e-4)
 
 

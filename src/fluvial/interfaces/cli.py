@@ -74,6 +74,7 @@ def fit(
     drop_missing: _Flag = False,
     force: _Flag = False,
     require: Literal["good", "with-care"] | None = None,
+    figures: Literal["pdf", "svg"] | None = None,
     device: str | None = None,
     rate: int | None = None,
     labels: str | None = None,
@@ -125,6 +126,8 @@ def fit(
         Replace the run in the run folder.
     require
         The worst verdict of the report that will do; with a worse one the exit code is 3. The run is kept.
+    figures
+        A format for papers that the report's figures are written in too, beside PNG.
     device
         cpu, cuda or another torch device.
     rate
@@ -167,10 +170,10 @@ def fit(
             if resumable(folder):
                 raise Interrupted(folder) from None
             raise
-    return _conclude(fitted, folder, require)
+    return _conclude(fitted, folder, require, figures)
 
 
-def _conclude(fitted: AnyModel, folder: Path, require: str | None) -> int:
+def _conclude(fitted: AnyModel, folder: Path, require: str | None, figures: Literal["pdf", "svg"] | None) -> int:
     """Print what a fit came to, write its report, and judge it; the exit code."""
     from fluvial.interfaces.commands import summarised, write_report
     from fluvial.interfaces.summary import verdict_lines
@@ -180,7 +183,7 @@ def _conclude(fitted: AnyModel, folder: Path, require: str | None) -> int:
     print(summarised(fitted, folder), flush=True)
     began = time.monotonic()
     try:
-        page, verdict = write_report(fitted, folder)
+        page, verdict = write_report(fitted, folder, figures)
     except ValueError as error:
         if not _is_ours(error):
             raise
@@ -303,19 +306,21 @@ app.command(cli_images.edit)
 
 
 @app.command
-def report(run: Path, /) -> None:
+def report(run: Path, /, *, figures: Literal["pdf", "svg"] | None = None) -> None:
     """Write the report of a run again.
 
     Parameters
     ----------
     run
         Run folder of a fit.
+    figures
+        A format for papers that the figures are written in too, beside PNG.
     """
     from fluvial.interfaces.commands import write_report
     from fluvial.interfaces.summary import verdict_lines
     from fluvial.tasks.entrance import load_any
 
-    page, verdict = write_report(load_any(run), run)
+    page, verdict = write_report(load_any(run), run, figures)
     print("\n".join([str(page), *verdict_lines(verdict)]))
 
 

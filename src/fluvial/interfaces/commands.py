@@ -18,7 +18,7 @@ from fluvial.interfaces import (
     summary_image,
     summary_sound,
 )
-from fluvial.interfaces.page import Report, need_extras, write_page
+from fluvial.interfaces.page import Report, Vector, need_extras, write_page
 from fluvial.interfaces.scored import Scored
 from fluvial.interfaces.summary import verdict_lines
 from fluvial.interfaces.words import Draw, parse_context
@@ -47,8 +47,8 @@ class Commands:
     """
 
     kind: str
-    summary: Callable[[Any, Path], str]
-    details: Callable[[Any, Path], str]
+    summary: Callable[[Any], str]
+    details: Callable[[Any], str]
     score: Callable[..., Scored]
     sample: Callable[..., None]
     report: Callable[[Any], Report]
@@ -166,7 +166,7 @@ def examined(fitted: AnyModel) -> Report:
     return replace(report, checks=(*report.checks, *split_checks(fitted.record)))
 
 
-def write_report(fitted: AnyModel, folder: Path) -> tuple[Path, Verdict]:
+def write_report(fitted: AnyModel, folder: Path, vector: Vector | None = None) -> tuple[Path, Verdict]:
     """Examine a model and write its report; the path of the page, and the verdict, which its run keeps.
 
     Raises:
@@ -175,15 +175,16 @@ def write_report(fitted: AnyModel, folder: Path) -> tuple[Path, Verdict]:
     report = examined(fitted)
     verdict = Verdict.of(report.checks, fitted.record)
     fitted.record["verdict"] = verdict.to_json()
-    page = write_page(folder, report, verdict, fitted)
+    page = write_page(folder, report, verdict, fitted, vector)
     RunFolder(folder).add("verdict", verdict.to_json())
     return page, verdict
 
 
-def summarised(fitted: AnyModel, folder: Path) -> str:
-    """What a fit came to, and where it is kept."""
+def summarised(fitted: AnyModel, folder: Path | None) -> str:
+    """What a fit came to, and where it is kept, if it is."""
     split = (fitted.record.get("split") or {}).get("sentence")
-    return "\n".join([COMMANDS[type(fitted)].summary(fitted, folder), *([split] if split else [])])
+    where = [] if folder is None else [f"run: {folder}"]
+    return "\n".join([COMMANDS[type(fitted)].summary(fitted), *([split] if split else []), *where])
 
 
 def detailed(fitted: AnyModel, folder: Path) -> str:
@@ -195,7 +196,7 @@ def detailed(fitted: AnyModel, folder: Path) -> str:
     try:
         verdict = Verdict.from_json(fitted.record.get("verdict"))
         told = ["verdict: none yet; fluvial report examines the model"] if verdict is None else verdict_lines(verdict)
-        return "\n".join([COMMANDS[type(fitted)].details(fitted, folder), *told])
+        return "\n".join([summarised(fitted, folder), COMMANDS[type(fitted)].details(fitted), *told])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise RunError(f"the record in {folder} is damaged or not fluvial's: {error!r}") from None
 

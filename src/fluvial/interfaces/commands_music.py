@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
@@ -45,8 +44,8 @@ def sample(fitted: RollModel, wish: Draw, *, temperature: float = 1.0) -> None:
     print(out)
 
 
-def rolls_summary(model: RollModel, folder: Path) -> str:
-    """What a fit came to: nats per moment beside those of independent notes, and where it is kept."""
+def rolls_summary(model: RollModel) -> str:
+    """What a fit came to: nats per moment beside those of independent notes."""
     record, sizes, training = model.record, model.record["sizes"], model.record["training"]
     lines = [
         f"{record['model']['model']}: {sizes['train']:,} pieces to train on ({sizes['train_steps']:,} moments of "
@@ -64,12 +63,12 @@ def rolls_summary(model: RollModel, folder: Path) -> str:
             f"  {'model':20}{found['per_step']:8.3f} ± {found['standard_error'] or math.nan:.3f}",
             f"  {'independent notes':20}{scores['independent']:8.3f}",
         ]
-    return "\n".join([*lines, f"run: {folder}"])
+    return "\n".join(lines)
 
 
-def rolls_details(model: RollModel, folder: Path) -> str:
+def rolls_details(model: RollModel) -> str:
     """All that a run folder says about its model."""
-    return details(rolls_summary(model, folder), model.record, [])
+    return details(model.record, [])
 
 
 def _no_context(context: Mapping[str, object] | None) -> None:

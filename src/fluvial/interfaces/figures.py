@@ -26,15 +26,15 @@ _TITLE = 11.5
 
 
 def training_curve(
-    epochs: Sequence[int], train: Sequence[float | None], held_out: Sequence[float | None], best_epoch: int
+    epochs: Sequence[int], train: Sequence[float | None], validation: Sequence[float | None], best_epoch: int
 ) -> Figure:
-    """Negative log-likelihood by epoch; None where it was not measured."""
+    """Log-likelihood by epoch, from negative ones; None where it was not measured."""
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = _figure(8.2, 3.4)
     ax = axes[0]
-    rows = [np.array([math.nan if v is None else v for v in values], dtype=float) for values in (train, held_out)]
-    for values, colour, label in zip(rows, (BASE, DATA), ("training rows", "held-out rows")):
+    rows = [np.array([math.nan if v is None else -v for v in values], dtype=float) for values in (train, validation)]
+    for values, colour, label in zip(rows, (BASE, DATA), ("training rows", "validation rows")):
         if np.isfinite(values).any():
             ax.plot(epochs, values, color=colour, lw=1.8, label=label)
     judged = rows[1] if np.isfinite(rows[1]).any() else rows[0]
@@ -43,16 +43,16 @@ def training_curve(
     if at:
         best = float(judged[at[0]])
         ax.plot([best_epoch], [best], "o", color=SAMPLES, ms=7, label="kept", zorder=3)
-        title = f"Best after {best_epoch} of {max(epochs)} epochs, at {best:.2f} nats per row"
+        title = f"Best after {best_epoch} of {max(epochs)} epochs, at {best:.2f} nats a row"
     both = np.concatenate(rows)
     both = both[np.isfinite(both)]
     if len(both):
-        low, high = both.min(), np.quantile(both, 0.97)
+        low, high = np.quantile(both, 0.03), both.max()
         ax.set_ylim(low - 0.06 * (high - low or 1), high + 0.06 * (high - low or 1))
     _finish(figure, title)
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_ylabel("negative log-likelihood\n(nats per row, data units)")
+    ax.set_ylabel("log-likelihood\n(nats a row, data units)")
     ax.legend(frameon=False)
     return figure
 

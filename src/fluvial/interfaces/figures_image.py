@@ -38,7 +38,7 @@ def training_curve(epochs: Sequence[Mapping[str, Any]], unit: float, references:
         return None
     figure, axes = _figure(8.2, 3.4)
     ax, shown = axes[0], list[float]()
-    for key, colour, label in (("train", BASE, "training"), ("held_out", DATA, "held out")):
+    for key, colour, label in (("train", BASE, "training"), ("held_out", DATA, "validation")):
         points = [(m["epoch"], m[key] / unit) for m in epochs[1:] if m[key] is not None]
         if points:
             ax.plot(*zip(*points), "o-", color=colour, lw=1.8, ms=3, label=label)
@@ -52,7 +52,7 @@ def training_curve(epochs: Sequence[Mapping[str, Any]], unit: float, references:
     margin = 0.08 * (high - low or 1)
     ax.set_ylim(low - margin, high + margin)
     best = epochs[-1]["best"]
-    _finish(figure, "Training" if best is None else f"Best held-out score: {best / unit:.3f} bits per dimension")
+    _finish(figure, "Training" if best is None else f"Best validation score: {best / unit:.3f} bits per dimension")
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel("bits per dimension")

@@ -27,7 +27,7 @@ def training_curve(epochs: Sequence[Mapping[str, Any]], references: Mapping[str,
         return None
     figure, axes = _figure(8.2, 3.4)
     ax = axes[0]
-    for key, colour, label in (("train", BASE, "training"), ("held_out", DATA, "held out")):
+    for key, colour, label in (("train", BASE, "training"), ("held_out", DATA, "validation")):
         points = [(m["epoch"], m[key] / math.log(2)) for m in epochs[1:] if m[key] is not None]
         if points:
             ax.plot(*zip(*points), "o-", color=colour, lw=1.8, ms=3, label=label)
@@ -37,7 +37,7 @@ def training_curve(epochs: Sequence[Mapping[str, Any]], references: Mapping[str,
             ax.axhline(bits, color=SAMPLES, lw=1.2, ls="--")
             ax.text(epochs[-1]["epoch"], bits, f"{name} {bits:.2f}", ha="right", va="bottom", fontsize=8.5)
     best = epochs[-1]["best"]
-    _finish(figure, "Training" if best is None else f"Best held-out score: {best / math.log(2):.3f} bits per sample")
+    _finish(figure, "Training" if best is None else f"Best validation score: {best / math.log(2):.3f} bits per sample")
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel("bits per sample")
@@ -46,7 +46,7 @@ def training_curve(epochs: Sequence[Mapping[str, Any]], references: Mapping[str,
 
 
 def spectrograms(d: SoundDiagnosis) -> Figure:
-    """Held-out recordings above, recordings drawn for the same labels below."""
+    """Held-out recordings above, recordings drawn below, for the same labels if there are any."""
     n = len(d.drawn)
     figure, axes = _figure(2.6 * n + 0.5, 4.6, 2, n)
     real = d.real.recordings[:n]
@@ -66,7 +66,8 @@ def spectrograms(d: SoundDiagnosis) -> Figure:
                 ax.set_xlabel("seconds", fontsize=8)
             if j == 0:
                 ax.set_ylabel(("held out", "drawn")[i] + "\nkHz", fontsize=8.5)
-    _finish(figure, "Spectrograms: held-out recordings above, what the model draws for the same labels below")
+    same = " for the same labels" if d.real.labels else ""
+    _finish(figure, f"Spectrograms: held-out recordings above, what the model draws{same} below")
     return figure
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import fluvial
 from fluvial.core import UsageError
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Words = tuple[str, str, str]
 """What to say where a topic passes, warns and fails."""
 
+Vector = Literal["pdf", "svg"]
+"""Formats of figures for papers."""
+_UNDATED = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}  # so that the same figure is the same file
 _MARKS = {"pass": "✓", "warn": "!", "fail": "✕"}
 
 
@@ -60,10 +63,11 @@ class Report:
     facts: Mapping[str, Any]
 
 
-def write_page(folder: Path, report: Report, verdict: Verdict, fitted: Fitted) -> Path:
+def write_page(folder: Path, report: Report, verdict: Verdict, fitted: Fitted, vector: Vector | None = None) -> Path:
     """Write ``report.html``, which opens from disk without a network, ``report.json`` and ``figures/``.
 
-    Figures are PNG, as on the page, and PDF, for papers.
+    Args:
+        vector: a format for papers that figures are written in too, beside PNG.
 
     Returns:
         The path of the page.
@@ -75,7 +79,8 @@ def write_page(folder: Path, report: Report, verdict: Verdict, fitted: Fitted) -
     drawings = own_folder(folder / "figures")
     for name, drawn in pictures.items():
         write_atomically(drawings / f"{name}.png", drawn.png)
-        write_atomically(drawings / f"{name}.pdf", _saved(report.figures[name], "pdf"))
+        if vector:
+            write_atomically(drawings / f"{name}.{vector}", _saved(report.figures[name], vector))
     content = {
         "verdict": {topic: worst(report.checks, topic) for topic in report.topics},
         "overall": verdict.to_json(),
@@ -100,6 +105,7 @@ def shared_facts(fitted: Fitted) -> dict[str, Any]:
     return {
         "title": f"{name}: {model}" if name else f"fluvial {model}",
         "date": str(record.get("date") or "")[:10],
+        "model_name": model,
         "parameters": f"{sum(p.numel() for p in fitted.density.parameters()):,}",
         "split": (record.get("split") or {}).get("sentence") or "",
         "notes": record.get("warnings") or [],
@@ -127,7 +133,7 @@ def _saved(figure: Figure, form: str) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # names in scripts that the font lacks
-        figure.savefig(buffer, format=form, metadata={"CreationDate": None} if form == "pdf" else None)
+        figure.savefig(buffer, format=form, metadata=_UNDATED.get(form))
     return buffer.getvalue()
 
 
@@ -209,5 +215,6 @@ def plus_minus(value: float | None, error: float | None) -> str:
 
 
 def _tight(sentence: str) -> str:
-    """Percent signs stay on the line of their numbers."""
-    return sentence.replace(" %", "\N{NO-BREAK SPACE}%")
+    """Percent signs, errors and z-scores stay on the line of their numbers."""
+    space = "\N{NO-BREAK SPACE}"
+    return sentence.replace(" %", f"{space}%").replace(" ± ", f"{space}±{space}").replace("z ", f"z{space}")

@@ -129,14 +129,14 @@ def training_curve(model: RollModel) -> Figure | None:
     if len(epochs) < 2:
         return None
     figure, axes = _figure(8.2, 3.4)
-    for key, colour, label in (("train", BASE, "training"), ("held_out", DATA, "held out")):
-        points = [(m["epoch"], m[key] * model.notes) for m in epochs[1:] if m[key] is not None]
+    for key, colour, label in (("train", BASE, "training"), ("held_out", DATA, "validation")):
+        points = [(m["epoch"], -m[key] * model.notes) for m in epochs[1:] if m[key] is not None]
         if points:
             axes[0].plot(*zip(*points), "o-", color=colour, lw=1.8, ms=3, label=label)
     best = epochs[-1]["best"]
-    _finish(figure, "Training" if best is None else f"Best held-out score: {best * model.notes:.3f} nats a moment")
+    _finish(figure, "Training" if best is None else f"Best validation score: {-best * model.notes:.3f} nats a moment")
     axes[0].set_xlabel("epoch")
-    axes[0].set_ylabel("nats a moment")
+    axes[0].set_ylabel("log-likelihood, nats a moment")
     axes[0].legend(frameon=False)
     return figure
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,8 +17,8 @@ from fluvial.tasks.verdict import Verdict
 from fluvial.training import Settings
 
 
-def table_summary(model: Model, folder: Path) -> str:
-    """What a fit came to: scores beside those of simple models, and where it is kept."""
+def table_summary(model: Model) -> str:
+    """What a fit came to: scores beside those of simple models."""
     record, sizes, training = model.record, model.record["sizes"], model.record["training"]
     lines = [
         f"{record['model']['model']}: {sizes['columns']} columns, {sizes['train']:,} rows to train on, "
@@ -29,7 +28,7 @@ def table_summary(model: Model, folder: Path) -> str:
     ]
     if not model.exact:
         lines.append("These are lower bounds: the table has rounded or integer columns.")
-    return "\n".join([*lines, f"run: {folder}"])
+    return "\n".join(lines)
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:
@@ -54,7 +53,7 @@ def installation() -> str:
     )
 
 
-def table_details(model: Model, folder: Path) -> str:
+def table_details(model: Model) -> str:
     """All that a run folder says about its model."""
     codes: list[Any] = model.record["model"].get("codes") or [None] * len(model.schema.columns)
     lines = ["columns:", *(f"  {_column(*each)}" for each in zip(model.schema.columns, codes))]
@@ -62,13 +61,13 @@ def table_details(model: Model, folder: Path) -> str:
         lines += ["given:", *(f"  {_column(c)}" for c in model.schema.context)]
     if model.schema.dropped:
         lines += ["left out, as others determine them:", *(f"  {d.column.name}" for d in model.schema.dropped)]
-    return details(table_summary(model, folder), model.record, lines)
+    return details(model.record, lines)
 
 
-def details(summary: str, record: dict[str, Any], own: list[str]) -> str:
+def details(record: dict[str, Any], own: list[str]) -> str:
     """All that a run folder says about its model, whatever it is of; ``own`` are the lines of its kind."""
     options = json.dumps(record["model"]["options"])
-    lines = [summary, f"options: {options}", f"seed: {record['seed']}", *own]
+    lines = [f"options: {options}", f"seed: {record['seed']}", *own]
     return "\n".join([*lines, *_how_it_was_made(record)])
 
 

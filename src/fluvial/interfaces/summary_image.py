@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fluvial.interfaces.summary import details, labels
 from fluvial.tasks.image import ImageModel
 
 
-def image_summary(model: ImageModel, folder: Path) -> str:
-    """What a fit came to: bits per dimension beside those of a histogram, and where it is kept."""
+def image_summary(model: ImageModel) -> str:
+    """What a fit came to: bits per dimension beside those of a histogram."""
     record, sizes, training, schema = model.record, model.record["sizes"], model.record["training"], model.schema
     width, height = schema.size
     lines = [
@@ -33,10 +31,10 @@ def image_summary(model: ImageModel, folder: Path) -> str:
             f"  {'model':24}{held_out['bits_per_dim']:6.3f} ± {held_out['standard_error']:.3f}",
             f"  {'histogram':24}{scores['histogram']:6.3f}",
         ]
-    return "\n".join([*lines, f"run: {folder}"])
+    return "\n".join(lines)
 
 
-def image_details(model: ImageModel, folder: Path) -> str:
+def image_details(model: ImageModel) -> str:
     """All that a run folder says about its model."""
     resized = ["images of other sizes are cropped at the centre and resized"] if model.schema.resized else []
-    return details(image_summary(model, folder), model.record, [*resized, *labels(model.schema.context)])
+    return details(model.record, [*resized, *labels(model.schema.context)])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 from fluvial.interfaces.summary import details, labels
 from fluvial.tasks.sound import SoundModel
 
 
-def sound_summary(model: SoundModel, folder: Path) -> str:
-    """What a fit came to: bits per sample beside those of simple predictors, and where it is kept."""
+def sound_summary(model: SoundModel) -> str:
+    """What a fit came to: bits per sample beside those of simple predictors."""
     record, sizes, training = model.record, model.record["sizes"], model.record["training"]
     reads = sizes["receptive_field"]
     lines = [
@@ -31,9 +30,9 @@ def sound_summary(model: SoundModel, folder: Path) -> str:
             f"  {'linear prediction, ' + str(line['order']):24}{line['bits_per_sample']:6.3f}",
             f"  {'histogram':24}{scores['histogram']:6.3f}",
         ]
-    return "\n".join([*lines, f"run: {folder}"])
+    return "\n".join(lines)
 
 
-def sound_details(model: SoundModel, folder: Path) -> str:
+def sound_details(model: SoundModel) -> str:
     """All that a run folder says about its model."""
-    return details(sound_summary(model, folder), model.record, labels(model.schema.context))
+    return details(model.record, labels(model.schema.context))

@@ -34,7 +34,7 @@ def baseline(density: Density, train: Data) -> Baseline:
     train = Data(train.x, None if train.context is None else train.context.double())
     if is_discrete(density):
         return Baseline("independent columns", _independent(density.transform, train))  # pyright: ignore
-    return Baseline("a Gaussian", _gaussian(density, train))
+    return Baseline("a Gaussian of the columns as they are", _gaussian(density, train))
 
 
 def is_discrete(density: Density) -> bool:

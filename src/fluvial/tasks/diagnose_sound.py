@@ -37,7 +37,7 @@ class SoundDiagnosis:
         distance: largest distance of its distribution from the uniform's.
         off: how many standard errors the worst bar of that histogram is off, at the level of all bars; None where one
             recording does not tell.
-        spectra_by_chance: how far the mean spectra of a few held-out recordings are from those of the others, in dB, and
+        spectra_by_chance: how far the mean spectra of a few held-out recordings are from those of the others, dB, and
             the spread of that; None where there are too few.
         frequencies, spectra: mean power in dB of real and drawn recordings in bands of equal width, Hz and (2, bands).
     """

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from fluvial.training.run import RunFolder, open_run
 from fluvial.training.saved import Saved
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fitted:
     """What models of all kinds of data share; subclasses say how data are read, scored and drawn.
 
@@ -35,6 +37,41 @@ class Fitted:
     def exact(self) -> bool:
         """False if log p is a lower bound, as it is where noise makes whole numbers continuous."""
         return self.density.exact
+
+    def __repr__(self) -> str:
+        return self._shown("describe")
+
+    def _repr_html_(self) -> str:
+        return self._shown("describe_html")
+
+    def report(
+        self, path: str | os.PathLike[str] | None = None, *, figures: Literal["pdf", "svg"] | None = None
+    ) -> Path:
+        """Examine the model, write ``report.html`` with its figures and numbers, and note the verdict in the record.
+
+        Args:
+            path: folder, such as the run's own; None for a new temporary one.
+            figures: a format for papers that figures are written in too, beside PNG.
+
+        Returns:
+            The path of the page.
+
+        Raises:
+            RunError: the model keeps nothing to examine it with. UsageError: an extra is not installed.
+        """
+        return self._shown("report", None if path is None else Path(path), figures)
+
+    def plot(self, name: str | None = None) -> Any:  # noqa: ANN401  (matplotlib's Figure, which may not be installed)
+        """One of the report's figures, which notebooks display; None for the one that shows most.
+
+        Raises:
+            UsageError: there is no such figure, or an extra is not installed.
+        """
+        return self._shown("plot", name)
+
+    def _shown(self, function: str, *arguments: object) -> Any:  # noqa: ANN401
+        """The layer above draws models; it is loaded when it is asked for, and never to fit or to score."""
+        return getattr(import_module("fluvial.interfaces.notebook"), function)(self, *arguments)
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write a run folder.

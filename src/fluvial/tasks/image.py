@@ -40,7 +40,7 @@ class ImageScores:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ImageModel(Fitted):
     """What ``fit`` and ``load`` return for images: a density over images like those it was fitted to.
 

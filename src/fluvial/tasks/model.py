@@ -54,7 +54,7 @@ class Scores:
         return as_kind(columns, self.kind, index=None if self.index is None else self.index[self.rows])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model(Fitted):
     """What :func:`fit` and :func:`load` return: a density over the rows of a table like the one it was fitted to.
 

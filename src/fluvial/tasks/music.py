@@ -38,7 +38,7 @@ class RollScores:
         return float(self.log_prob.sum() / self.steps.sum())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RollModel(Fitted):
     """What ``fit`` and ``load`` return for piano rolls: log p of a piece's notes, exactly, given its length.
 

@@ -44,7 +44,7 @@ class SoundScores:
         return -self.log_prob / (self.samples * math.log(2))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SoundModel(Fitted):
     """What ``fit`` and ``load`` return for sound: a density over recordings like those it was fitted to.
 

@@ -134,8 +134,7 @@ def classified(tests: Sequence[ClassifierTest], things: str) -> Check:
     """Whether a classifier tells samples from held-out ``things``, and how far from chance that is on either side."""
     best = max(tests, key=lambda c: abs(c.auc - 0.5))
     z = z_score(best.auc, 0.5, best.auc_error)
-    z = math.copysign(z_of(p_of(z), len(tests)), z)
-    level = graded(z, abs(best.auc - 0.5), 0.15)
+    level = graded(z_of(p_of(z), len(tests)), abs(best.auc - 0.5), 0.15)
     said = "No classifier tells" if level == "pass" else "A classifier can tell"
     if level != "pass" and z < 0:
         said = "A classifier is worse than a guess, as if samples and held-out data were not independent, at telling"
@@ -144,7 +143,7 @@ def classified(tests: Sequence[ClassifierTest], things: str) -> Check:
         level,
         f"{said} samples from held-out {things}: AUC {best.auc:.3f} ({best.name}), chance is 0.500 ± "
         f"{best.auc_error:.3f}, z {z:+.1f}.",
-        f"{BEYOND} (Bonferroni); fail if the AUC is off 0.5 by more than 0.15 too",
+        f"{BEYOND} (Bonferroni for {len(tests)}); fail if the AUC is off 0.5 by more than 0.15 too",
         "misfit",
     )
 

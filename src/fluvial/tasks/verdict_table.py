@@ -102,7 +102,8 @@ def _calibration(d: Diagnosis) -> Iterator[Check]:
         "density",
         off,
         f"{'Calibrated as far as chance allows' if off == 'pass' else 'Not calibrated'}: {where} is "
-        f"{percent(distance)} off uniform; chance reaches {percent(by_chance(n, len(c.statistic)))} (z {z:.1f}).",
+        f"{percent(distance)} off uniform; chance reaches {percent(by_chance(n, len(c.statistic)))} "
+        f"(z {z:.1f} for the worst of {len(c.labels)}).",
         f"KS distance: {BEYOND} (Bonferroni); fail above {percent(_FAR)} too",
         "misfit",
     )
@@ -140,7 +141,7 @@ def _sampling(d: Diagnosis, names: tuple[str, ...]) -> Iterator[Check]:
         off,
         f"{'No column differs from the data by more than chance allows' if off == 'pass' else 'Columns differ'}: the "
         f"worst, {names[m.worst]}, is {percent(distance)} off; chance reaches "
-        f"{percent(by_chance(len(d.x) / 2, tests))} (z {z:.1f}).",
+        f"{percent(by_chance(len(d.x) / 2, tests))} (z {z:.1f} for the worst of {tests}).",
         f"two-sample KS distance: {BEYOND} (Bonferroni); fail above {percent(_FAR)} too",
         "misfit",
     )
