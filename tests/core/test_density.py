@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import zoo
 
 from fluvial import models
-from fluvial.core import Chain, Flow, Mixture, Normal, StudentT
-from fluvial.transforms import ActNorm, Dequantize, LULinear, Standardize
+from fluvial.conditioners import MLP
+from fluvial.core import Chain, Density, Flow, Mixture, Normal, StudentT, Transform, randomness
+from fluvial.transforms import ActNorm, BatchNorm, Coupling, Dequantize, LULinear, Standardize, Whiten
+from fluvial.univariate import Affine
 
 
 def test_a_transform_that_does_not_fit_is_refused_at_construction():
@@ -78,3 +82,70 @@ def test_initialize_runs_once_through_nested_flows():
     fresh.load_state_dict(flow.state_dict())
     fresh.initialize(100 * x)
     assert torch.equal(fresh.log_prob(x), before)
+
+
+def steps() -> list[Transform]:
+    """Conditional steps before and behind those that learn from data, so that each sees what the others made."""
+    with zoo.seeded():
+        net = MLP((1,), (2, 1), (6,), context=2, activation="tanh")
+    move = zoo.randomized(Coupling(net, Affine(), torch.tensor([True, False])), 1, 0.8)
+    return [copy.deepcopy(step) for step in (move, BatchNorm(2), move, ActNorm((2,)), move, Whiten(2, 2))]
+
+
+def nested(parts: list[Transform]) -> Density:
+    base = Normal((2,))
+    for part in reversed(parts):
+        base = Flow(part, base, (2,), (2,))
+    return base
+
+
+@pytest.mark.parametrize("calls", [("initialize",), ("measure",), ("initialize", "measure")])
+def test_nested_flows_learn_from_data_as_one_chain_does(calls: tuple[str, ...]):
+    """And so they do with contexts, however many rows pass through a network at once."""
+    torch.manual_seed(0)
+    context = torch.randn(600, 2)
+    x = torch.randn(600, 2) * torch.tensor([3.0, 0.5]) + context.cumsum(1)
+    found = []
+    for together, most in ((True, 1 << 18), (True, 256), (False, 1 << 18), (False, 256)):
+        density = Flow(Chain(*steps()), Normal((2,)), (2,), (2,)) if together else nested(steps())
+        density.eval()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("fluvial.core.transform._NUMBERS", most)
+            for i, call in enumerate(calls):
+                getattr(density, call)(x if i == 0 else 2 * x + 1, context)
+        found.append(density.log_prob(x, context))
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], rtol=1e-3, atol=1e-3)
+    untouched = nested(steps()).eval().log_prob(x, context)
+    assert (found[0] - untouched).abs().mean() > 0.1
+
+
+def test_a_mixture_draws_its_components_by_their_weights():
+    parts = [Flow(Standardize(torch.full((2,), 100.0 * k), torch.ones(2)), Normal((2,)), (2,)) for k in range(3)]
+    mixture = Mixture(*parts)
+    mixture.logits.data = torch.tensor([0.0, 1.0, -1.5])
+    n, weights = 4000, mixture.logits.softmax(0)
+    torch.manual_seed(0)
+    x, log_p = mixture.sample_and_log_prob(n)
+    for draws in (x, mixture.sample(n)):
+        seen = torch.bincount((draws.mean(1) / 100).round().long(), minlength=3) / n
+        assert ((seen - weights).abs() < 5 * (weights * (1 - weights) / n).sqrt()).all()
+    which = (x.mean(1) / 100).round().long()
+    own = torch.stack([c.log_prob(x) for c in parts], 1)[torch.arange(n), which]
+    torch.testing.assert_close(log_p, own + weights.log()[which])
+
+
+@pytest.mark.parametrize("name", zoo.BASES)
+@pytest.mark.parametrize("u", [0.0, 1 - 2.0**-53])
+def test_a_draw_at_the_end_of_the_unit_interval_is_finite(name: str, u: float, monkeypatch: pytest.MonkeyPatch):
+    """0 is among the values that a uniform generator gives."""
+
+    def ends(shape: tuple[int, ...], dtype: torch.dtype | None = None, device: torch.device | None = None):
+        return torch.full(tuple(shape), u, dtype=dtype, device=device)
+
+    monkeypatch.setattr(randomness, "uniform", ends)
+    for dtype in (torch.float32, torch.float64):
+        density = zoo.BASES[name](3).to(dtype)
+        x, log_p = density.sample_and_log_prob(5)
+        assert torch.isfinite(x).all()
+        assert torch.isfinite(log_p).all()

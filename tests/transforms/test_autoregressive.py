@@ -13,7 +13,15 @@ from fluvial.conditioners import MaskedMLP, WaveNet
 from fluvial.core import Flow, Normal, StudentT, Uniform
 from fluvial.models import wavenet
 from fluvial.transforms import Autoregressive
-from fluvial.univariate import Affine, Bernoulli, Categorical, DiscretizedLogistics, Tempered
+from fluvial.univariate import (
+    Affine,
+    Bernoulli,
+    Categorical,
+    DiscretizedLogistics,
+    GaussianMixture,
+    RQSpline,
+    Tempered,
+)
 
 TINY = {"stacks": 1, "layers": 2, "channels": 6, "gates": 5, "skips": 8}
 
@@ -48,6 +56,35 @@ def test_known_values_are_kept_and_scored(ordered: bool):
     drawn = torch.ones_like(x, dtype=torch.bool)
     drawn[:, :3] = known.isnan()
     torch.testing.assert_close(again[drawn], z[drawn])  # what was drawn was drawn from its noise
+
+
+WALKED = {
+    "affine": (Affine(), None),
+    "spline": (RQSpline(4), None),
+    "mixture": (GaussianMixture(3), None),
+    "categorical": (Categorical(3), 3),
+    "bernoulli": (Bernoulli(), 2),
+}
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("name", WALKED)
+def test_log_dets_of_a_walk_are_those_of_what_it_gave(name: str, ordered: bool):
+    """Known or drawn, each position's share is that of the value which the walk gave."""
+    univariate, classes = WALKED[name]
+    options = {} if classes is None else {"classes": classes}
+    net = MaskedMLP(5, univariate.size, (16, 16), order=[3, 0, 4, 1, 2] if ordered else None, **options)
+    transform = Autoregressive(randomized(net, scale=1.0).double(), univariate)
+    z, known = torch.rand(30, 5, dtype=torch.float64), torch.randn(30, 3, dtype=torch.float64)
+    if classes is not None:
+        known = torch.randint(classes, known.shape).double()
+    known[0, 1], known[1] = math.nan, math.nan
+    drawn = torch.stack([d for _, d in transform.walk(z)])
+    steps, log_dets = zip(*transform.walk(z, known=known))
+    x = torch.stack(steps, 1)[:, torch.argsort(net.order)]
+    log_det = transform(x)[1]
+    torch.testing.assert_close(-log_det, torch.stack(log_dets).sum(0), rtol=1e-6, atol=1e-6)
+    assert (drawn.sum(0) + log_det).abs()[2:].max() > 0.1  # and not that of what would have been drawn
 
 
 def test_a_prompt_in_discrete_values():

@@ -86,6 +86,21 @@ def test_guesses_out_of_range_do_no_harm():
     torch.testing.assert_close(got, want[fine], rtol=1e-6, atol=1e-6)
 
 
+def test_a_guess_that_overflowed_does_not_reach_what_comes_before():
+    """Masked products multiply it by 0, and 0 * inf is not a number: the solution is there all the same."""
+
+    def invert(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        first = z[:, 0] + 0.0 * x[:, 1]
+        log_scale = 1000 * (1 - x[:, 0])  # of the first guess, 0, more than any number holds
+        return torch.stack((first, z[:, 1] * log_scale.exp()), 1), torch.stack((0 * first, log_scale), 1)
+
+    z = torch.tensor([[1.0, 3.0], [1.001, -2.0]], dtype=torch.float64)
+    x, log_det, passes = Jacobi(0.0).solve(invert, z)
+    assert passes <= 3
+    torch.testing.assert_close(x, torch.stack((z[:, 0], z[:, 1] * (1000 * (1 - z[:, 0])).exp()), 1))
+    torch.testing.assert_close(log_det, 1000 * (1 - z[:, 0]))
+
+
 def test_where_a_gradient_is_wanted_the_walk_is_taken():
     transform, z = steep(5), rows(5).requires_grad_()
     want = torch.autograd.grad(transform.inverse(z)[0].sum(), z)[0]

@@ -61,3 +61,24 @@ def test_many_rows_at_a_time_without_gradients_change_nothing(name: str, c: int)
         got = transform(x, context)
     for a, b in zip(got, want):
         torch.testing.assert_close(a, b)
+
+
+EVERY = {**zoo.TRANSFORMS, **zoo.COUPLINGS, **zoo.IMAGE_TRANSFORMS}
+
+
+@pytest.mark.parametrize("c", [0, CONTEXT])
+@pytest.mark.parametrize("name", EVERY)
+@torch.no_grad()
+def test_a_row_does_not_depend_on_its_neighbours(name: str, c: int):
+    """In evaluation, both ways: log p of a row would else be no function of it, and no log-det would be right."""
+    shape = (4, 4, 4) if name in zoo.IMAGE_TRANSFORMS else 4
+    transform = randomized(EVERY[name](shape, c)).double().eval()  # pyright: ignore[reportArgumentType]
+    x = contract.images((4, 4, 4), 4) if name in zoo.IMAGE_TRANSFORMS else contract.rows(4, 4)
+    x, context = x.tanh(), contract.contexts(c, 4)
+    z = transform(x, context)[0]
+    for direction, values in ((transform.forward, x), (transform.inverse, z)):
+        together = direction(values, context)
+        for i in range(4):
+            alone = direction(values[i : i + 1], None if context is None else context[i : i + 1])
+            for a, b in zip(alone, together):
+                torch.testing.assert_close(a[0], b[i], rtol=1e-9, atol=1e-9)

@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import chisquare
 from zoo import randomized
 
@@ -43,6 +45,22 @@ def test_probabilities_sum_to_one_and_values_come_back(name: str, scale: float):
     likely = log_p > -25  # steps that float64 resolves
     assert torch.equal(back[likely], x[likely])
     torch.testing.assert_close(minus[likely], -log_p[likely])
+
+
+@given(classes=st.integers(2, 40), seed=st.integers(0, 10**6), scale=st.floats(0, 30))
+def test_no_draw_is_of_a_class_that_is_barred(classes: int, seed: int, scale: float):
+    """Wherever z lies in [0, 1], its ends and the steps' edges included; rounded steps do not add up to one."""
+    univariate = Categorical(classes)
+    theta = theta_of(univariate, 20, seed, scale)
+    g = torch.Generator().manual_seed(seed)
+    theta[torch.rand(theta.shape, generator=g) < 0.4] = -torch.inf
+    theta[range(20), torch.randint(classes, (20,), generator=g)] = 0.0
+    edges = theta.softmax(1).cumsum(1)
+    ends = torch.tensor([0.0, 5e-324, 2.0**-53, 1 - 2.0**-53, 1.0], dtype=torch.float64).expand(20, -1)
+    for z in torch.cat((edges.clamp(max=1), ends), 1).unbind(1):
+        x, minus_log_p = univariate.inverse(z, theta)
+        assert torch.isfinite(minus_log_p).all()
+        assert torch.equal(univariate.log_prob(x, theta), -minus_log_p)
 
 
 @pytest.mark.parametrize("name", STAIRCASES)
