@@ -59,7 +59,7 @@ class Verdict:
         """The verdict that the checks come to, with remedies for the model that the record describes."""
         bad = [c for level in ("fail", "warn") for c in checks if c.level == level]
         found = remedies(tuple(dict.fromkeys(c.fault for c in bad if c.fault)), record)
-        return cls(*OVERALL[worst(checks)], tuple(c.sentence for c in bad), found)
+        return cls(*OVERALL[worst(checks)], tuple(dict.fromkeys(c.sentence for c in bad)), found)
 
     @classmethod
     def from_json(cls, data: object) -> Verdict | None:
@@ -79,7 +79,8 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        return asdict(self)
+        remedies = [asdict(r) for r in self.remedies]
+        return {"level": self.level, "sentence": self.sentence, "reasons": list(self.reasons), "remedies": remedies}
 
     def is_at_least(self, level: str) -> bool:
         """Whether it is as good as ``level`` or better."""
