@@ -51,7 +51,9 @@ def test_impossible_rows_have_density_zero(model):
     table.loc[0, "weight"] = -1.0
     table.loc[1, "constant"] = 8
     table.loc[2, "weight"] = 1e300
-    scores = model.log_prob(table)
+    with pytest.warns(UserWarning, match="column 'weight' has 1 value below 0"):
+        scores = model.log_prob(table)
+    assert model.score(table).warnings[-1].startswith("1 row of 20: impossible to this model, or too far out")
     assert scores[0] == scores[1] == -np.inf
     assert not np.isnan(scores).any()
     assert np.isfinite(scores[3:]).all()
@@ -161,3 +163,44 @@ def test_a_rows_score_depends_on_the_row_alone():
     np.testing.assert_allclose(scores, backwards[::-1], rtol=1e-5)
     one = model.log_prob({name: values[7:8] for name, values in table.items()})
     np.testing.assert_allclose(one, scores[7:8], rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def graded() -> Model:
+    """A model of a frame whose columns are called by numbers, given the first of them."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({0: rng.integers(3, 9, 80), 1: rng.normal(size=80), 2: rng.normal(size=80)})
+    options = {"transforms": 1, "hidden": [8]}
+    return fit(table, "maf", context=0, drop=2, epochs=1, options=options, progress=False)
+
+
+def test_names_that_are_numbers_stay_numbers(graded, tmp_path):
+    graded.save(tmp_path / "run")
+    for model in (graded, load(tmp_path / "run")):
+        assert model.sample(3, seed=0).columns.tolist() == [0, 1]
+
+
+def test_a_context_is_drawn_as_it_was_given_or_refused(graded):
+    with pytest.raises(DataError, match=r"context '0' holds whole numbers, got 6\.5: give 6 or 7"):
+        graded.sample(5, {"0": 6.5})
+    with pytest.warns(UserWarning, match=r"context '0' is outside 3 to 8, .* in 5 rows \(the first 20\)"):
+        assert (graded.sample(5, {"0": 20})[0] == 20).all()
+    with pytest.warns(UserWarning, match="outside 3 to 8"):
+        graded.log_prob({"0": [2], "1": [0.0]})
+
+
+def test_scores_as_a_frame_keep_the_index(model):
+    table = frame(20).set_axis([f"row {i}" for i in range(20)])
+    table.loc["row 3", "weight"] = np.nan
+    scores = model.score(table, drop_missing=True)
+    found = scores.frame()
+    assert found.index.tolist() == [name for name in table.index if name != "row 3"]
+    np.testing.assert_array_equal(found["log_prob"], scores.log_prob)
+    assert isinstance(model.score(pl.from_pandas(frame(5))).frame(), pl.DataFrame)
+
+
+def test_one_name_is_no_sequence_of_letters():
+    options = {"transforms": 1, "hidden": [8]}
+    fitted = fit(frame(60), "maf", context="kind", drop="constant", epochs=1, options=options, progress=False)
+    assert [c.name for c in fitted.schema.context] == ["kind"]
+    assert fitted.schema.names == ("weight", "count")

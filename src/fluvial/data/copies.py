@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _ALIKE = 1e-6  # of a spread: a correlation of 1 to about 1e-12
+_EXACT = 1e-12  # of a spread: what is left of a relation is rounding
 _ROUNDING = 2.0  # units in the last place of what a row's relation adds up
 _SEED = 0
 
@@ -88,12 +89,16 @@ def _copy(column: _Candidate, source: _Candidate, index: int) -> Copy | None:
         return None
     spread = min(column.spread(), abs(slope) * source.spread())
     precision = max(column.precision, source.precision)
-    # twelve digits, so that a copy in other units has the factor that people know
-    for factor in (float(f"{slope:.12g}"), slope):
+    best: Copy | None = None
+    # few digits where they do, so that a copy in other units has the factor that people know
+    for digits in (6, 9, 12, 17):
+        factor = float(f"{slope:.{digits}g}")
         offset = float(np.median(a - factor * b))
-        offset = 0.0 if abs(offset) < 1e-9 * spread else float(f"{offset:.12g}")
-        off = np.abs(a - factor * b - offset)
+        offset = 0.0 if abs(offset) < 1e-9 * spread else float(f"{offset:.{digits}g}")
         rounding = _ROUNDING * precision * (np.abs(a) + np.abs(factor * b) + abs(offset))
-        if (off <= _ALIKE * spread + rounding).all():
-            return Copy(index, factor, offset, _ALIKE * spread + 10 * float((off - rounding).clip(0).max()))
-    return None
+        off = np.abs(a - factor * b - offset) - rounding
+        if (off <= _EXACT * spread).all():
+            return Copy(index, factor, offset, _ALIKE * spread)
+        if digits > 9 and best is None and (off <= _ALIKE * spread).all():
+            best = Copy(index, factor, offset, _ALIKE * spread + 10 * float(off.clip(0).max()))
+    return best

@@ -23,7 +23,7 @@ from fluvial.data.tokens import MISSING, QUOTED, Style, read_cells, style_of
 from fluvial.data.words import listed
 
 _BLOCK = 100_000  # rows held as Python strings at a time
-_HEAD = 10_000  # rows by which header and decimal mark are told
+_HEAD = 2000  # rows by which header and decimal mark are told
 _SHOWN = 3  # lines of a wrong length named
 _EDGES = re.compile("^[ \t\u00a0]+|[ \t\u00a0]+$", re.M)
 _WORDS = re.compile(rf'(?<![^\t;|, ])"({"|".join(re.escape(w) for w in MISSING if w.isalpha())})"(?=$|[\t;|, \r\n])')

@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 import numpy as np
 
 from fluvial.core.errors import DataError
+from fluvial.data.limits import decoding
 from fluvial.data.tables import Reading, Table, tidy
 from fluvial.data.words import listed
 
@@ -66,7 +67,8 @@ def _opened(source: object) -> Any:  # noqa: ANN401  (a frame of narwhals)
     except TypeError:
         given = _streamed(source)
     except DuplicateError as error:
-        raise DataError(f"the data frame has several columns of one name ({error}); give each its own") from None
+        told = " ".join(str(error).split())
+        raise DataError(f"the data frame has several columns of one name; give each its own ({told})") from None
     if isinstance(given, nw.LazyFrame):
         given = given.collect()
     return given if isinstance(given, nw.DataFrame) else given.to_frame()
@@ -82,7 +84,8 @@ def _streamed(source: object) -> Any:  # noqa: ANN401  (a frame of narwhals)
     if isinstance(source, Interchange) and find_spec("pyarrow"):
         from pyarrow.interchange import from_dataframe
 
-        return cast(Any, nw).from_native(from_dataframe(source))
+        with decoding(f"the {type(source).__name__}", "a frame of numbers and text that pyarrow can take over"):
+            return cast(Any, nw).from_native(from_dataframe(source))
     raise DataError(
         f"a {type(source).__name__} is not a table: expected a path, a data frame (of pandas, polars, pyarrow, or "
         "anything that exports a stream of Arrow), an array (N, D), or a list of rows"
@@ -98,7 +101,7 @@ def _column(series: Any, category: bool) -> tuple[np.ndarray, Reading]:  # noqa:
     try:
         values = tidy(_values(series), null)
     except DataError as error:
-        return np.full(len(null), None), Reading(problem=str(error))
+        return np.full(len(null), None), Reading(problem=f"cannot be used: {error}")
     if category or isinstance(dtype, nw.Categorical | nw.Enum):
         return values, Reading("the source declares labels", declared=True, category=True)
     if isinstance(dtype, nw.String):

@@ -100,13 +100,13 @@ def listing(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind]
     return Listing(table, entries, (*table.notes, *found.notes), found.problems)
 
 
-def names_of(names: str | Sequence[str]) -> list[str]:
-    """One name, or several.
+def names_of(names: str | int | Sequence[str | int]) -> list[str]:
+    """One name, or several, as text; pandas' columns may be called by numbers.
 
-    >>> names_of("Sex"), names_of(["a", "b"])
-    (['Sex'], ['a', 'b'])
+    >>> names_of("Sex"), names_of(["a", 1])
+    (['Sex'], ['a', '1'])
     """
-    return [names] if isinstance(names, str) else list(names)
+    return [str(name) for name in ([names] if isinstance(names, str | int) else names)]
 
 
 def _entry(table: Table, name: str, found: Examined) -> Entry:
