@@ -1,34 +1,46 @@
 import errno
+import math
 import os
 import pickle
+from dataclasses import asdict
 
 import pytest
 import torch
 
 from fluvial.core.errors import RunError
-from fluvial.training import checkpoint
+from fluvial.training import Record, Settings, checkpoint
+from fluvial.training.progress import Progress
+
+RECORD = asdict(Record(0, 0, True, None, 1.1, 1.1, 0, 9.0, 0.5, None, 0, 1e-3))
+STATE = {
+    **{"settings": asdict(Settings()), "tag": "t", "data": "d", "best": {"x": torch.arange(3.0)}},
+    **{"model": {"x": torch.arange(3.0)}, "averaged": None, "optimizer": {"state": {}, "param_groups": []}},
+    "progress": {**asdict(Progress()), "records": [RECORD]},
+}
 
 
 @pytest.mark.parametrize("name", ["c.pt", "c.safetensors", "c"])
 def test_what_is_saved_is_loaded(tmp_path, name):
     path = tmp_path / name
-    checkpoint.save(path, {"x": torch.arange(3.0), "n": 3, "records": [{"epoch": 1, "best": None}]})
+    checkpoint.save(path, STATE)
     state = checkpoint.load(path)
-    assert torch.equal(state["x"], torch.arange(3.0))
-    assert state["records"] == [{"epoch": 1, "best": None}]
+    assert torch.equal(state["best"]["x"], torch.arange(3.0))
+    assert state["settings"] == Settings()
+    assert state["progress"]["records"] == [RECORD]
+    assert state["progress"]["best"] == math.inf
 
 
 def test_a_full_disk_leaves_the_previous_file_and_no_other(tmp_path, monkeypatch):
     path = tmp_path / "c.pt"
-    checkpoint.save(path, {"n": 1})
+    checkpoint.save(path, STATE)
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match=r"c\.pt could not be written: No space left.*previous file is intact"):
-        checkpoint.save(path, {"n": 2})
-    assert checkpoint.load(path)["n"] == 1
+        checkpoint.save(path, {**STATE, "tag": "other"})
+    assert checkpoint.load(path)["tag"] == "t"
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -53,7 +65,7 @@ def test_a_truncated_file_a_missing_one_and_another_format(tmp_path):
     path = tmp_path / "c.pt"
     with pytest.raises(RunError, match="could not be read: No such file"):
         checkpoint.load(path)
-    checkpoint.save(path, {"x": torch.zeros(100)})
+    checkpoint.save(path, STATE)
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(RunError, match="damaged"):
         checkpoint.load(path)

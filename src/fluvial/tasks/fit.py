@@ -90,9 +90,8 @@ def fit_table(
         }
         return Model(density, prepared.schema, record, metrics or [_only(record)], _kept_rows(prepared))
 
-    return job.learn(
-        density, prepared.config, prepared.train, prepared.validation, Words(), restore, conclude, closed=closed
-    )
+    rows, schema = (prepared.train, prepared.validation), prepared.schema.to_json()
+    return job.learn(density, prepared.config, *rows, Words(), restore, conclude, schema, closed)
 
 
 def _only(record: Mapping[str, Any]) -> dict[str, Any]:

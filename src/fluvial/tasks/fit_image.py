@@ -103,7 +103,7 @@ def fit_image(
             stored["contexts"] = rows.context[:_CONTEXTS].numpy()
         return ImageModel(density, schema, record, [{**m, **augmented} for m in metrics], stored)
 
-    return job.learn(density, config, rows, validation, image_words(schema.shape), restore, conclude)
+    return job.learn(density, config, rows, validation, image_words(schema.shape), restore, conclude, schema.to_json())
 
 
 def learning_rate(model: str | None) -> float:

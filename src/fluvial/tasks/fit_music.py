@@ -102,7 +102,7 @@ def fit_rolls(
         return replace(fitted, record=record, metrics=metrics)
 
     rows, words = _transposed(fitted.windows(learnt)), rolls_words(rolls.notes)
-    return job.learn(Continuation(density), config, rows, validation, words, restore, conclude)
+    return job.learn(Continuation(density), config, rows, validation, words, restore, conclude, schema.to_json())
 
 
 def rolls_words(notes: int) -> Callable[[Record], str]:

@@ -98,7 +98,16 @@ def fit_sound(
         }
         return replace(fitted, record=record, metrics=metrics)
 
-    return job.learn(Continuation(density), prepared.config, windows, validation, sound_line, restore, conclude)
+    return job.learn(
+        Continuation(density),
+        prepared.config,
+        windows,
+        validation,
+        sound_line,
+        restore,
+        conclude,
+        prepared.schema.to_json(),
+    )
 
 
 sound_line = Words("bits per sample", math.log(2), "samples")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import sys
@@ -17,13 +16,15 @@ import torch
 
 import fluvial
 from fluvial.core import Density
-from fluvial.core.errors import UsageError
+from fluvial.core.errors import RunError, UsageError
 from fluvial.core.randomness import drawing_from
 from fluvial.models import build
 from fluvial.tasks.origin import Origin, circumstances, fingerprint
 from fluvial.training import Record, Rows, Settings, train
+from fluvial.training.checkpoint import load as load_checkpoint
 from fluvial.training.run import RunFolder, open_run
 from fluvial.training.saved import Saved, load_run
+from fluvial.training.terms import changed, tag_of
 
 Progress = Callable[[Record], None]
 
@@ -80,6 +81,7 @@ class Job:
         words: Callable[[Record], str],
         restore: Callable[[Saved, str | os.PathLike[str]], F],
         conclude: Callable[[dict[str, Any], list[dict[str, Any]]], F],
+        schema: Mapping[str, Any],
         closed: bool = False,
     ) -> F:
         """Train to the end and write the run folder, or return what a finished one holds.
@@ -91,18 +93,21 @@ class Job:
             words: one record as a line of text.
             restore: the model in a run folder that has been read.
             conclude: the fitted model, from the record's common part and the metrics.
+            schema: of the data, plain JSON; the names in it must be the same to resume.
             closed: whether there is nothing to train, as the density is fitted already.
         """
         opened = (
             contextlib.nullcontext() if self.out is None else open_run(self.out, force=self.force, resume=self.resume)
         )
         with opened as run:
+            tag = tag_of(config, schema)
             if run is not None and run.finished:
-                return restore(load_run(run.path), run.path)
+                return restore(self._finished(run, tag, rows), run.path)
+            job = self._resumed(run)
             began = time.monotonic()
             records, threads = list[Record](), torch.get_num_threads()
             if not closed:
-                records, threads = self._train(density, config, rows, validation, words, run)
+                records, threads = job._train(density, tag, rows, validation, words, run)
             seconds = records[-1].elapsed if records else time.monotonic() - began
             files = self.origin.files
             data = fingerprint(files) if files else {"name": "data in memory", "blake2b": rows.digest()}
@@ -111,11 +116,12 @@ class Job:
                 "model": config,
                 "command": self.origin.command,
                 "data": data,
+                "rows": "" if run is None else rows.digest(),
                 **circumstances(self.settings.torch_device()),
                 "seed": self.seed,
                 "holdout": self.holdout,
                 "exact": density.exact,
-                "settings": asdict(self.settings),
+                "settings": asdict(job.settings),
                 "training": {**_how_it_went(records, seconds), "threads": threads},
                 "versions": _versions(),
             }
@@ -124,10 +130,38 @@ class Job:
                 fitted.write(run)
         return fitted
 
+    def _finished(self, run: RunFolder, tag: str, rows: Rows) -> Saved:
+        """The finished run that was to be resumed, if it is the one asked for; else a RunError, a sentence."""
+        saved = load_run(run.path)
+        config = saved.config
+        before = (tag_of(config["model"], config["schema"]), config.get("rows", ""), config["settings"])
+        told = changed(before, (tag, rows.digest(), asdict(self.settings)))
+        if told:
+            raise RunError(f"{run.path} holds a finished run, made {told}")
+        for name in ("epochs", "budget"):
+            asked, was = getattr(self.settings, name), config["settings"].get(name)
+            if asked is not None and asked != was:
+                raise RunError(
+                    f"{run.path} holds a finished run of {config['training']['epochs']} epochs, made with {name}="
+                    f"{was}: it cannot be trained further; fit again with {name}={asked} and --force, which keeps this "
+                    "run until the new one is complete"
+                )
+        if self.progress is not False:
+            print(f"{run.path} holds this run already, finished; nothing was trained", file=sys.stderr, flush=True)
+        return saved
+
+    def _resumed(self, run: RunFolder | None) -> Job:
+        """This job with the epochs and the budget of the run that it goes on with, where it names neither."""
+        named = self.settings.epochs is not None or self.settings.budget is not None
+        if run is None or not self.resume or named or not run.checkpoint.exists():
+            return self
+        kept = load_checkpoint(run.checkpoint)["settings"]
+        return replace(self, settings=replace(self.settings, epochs=kept.epochs, budget=kept.budget))
+
     def _train(
         self,
         density: Density,
-        config: Mapping[str, Any],
+        tag: str,
         rows: Rows,
         validation: Rows | None,
         words: Callable[[Record], str],
@@ -136,7 +170,6 @@ class Job:
         """Train to the end; returns the records of whole epochs, and on how many threads it trained."""
         show = Lines(words) if self.progress is True else self.progress or _silent
         checkpoint = None if run is None else run.checkpoint
-        tag = json.dumps(config, sort_keys=True)
         records, threads = list[Record](), torch.get_num_threads()
         training = train(density, rows, validation, self.settings, checkpoint, self.resume, tag=tag)
         with contextlib.closing(training):

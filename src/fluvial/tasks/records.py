@@ -108,7 +108,6 @@ class ImageSizes(TypedDict):
 
     train: int
     held_out: int
-    judges: int
     parameters: int
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -100,7 +101,7 @@ class DeviceUpdate(Update):
     def write(self, p: Progress) -> None:
         self.tally.copy_(torch.tensor([p.loss, p.rows, p.skipped, p.bad_steps], dtype=torch.float64))
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: Mapping[str, Any]) -> None:
         super().load(state)
         for group in self.optimizer.param_groups:  # a checkpoint brings numbers of its own
             group.update(lr=self.rate, fused=True, foreach=None, capturable=self.device.type == "cuda")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TypedDict
 
 from msgspec import Meta
+from torch import Tensor
 
 from fluvial.conditioners import ContextMap
 from fluvial.core.errors import RunError
@@ -89,6 +90,47 @@ class Metric(TypedDict):
     left: Time | None
     skipped: Count
     learning_rate: Time
+
+
+class Marks(TypedDict):
+    """A :class:`~fluvial.training.progress.Progress`; ``best`` may be infinite."""
+
+    epoch: Count
+    batch: Count
+    step: Count
+    loss: Finite
+    rows: Count
+    learning_scale: Annotated[float, Meta(gt=0, le=1)]
+    bad_steps: Count
+    skipped: Count
+    rollbacks: Annotated[int, Meta(ge=0, le=20)]
+    held_out: Finite | None
+    best: float
+    best_epoch: Count
+    cuts: Count
+    cut_epoch: Count
+    elapsed: Time
+    records: list[Metric]
+
+
+class Moments(TypedDict):
+    """An optimiser's state; what else it saves is told by the settings."""
+
+    state: dict[int, dict[str, Tensor]]
+
+
+class Checkpoint(TypedDict):
+    """checkpoint.pt."""
+
+    format: int
+    settings: Settings
+    tag: str
+    data: str
+    progress: Marks
+    best: dict[str, Tensor]
+    model: dict[str, Tensor]
+    averaged: dict[str, Tensor] | None
+    optimizer: Moments
 
 
 class Stored(TypedDict):

@@ -6,8 +6,9 @@ import hashlib
 import math
 import time
 from collections.abc import Generator
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from fluvial.training.progress import Progress, Record
 from fluvial.training.rows import Rows
 from fluvial.training.schedule import CUT, Schedule
 from fluvial.training.settings import Settings
+from fluvial.training.terms import changed
 from fluvial.training.update import Update
 from fluvial.transforms.normalization import needs_statistics, refresh_statistics
 
@@ -211,25 +213,22 @@ class Loop:
         if self.path is None:
             return
         state = files.load(self.path)
-        for name, value in asdict(self.settings).items():
-            if name != "device" and state["settings"].get(name) != value:
-                raise RunError(
-                    f"{self.path} was made with {name}={state['settings'].get(name)!r}, not {value!r}: "
-                    "resume with the same settings, or start again"
-                )
-        if state["tag"] != self.tag:
-            raise RunError(f"{self.path} is of another model or other options: resume with the same, or start again")
-        if state["data"] != self.digest:
-            raise RunError(f"{self.path} was made with other training rows: resume with the same data, or start again")
-        try:
-            self.progress = Progress(**{f.name: state["progress"][f.name] for f in fields(Progress)})
-            self.update.load(state)
-            self.update.write(self.progress)
-            self.best = state["best"]
-        except (RuntimeError, KeyError, TypeError, ValueError):
-            raise RunError(
-                f"{self.path} belongs to another model: resume with the same model, or start again"
-            ) from None
+        told = changed(
+            (state["tag"], state["data"], asdict(state["settings"])), (self.tag, self.digest, asdict(self.settings))
+        )
+        if told:
+            raise RunError(f"{self.path} was made {told}")
+        like, averaged = self.density.state_dict(), self.update.averaged
+        files.check_marks(state, self.batches, self.path)
+        for weights in (state["best"], state["model"]):
+            files.check_weights(weights, like, self.path)
+        files.check_weights(state["averaged"] or {}, {} if averaged is None else averaged.state_dict(), self.path)
+        files.check_moments(state["optimizer"]["state"], self.update.shapes, self.path)
+        marks: dict[str, Any] = {**state["progress"]}
+        self.progress = Progress(**marks)
+        self.update.load(state)
+        self.update.write(self.progress)
+        self.best = state["best"]
         self.began = time.monotonic()
 
 

@@ -105,9 +105,8 @@ class RunFolder:
     def add(self, name: str, value: object) -> None:
         """Add to the configuration of a finished run what was found out later, plain JSON; else nothing."""
         if self.finished:
-            text = json.dumps(
-                {**decoded(read_regular(self.config), str(self.config)), name: value}, indent=2, allow_nan=False
-            )
+            config = {**decoded(read_regular(self.config), str(self.config)), name: value}
+            text = json.dumps(config, indent=2, allow_nan=False)
             write_atomically(self.config, (text + "\n").encode())
 
     def finish(

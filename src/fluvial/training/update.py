@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -39,6 +39,11 @@ class Update:
     def judged(self) -> Density:
         """What is evaluated and kept."""
         return self.density if self.averaged is None else self.averaged.module  # pyright: ignore
+
+    @property
+    def shapes(self) -> list[torch.Size]:
+        """Of the parameters, in the optimiser's order."""
+        return [p.shape for group in self.optimizer.param_groups for p in group["params"]]
 
     def begin(self) -> None:
         """The average starts at the initialised density."""
@@ -88,10 +93,11 @@ class Update:
             "optimizer": self.optimizer.state_dict(),
         }
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint; how the optimiser steps is a matter of the settings, not of the file."""
         self.density.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        kept = {**self.optimizer.state_dict(), "state": state["optimizer"]["state"]}
+        self.optimizer.load_state_dict(kept)
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
 
