@@ -2,7 +2,7 @@
 
 >>> import fluvial
 >>> sorted(fluvial.__all__)
-['FlowDensity', 'ImageModel', 'Model', 'SoundModel', '__version__', 'fit', 'load', 'models', 'read_table']
+['FlowDensity', 'ImageModel', 'Model', 'RollModel', 'SoundModel', '__version__', 'fit', 'load', 'models', 'read_table']
 """
 
 from importlib import import_module
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fluvial.tasks.entrance import fit, load
     from fluvial.tasks.image import ImageModel
     from fluvial.tasks.model import Model
+    from fluvial.tasks.music import RollModel
     from fluvial.tasks.sound import SoundModel
 
 __version__ = "0.1.0"
@@ -23,6 +24,7 @@ __all__ = [
     "FlowDensity",
     "ImageModel",
     "Model",
+    "RollModel",
     "SoundModel",
     "__version__",
     "fit",
@@ -35,6 +37,7 @@ _HOMES = {
     "FlowDensity": "fluvial.interfaces.estimators",
     "ImageModel": "fluvial.tasks.image",
     "Model": "fluvial.tasks.model",
+    "RollModel": "fluvial.tasks.music",
     "SoundModel": "fluvial.tasks.sound",
     "fit": "fluvial.tasks.entrance",
     "load": "fluvial.tasks.entrance",

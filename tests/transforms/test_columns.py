@@ -64,7 +64,7 @@ def test_rows_outside_their_bounds_have_density_zero_not_nan():
 
 def test_filled_cells_are_exact_and_average_to_the_bound():
     maps = [ColumnMap(step=1.0, lower=0.0, curve=2.0), ColumnMap(step=0.5, scale=2.0)]
-    drawn, filled = Columns(maps), Columns(maps, filled=True)
+    drawn, filled = Columns(maps), Columns(maps).filled()
     assert filled.exact
     assert not drawn.exact
     x = torch.tensor([[3.0, -1.5]], dtype=torch.float64).expand(4000, -1)

@@ -1,11 +1,14 @@
-"""What stays in float32 under autocast."""
+"""What stays in float32 under autocast, and what stays in float64 always."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Self
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def full_precision(x: Tensor) -> AbstractContextManager[object]:
@@ -17,3 +20,35 @@ def full_precision(x: Tensor) -> AbstractContextManager[object]:
 def float32_at_least(x: Tensor) -> Tensor:
     """x, in float32 if it is in half precision."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def deviation(x: np.ndarray) -> np.ndarray:
+    """Standard deviation along the first axis, float64, also of numbers whose squares over- or underflow.
+
+    >>> float(deviation(np.array([1e-300, 3e-300])))
+    1e-300
+    """
+    x = np.asarray(x, dtype=np.float64)
+    unit = np.abs(x).max(0, initial=0.0)
+    unit = np.where(unit > 0, unit, 1.0)
+    away = x / unit
+    away = away - away.mean(0)
+    largest = np.abs(away).max(0, initial=0.0)
+    largest = np.where(largest > 0, largest, 1.0)
+    return (away / largest).std(0) * largest * unit
+
+
+class Double(nn.Module):
+    """A module whose float64 parameters and buffers stay in float64, also where the model around it is float32.
+
+    ``.float()``, ``.half()`` and ``.to(dtype)`` leave them as they are; ``.to(device)`` moves them. Its subclasses are
+    linear maps at the head of a density, where float32 has too little room for columns that nearly depend on one
+    another.
+    """
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        def kept(t: Tensor) -> Tensor:
+            moved = fn(t)
+            return t.to(moved.device) if t.dtype == torch.float64 and moved.is_floating_point() else moved
+
+        return super()._apply(kept, recurse)

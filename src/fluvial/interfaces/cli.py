@@ -24,7 +24,6 @@ from fluvial.interfaces.words import (
     parse_assignments,
     parse_kinds,
     parse_pairs,
-    parse_seconds,
     parse_size,
     started,
 )
@@ -158,7 +157,7 @@ def fit(
                 source,
                 out=folder,
                 epochs=epochs,
-                budget=parse_seconds(budget),
+                budget=budget,
                 seed=seed,
                 resume=resume,
                 assignments=parse_assignments(set or []),

@@ -35,7 +35,7 @@ def score(fitted: RollModel, data: str | list[str], context: Mapping[str, object
 def sample(fitted: RollModel, wish: Draw, *, temperature: float = 1.0) -> None:
     """New pieces as one .npz archive, in the run folder where no other place is given."""
     _no_context(wish.context)
-    pieces = fitted.sample(wish.number or _PIECES, temperature=temperature, seed=wish.seed)
+    pieces = fitted.sample(_PIECES if wish.number is None else wish.number, temperature=temperature, seed=wish.seed)
     out = wish.out or wish.run / "samples.npz"
     try:
         write_rolls(out, pieces)

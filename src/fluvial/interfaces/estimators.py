@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from fluvial.core import UsageError
+from fluvial.core.numbers import share
+from fluvial.core.precision import deviation
 from fluvial.core.randomness import drawing_from
 from fluvial.models import CLOSED_FORM, DEFAULT, build
 from fluvial.tasks.batches import draw
@@ -44,7 +45,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
         options: of that recipe, such as ``{"transforms": 8}``.
         epochs: passes over the rows; None for as many as help.
         batch_size: rows a step; None for a size that suits the number of rows.
-        learning_rate: its largest value.
+        learning_rate: its largest value; None for the default.
         holdout: share of the rows that decide when to stop; the model is not trained on them.
         device: a torch device; None for a GPU if there is one.
         random_state: an int for the same model again, a ``numpy.random.RandomState``, or None.
@@ -67,7 +68,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
         options: Mapping[str, Any] | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
-        learning_rate: float = 3e-3,
+        learning_rate: float | None = None,
         holdout: float = 0.1,
         device: str | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -87,8 +88,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
         Raises:
             ValueError: X or a parameter cannot be used, as a sentence.
         """
-        if not 0 <= self.holdout <= 0.5:
-            raise UsageError(f"holdout: expected a share of the rows between 0 and 0.5, got {self.holdout}")
+        holdout = share("holdout", self.holdout, "rows")
         x = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         seed = _seed(self.random_state)
         settings = Settings(
@@ -98,11 +98,12 @@ class FlowDensity(DensityMixin, BaseEstimator):
             seed=seed,
             device=self.device,
         )
-        kept, aside = split(len(x), self.holdout, seed)
+        kept, aside = split(len(x), holdout, seed)
         config = {
             "model": self.model,
             "event_shape": [x.shape[1]],
             "columns": [asdict(_standardised(column)) for column in x[kept].T],
+            "whiten": self.model not in CLOSED_FORM and "preset" not in (self.options or {}),
             "options": dict(self.options or {}),
         }
         with drawing_from(seed, lend=True):
@@ -144,5 +145,5 @@ def _data(x: np.ndarray) -> Data:
 
 def _standardised(column: np.ndarray) -> ColumnMap:
     """The column to mean 0 and variance 1; a constant one is only shifted."""
-    mean, spread = float(column.mean()), float(column.std())
+    mean, spread = float(column.mean()), float(deviation(column))
     return ColumnMap(location=mean, scale=spread if spread > _RESOLVED * abs(mean) else 1.0)

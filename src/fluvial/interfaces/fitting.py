@@ -99,7 +99,7 @@ def run_fit(
     *,
     out: Path,
     epochs: int | None,
-    budget: float | None,
+    budget: str | None,
     seed: int,
     resume: bool,
     assignments: Mapping[str, Any],
@@ -111,7 +111,6 @@ def run_fit(
     if resume and force:
         raise UsageError("--resume goes on with a run and --force replaces it: give one of the two")
     training, options = _split(assignments)
-    training.setdefault("learning_rate", source.kind.learning_rate(source.model))
     settings = Settings(epochs=epochs, budget=budget, seed=seed, device=device, **training)
     if isinstance(source.data, Table):
         _show(source.data, source)
@@ -121,7 +120,6 @@ def run_fit(
             source.model,
             context=source.context,
             out=out,
-            seed=seed,
             resume=resume,
             force=force,
             holdout=holdout,

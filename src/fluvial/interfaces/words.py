@@ -29,23 +29,7 @@ class Draw:
     seed: int
 
 
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SPAN = re.compile(r"(\d+(?:\.\d*)?)\s*([smhd]?)")
 _SIZE = re.compile(r"(\d+)(?:\s*[x×]\s*(\d+))?")
-
-
-def parse_seconds(text: str | None) -> float | None:
-    """A time span in seconds.
-
-    >>> parse_seconds("5m"), parse_seconds("1.5h"), parse_seconds("90")
-    (300.0, 5400.0, 90.0)
-    """
-    if text is None:
-        return None
-    match = _SPAN.fullmatch(text.strip().lower())
-    if match is None:
-        raise _usage(f"budget: expected a time such as 90s, 5m or 1h, got {text!r}")
-    return float(match[1]) * _UNITS[match[2]]
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

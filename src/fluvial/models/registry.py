@@ -9,6 +9,7 @@ from typing import Any
 
 from fluvial.conditioners import ContextEncoder, ContextMap
 from fluvial.core import Chain, Density, Flow, Transform, UsageError
+from fluvial.core.numbers import plain
 from fluvial.models import image, sequence, tabular
 from fluvial.models.flowplusplus import flowpp
 from fluvial.models.made import made, made_mog
@@ -205,7 +206,8 @@ def build(config: Mapping[str, Any]) -> Density:
     """Any model from plain JSON.
 
     ``config`` has "model" (a name) and "event_shape"; and may have "context_shape" (as the user gives it),
-    "options" (the recipe's), "columns" (one :class:`ColumnMap` as a dict for each column) or "codes" (one
+    "options" (the recipe's), "columns" (one :class:`ColumnMap` as a dict for each column), "whiten" (whether these
+    are whitened together), or "codes" (one
     :class:`CodeMap` for each, where the model is of probabilities), and "context" (one :class:`ContextMap` as a
     dict for each context column).
 
@@ -224,9 +226,10 @@ def build(config: Mapping[str, Any]) -> Density:
         options = resolve(name, config.get("options") or {}, event_shape)
         flow = recipe(event_shape, context_shape=inner, **options)
         head = _head(config)
-        if head is None and encoder is None:
-            return flow
-        return Flow(head or Chain(), flow, event_shape, outer, encoder)
+        if head is not None or encoder is not None:
+            flow = Flow(head or Chain(), flow, event_shape, outer, encoder)
+        # a closed form is as exact as float64 makes it; what is trained gains nothing from that
+        return flow.double() if name in CLOSED_FORM else flow
     except (TypeError, ValueError) as error:
         raise UsageError(f"model {name}: {error}") from None
 
@@ -234,7 +237,7 @@ def build(config: Mapping[str, Any]) -> Density:
 def _head(config: Mapping[str, Any]) -> Transform | None:
     """The way from raw rows to what the recipe models."""
     if config.get("columns"):
-        return Columns([ColumnMap(**m) for m in config["columns"]])
+        return Columns([ColumnMap(**m) for m in config["columns"]], bool(config.get("whiten")))
     if config.get("codes"):
         return Codes([CodeMap(**m) for m in config["codes"]])
     return None
@@ -242,6 +245,7 @@ def _head(config: Mapping[str, Any]) -> Transform | None:
 
 def _coerce(model: str, name: str, value: Any, default: Any) -> Any:  # noqa: ANN401
     """Check an option against its default's type; JSON lists become tuples, a lone width a tuple of one."""
+    value = plain(value)
     if isinstance(default, Sequence) and not isinstance(default, str):
         value = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
         fits = bool(value or not default) and all(isinstance(v, int) and not isinstance(v, bool) for v in value)

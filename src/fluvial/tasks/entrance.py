@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fluvial.data.listing import names_of
@@ -21,8 +22,8 @@ def fit(
     *,
     context: str | int | Sequence[str | int] = (),
     epochs: int | None = None,
-    budget: float | None = None,
-    seed: int = 0,
+    budget: float | str | None = None,
+    seed: int | None = None,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     force: bool = False,
@@ -51,8 +52,8 @@ def fit(
             or piano rolls: a .mat file, or an .npz archive with ``rolls``, ``length`` (see ``data.rolls.read_rolls``).
         model: a name in ``models.RECIPES``; None for the default.
         context: columns, or labels of recordings, to condition on; one name or several.
-        epochs, budget: passes over the data, wall-clock seconds; with neither, as long as it helps.
-        seed: decides the split, the initial weights, the order of rows and all noise.
+        epochs, budget: passes over the data, wall-clock seconds (or "5m"); with neither, as long as it helps.
+        seed: decides the split, the initial weights, the order of rows and all noise; None for that of ``settings``, 0.
         out: run folder to write; with it a fit survives interruptions, and ``resume=True`` continues it.
         force: replace the run that ``out`` holds.
         holdout: share of the rows, recordings, images or pieces that do nothing but judge the model; as many again, a
@@ -83,7 +84,9 @@ def fit(
     given = {name: value for name, value in own.items() if value is not None}
     kind = kind_of(data)
     kind.check(model, given)
-    settings = overruled(settings or Settings(learning_rate=kind.learning_rate(model)), epochs, budget, seed, device)
+    settings = overruled(settings or Settings(), epochs, budget, seed, device)
+    if settings.learning_rate is None:
+        settings = replace(settings, learning_rate=kind.learning_rate(model))
     settings.torch_device()
     origin = origin or Origin(files=files_of(data))
     job = Job(settings, holdout, out, resume, force, progress, origin)

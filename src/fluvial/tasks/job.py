@@ -17,6 +17,7 @@ import torch
 import fluvial
 from fluvial.core import Density
 from fluvial.core.errors import RunError, UsageError
+from fluvial.core.numbers import share
 from fluvial.core.randomness import drawing_from
 from fluvial.models import build
 from fluvial.tasks.origin import Origin, circumstances, fingerprint
@@ -64,8 +65,7 @@ class Job:
 
     def check_holdout(self, what: str) -> None:
         """UsageError, a sentence, unless the share to hold out is one."""
-        if not 0 <= self.holdout <= 0.5:
-            raise UsageError(f"holdout: expected a share of the {what} between 0 and 0.5, got {self.holdout}")
+        share("holdout", self.holdout, what)
 
     def build(self, config: Mapping[str, Any]) -> Density:
         """The model with the seed's initial weights."""
@@ -183,11 +183,13 @@ class Job:
         return records, threads
 
 
-def overruled(settings: Settings, epochs: int | None, budget: float | None, seed: int, device: str | None) -> Settings:
+def overruled(
+    settings: Settings, epochs: int | None, budget: float | str | None, seed: int | None, device: str | None
+) -> Settings:
     """The settings with those of ``fit``'s own arguments that are given."""
     return replace(
         settings,
-        seed=seed,
+        seed=settings.seed if seed is None else seed,
         epochs=settings.epochs if epochs is None else epochs,
         budget=settings.budget if budget is None else budget,
         device=settings.device if device is None else device,

@@ -19,8 +19,8 @@ from fluvial.tasks.image import ImageModel
 from fluvial.tasks.model import Model
 from fluvial.tasks.music import RollModel
 from fluvial.tasks.sound import SoundModel
-from fluvial.training import Settings
 from fluvial.training.saved import Saved
+from fluvial.training.settings import LEARNING_RATE
 
 AnyModel = Model | SoundModel | ImageModel | RollModel
 
@@ -70,7 +70,7 @@ TABLES = Kind(
     model.restore,
     frozenset({"kinds", "units", "drop_missing", "drop", "validation"}),
     frozenset(models.RECIPES) - models.SOUND - models.MUSIC,
-    lambda model: Settings().learning_rate,
+    lambda model: LEARNING_RATE,
     "a table",
 )
 SOUND = Kind(
@@ -100,7 +100,7 @@ MUSIC = Kind(
     music.restore,
     frozenset(),
     models.MUSIC,
-    lambda model: Settings().learning_rate,
+    lambda model: LEARNING_RATE,
     "a .mat file, or an .npz archive with rolls and length",
 )
 _SINGLE = (".mat", ".npz", ".npy", ".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq", ".feather", ".arrow", ".ipc")

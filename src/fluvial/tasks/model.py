@@ -15,8 +15,8 @@ from torch import Tensor
 from fluvial.core import Density, Flow, randomness
 from fluvial.core.errors import RunError, UsageError
 from fluvial.data.columns import Column
-from fluvial.data.schema import Schema
-from fluvial.data.tables import as_kind, read
+from fluvial.data.schema import Encoded, Schema
+from fluvial.data.tables import Table, as_kind, read
 from fluvial.data.words import counted
 from fluvial.tasks import records
 from fluvial.tasks.events import Probability, probability
@@ -81,21 +81,25 @@ class Model(Fitted):
         Raises:
             DataError: the table does not fit the schema, as a sentence.
         """
-        scores = self.score(data, drop_missing=drop_missing)
-        _warn(scores.warnings)
-        return scores.log_prob
+        table, encoded, values = self._scored(data, drop_missing)
+        _warn(_told(table, encoded, values))
+        return values
 
     def score(self, data: object, *, drop_missing: bool = False) -> Scores:
         """As :meth:`log_prob`, with the numbers of the rows and what there is to say about them."""
+        table, encoded, values = self._scored(data, drop_missing)
+        parts = self._averaged(score_parts, encoded.x, encoded.context)
+        columns = [] if parts is None else parts.double().numpy().T
+        named = {c.name: part for c, part in zip(self.schema.columns, columns)}
+        return Scores(encoded.rows, values, _told(table, encoded, values), named, table.kind, table.index)
+
+    def _scored(self, data: object, drop_missing: bool) -> tuple[Table, Encoded, np.ndarray]:
+        """A table, its rows as the schema encodes them, and the log-density of each."""
         table = read(data)
         encoded = self.schema.encode(table, drop_missing=drop_missing)
         values = self.log_prob_rows(encoded.x, encoded.context)
         values[encoded.impossible] = -np.inf
-        parts = self._averaged(score_parts, encoded.x, encoded.context)
-        columns = [] if parts is None else parts.double().numpy().T
-        named = {c.name: part for c, part in zip(self.schema.columns, columns)}
-        told = (*table.notes, *encoded.warnings, *_about_far(values, encoded.impossible))
-        return Scores(encoded.rows, values, told, named, table.kind, table.index)
+        return table, encoded, values
 
     def log_prob_rows(self, x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
         """As :meth:`log_prob`, for rows that the schema has encoded: x (N, D), context (N, C)."""
@@ -113,7 +117,7 @@ class Model(Fitted):
             return function(density, rows, given)
         columns = density.transform
         filled = Flow(
-            Columns(columns.maps, filled=True).to(columns.like.device, columns.like.dtype),
+            columns.filled(),
             density.base,
             density.event_shape,
             density.context_shape,
@@ -246,6 +250,11 @@ def restore(saved: Saved, path: str | os.PathLike[str]) -> Model:
 def _kept(columns: Sequence[Column]) -> Kept:
     """Rows of these columns, as the schema encodes them."""
     return Kept((len(columns),), [len(c.categories) - 1 if c.categorical else np.inf for c in columns], whole=False)
+
+
+def _told(table: Table, encoded: Encoded, values: np.ndarray) -> tuple[str, ...]:
+    """What there is to say about a table's scores."""
+    return (*table.notes, *encoded.warnings, *_about_far(values, encoded.impossible))
 
 
 def _about_far(values: np.ndarray, known: np.ndarray) -> list[str]:

@@ -83,6 +83,14 @@ class RollModel(Fitted):
         totals = self.windows(rolls).totals(Continuation(self.density))
         return RollScores(rolls.names, rolls.lengths, totals.numpy())
 
+    def log_prob(self, data: object) -> np.ndarray:
+        """log p of each piece's notes given its length, (M,) float64, nats.
+
+        Raises:
+            DataError: as :meth:`score`.
+        """
+        return self.score(data).log_prob
+
     def windows(self, rolls: Rolls) -> Windows:
         """Pieces as windows that train or score the density."""
         values, lengths = torch.from_numpy(rolls.values.ravel()), torch.from_numpy(self.notes * rolls.lengths)

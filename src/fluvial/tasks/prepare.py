@@ -13,6 +13,8 @@ import torch
 
 from fluvial.conditioners import ContextMap
 from fluvial.core.errors import DataError, UsageError
+from fluvial.core.numbers import share
+from fluvial.core.precision import deviation
 from fluvial.core.randomness import drawing_from
 from fluvial.data.columns import Column
 from fluvial.data.infer import infer
@@ -79,8 +81,7 @@ def prepare(
         UsageError: an unknown model, option or column, or a share of held-out rows outside [0, 0.5].
     """
     full = resolve(model, options)
-    if not 0 <= holdout <= 0.5:
-        raise UsageError(f"holdout: expected a share of the rows between 0 and 0.5, got {holdout}")
+    holdout = share("holdout", holdout, "rows")
     discrete = model in DISCRETE
     table = table.without(drop)
     schema, warnings = infer(table, tuple(context), kinds, discrete, drop_missing)
@@ -110,6 +111,8 @@ def prepare(
     else:
         maps = [_column_map(c, v) for c, v in zip(schema.columns, encoded.x[kept].T)]
         config["columns"] = [asdict(m) for m in maps]
+        # a preset is its paper's model, and no more
+        config["whiten"] = model not in CLOSED_FORM and "preset" not in options
     _check_size(config)
     return Prepared(
         schema,
@@ -118,7 +121,7 @@ def prepare(
         stopping if len(stopping) else None,
         held_out if len(held_out) else None,
         judged("rows", len(kept), len(stopping), len(parts.test), refitted=fitted_once),
-        np.ones(len(schema.columns)) if discrete else encoded.x[kept].std(0),
+        np.ones(len(schema.columns)) if discrete else deviation(encoded.x[kept]),
         tuple(dict.fromkeys([*warnings, *encoded.warnings, *(() if stop is None else stop.warnings)])),
     )
 
@@ -158,7 +161,7 @@ def _context_maps(schema: Schema, encoded: Encoded, kept: np.ndarray) -> list[di
         return None
     maps: list[ContextMap] = []
     for column, values in zip(schema.context, encoded.context[kept].T):
-        scale = float(values.std()) or 1.0
+        scale = float(deviation(values)) or 1.0
         numeric = ContextMap(location=float(values.mean()), scale=scale)
         maps.append(ContextMap(categories=len(column.categories)) if column.categorical else numeric)
     return [asdict(m) for m in maps]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fluvial.core.precision import deviation
+
 _FOLDS = 5
 _WIDEST = 200  # columns that classifiers read at most, a random choice
 _QUADRATIC = 20  # columns up to which the linear classifier also reads squares and products
@@ -131,7 +133,7 @@ def memorisation(
 
 def spread(x: np.ndarray) -> np.ndarray:
     """Standard deviation of each column of x (N, D), 1 where it is zero."""
-    sd = x.std(0)
+    sd = deviation(x)
     return np.where(sd > 0, sd, 1.0)
 
 

@@ -38,7 +38,7 @@ class DeviceUpdate(Update):
     every = 32
 
     def __init__(self, density: Density, settings: Settings, decay: float, device: torch.device) -> None:
-        self.rate = torch.tensor(settings.learning_rate, device=device)
+        self.rate = torch.tensor(settings.rate, device=device)
         super().__init__(density, settings, decay, device)
         self.statistics: list[tuple[Tensor, Tensor]] = []
         self.kept, self.now = list[Tensor](), list(density.parameters())

@@ -27,14 +27,14 @@ class Schedule:
     def share(self, p: Progress, elapsed: float) -> float:
         """How much of the training is done, 0 to 1, by steps or by the clock."""
         steps = p.step / (self.epochs * self.batches) if self.settings.epochs else 0.0
-        clock = elapsed / self.settings.budget if self.settings.budget else 0.0
+        clock = elapsed / self.settings.clock
         return min(1.0, max(steps, clock))
 
     def learning_rate(self, p: Progress, elapsed: float) -> float:
         """Of the next step."""
         share = self.share(p, elapsed)
         warm_up = min(_WARM_UP, max(1, self.epochs * self.batches // 20))
-        rate = self.settings.learning_rate * p.learning_scale * min(1.0, (p.step + 1) / warm_up)
+        rate = self.settings.rate * p.learning_scale * min(1.0, (p.step + 1) / warm_up)
         return rate * 0.5 * (1 + math.cos(math.pi * share)) if self.kind == "cosine" else rate
 
     def stalls(self, p: Progress) -> bool:
@@ -43,7 +43,7 @@ class Schedule:
 
     def out_of_time(self, elapsed: float) -> bool:
         """Whether the budget is spent."""
-        return self.settings.budget is not None and elapsed >= self.settings.budget
+        return elapsed >= self.settings.clock
 
     def finished(self, p: Progress, elapsed: float) -> bool:
         """Whether to stop, asked between two steps."""

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import torch
 
 from fluvial.core.errors import UsageError
+from fluvial.core.numbers import between, is_real, whole
 from fluvial.core.randomness import checked_seed
 
 Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["cosine", "plateau", "constant"]
+
+LEARNING_RATE = 3e-3
+"""Of models of tables and of piano rolls, where none is given."""
+
+_BETWEEN = (
+    ("learning_rate", math.inf, "a positive number"),
+    ("clip", math.inf, "a positive number, or none"),
+    ("ema", 1.0, "a number between 0 and 1, such as 0.999"),
+)
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SPAN = re.compile(r"(\d+(?:\.\d*)?)\s*([smhd]?)")
 
 
 @dataclass(frozen=True)
@@ -21,9 +35,10 @@ class Settings:
 
     Args:
         epochs: passes over the training rows, None for as many as help (or as the budget allows).
-        budget: wall-clock seconds at most, None for no limit; training ends earlier once it no longer helps.
+        budget: wall-clock seconds at most, or a text such as "90s", "5m" or "1h"; None for no limit. Training ends
+            earlier once it no longer helps.
         batch_size: rows a step, None for a size that suits the number of rows.
-        learning_rate: its largest value.
+        learning_rate: its largest value; None for what suits the kind of data and the model.
         weight_decay: decoupled for ``adamw``, an L2 penalty for ``adam``. None: 200 D / N, 1 at most, for N rows of
             D numbers: few rows of many columns are what overfits.
         schedule: of the learning rate; None takes "cosine" where an end is known and "plateau" where not. Both
@@ -41,9 +56,9 @@ class Settings:
     """
 
     epochs: int | None = None
-    budget: float | None = None
+    budget: float | str | None = None
     batch_size: int | None = None
-    learning_rate: float = 3e-3
+    learning_rate: float | None = None
     weight_decay: float | None = None
     optimizer: Optimizer = "adamw"
     schedule: Schedule | None = None
@@ -55,21 +70,32 @@ class Settings:
     amp: bool = False
 
     def __post_init__(self) -> None:
-        _whole("epochs", self.epochs, 1)
-        _whole("batch_size", self.batch_size, 2)
-        _whole("patience", self.patience, 1)
-        checked_seed(self.seed)
-        _number("budget", self.budget, 0.0, math.inf, "a positive number of seconds")
-        _number("learning_rate", self.learning_rate, 0.0, math.inf, "a positive number")
-        _number("clip", self.clip, 0.0, math.inf, "a positive number, or none")
-        _number("ema", self.ema, 0.0, 1.0, "a number between 0 and 1, such as 0.999")
+        keep = partial(object.__setattr__, self)  # frozen for everybody else
+        keep("seed", checked_seed(self.seed))
+        for name, least in (("epochs", 1), ("batch_size", 2), ("patience", 1)):
+            if (value := getattr(self, name)) is not None:
+                keep(name, whole(name, value, least))
+        keep("budget", seconds(self.budget))
+        for name, below, expected in _BETWEEN:
+            if (value := getattr(self, name)) is not None:
+                keep(name, between(name, value, 0.0, below, expected))
         decay = self.weight_decay
-        if decay is not None and not (_is_number(decay) and 0 <= decay < math.inf):
+        if decay is not None and not (is_real(decay) and 0 <= decay < math.inf):
             raise UsageError(f"weight_decay: expected a number of at least 0, got {self.weight_decay!r}")
         _choice("optimizer", self.optimizer, get_args(Optimizer))
         _choice("schedule", self.schedule or "cosine", get_args(Schedule))
         if self.schedule == "cosine" and not self.has_end:
             raise UsageError("schedule: a cosine needs a known end; give epochs or a budget too")
+
+    @property
+    def rate(self) -> float:
+        """The largest learning rate, also where it is left open."""
+        return LEARNING_RATE if self.learning_rate is None else self.learning_rate
+
+    @property
+    def clock(self) -> float:
+        """Seconds that training may take, infinitely many where there is no limit."""
+        return seconds(self.budget) or math.inf
 
     @property
     def has_end(self) -> bool:
@@ -95,20 +121,22 @@ class Settings:
         return device
 
 
-def _whole(name: str, value: int | None, least: int) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):  # pyright: ignore
-        raise UsageError(f"{name}: expected a whole number of at least {least}, got {value!r}")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _choice(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise UsageError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
 
 
-def _number(name: str, value: float | None, above: float, below: float, expected: str) -> None:
-    if value is not None and not (_is_number(value) and above < value < below):
-        raise UsageError(f"{name}: expected {expected}, got {value!r}")
+def seconds(span: float | str | None) -> float | None:
+    """A time span in seconds.
+
+    >>> seconds("5m"), seconds("1.5h"), seconds("90"), seconds(2)
+    (300.0, 5400.0, 90.0, 2.0)
+    """
+    if span is None:
+        return None
+    if isinstance(span, str):
+        match = _SPAN.fullmatch(span.strip().lower())
+        if match is None:
+            raise UsageError(f"budget: expected a time such as 90s, 5m or 1h, got {span!r}")
+        span = float(match[1]) * _UNITS[match[2]]
+    return between("budget", span, 0.0, math.inf, "a positive number of seconds, or a time such as 5m")

@@ -108,9 +108,9 @@ class Update:
     def _optimizer(self, decay: float) -> torch.optim.Optimizer:
         groups = parameter_groups(self.parameters, decay)
         try:
-            return optimizer_kind(self.settings)(groups, self.settings.learning_rate, fused=True)
+            return optimizer_kind(self.settings)(groups, self.settings.rate, fused=True)
         except RuntimeError:  # a device without the fused step
-            return optimizer_kind(self.settings)(groups, self.settings.learning_rate, foreach=True)
+            return optimizer_kind(self.settings)(groups, self.settings.rate, foreach=True)
 
 
 def optimizer_kind(settings: Settings) -> type[torch.optim.Adam]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fluvial.conditioners.mlp import MLP
+from fluvial.core.precision import Double
 from fluvial.core.supports import Constraint, bounded, constraints
 from fluvial.core.transform import EventShape, Shape, Transform, sum_event
 from fluvial.univariate.discrete import elements_of
@@ -60,8 +61,8 @@ class Elementwise(Transform):
         return theta.expand(x.shape[0], self.univariate.size, *x.shape[1:])  # pyright: ignore
 
 
-class Standardize(Transform):
-    """z = (x - location) / scale with fixed numbers.
+class Standardize(Double, Transform):
+    """z = (x - location) / scale with fixed numbers; numbers given in float64 stay so, whatever the model's dtype.
 
     Args:
         location, scale: tensors that broadcast over one event; scale > 0.
@@ -77,10 +78,10 @@ class Standardize(Transform):
         self.scale: Tensor
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return (x - self.location) / self.scale, -self._log_det(x)
+        return ((x - self.location) / self.scale).to(x.dtype), -self._log_det(x)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return z * self.scale + self.location, self._log_det(z)
+        return (z * self.scale + self.location).to(z.dtype), self._log_det(z)
 
     def output_shape(self, event_shape: EventShape) -> EventShape:
         for own in (self.location.shape, self.scale.shape):

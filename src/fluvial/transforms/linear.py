@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fluvial.core import doors
-from fluvial.core.precision import float32_at_least
+from fluvial.core.precision import Double, float32_at_least
 from fluvial.core.transform import EventShape, Transform
 
 
@@ -87,69 +87,95 @@ class LULinear(Transform):
         return self.lower.tril(-1) + eye, self.upper.triu(1) + torch.diag(diagonal), diagonal
 
 
-class Whiten(Transform):
+class Whiten(Double, Transform):
     r"""z = L^{-1} (x - m - A c): under a Normal base, the Gaussian with mean m + A c and covariance L L^T.
 
-    ``initialize`` sets m, A and L to their maximum-likelihood values for the rows it is given, in float64; that
-    is all the training a full-covariance Gaussian needs.
+    ``initialize`` sets m, A and L to their maximum-likelihood values for the rows it is given; that is all the training
+    a full-covariance Gaussian needs. All of it is float64, whatever the dtype of the model around it: z is float64,
+    and float32 where x is, for columns may be as near to dependent as float64 tells them apart.
 
     Args:
         features: D.
         context: number of context features, 0 for none.
     """
 
+    floor = 1e-10
+    """Of a column's standard deviation: what is left of it, given the columns before, is never taken to be less."""
+
     def __init__(self, features: int, context: int = 0) -> None:
         super().__init__()
-        self.mean = nn.Parameter(torch.zeros(features))
-        self.slope = nn.Parameter(torch.zeros(features, context)) if context else None
+        self.mean = nn.Parameter(torch.zeros(features, dtype=torch.float64))
+        self.slope = nn.Parameter(torch.zeros(features, context, dtype=torch.float64)) if context else None
         self.context_features = context or None
-        self.lower = nn.Parameter(torch.zeros(features, features))
-        self.log_diagonal = nn.Parameter(torch.zeros(features))
+        self.lower = nn.Parameter(torch.zeros(features, features, dtype=torch.float64))
+        self.log_diagonal = nn.Parameter(torch.zeros(features, dtype=torch.float64))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        residual = (x - self._mean(context)).t()
-        z = torch.linalg.solve_triangular(self._factor().to(residual.dtype), residual, upper=False).t()
-        return z, -self.log_diagonal.sum().expand(x.shape[0])
+        residual = (x.double() - self._mean(context)).t()
+        z = torch.linalg.solve_triangular(self.factor(), residual, upper=False).t()
+        return z.to(x.dtype), -self.log_diagonal.sum().to(x.dtype).expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        factor = float32_at_least(self._factor())
-        x = F.linear(z.to(factor.dtype), factor) + self._mean(context)
-        return x, self.log_diagonal.sum().expand(z.shape[0])
+        x = F.linear(z.double(), self.factor()) + self._mean(context)
+        return x.to(z.dtype), self.log_diagonal.sum().to(z.dtype).expand(z.shape[0])
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self(x, context)[0], -self.log_diagonal.expand_as(x)
+        return self(x, context)[0], -self.log_diagonal.to(x.dtype).expand_as(x)
 
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         rows = x.double()
-        one = torch.ones_like(rows[:, :1])
-        inputs = one if context is None else torch.cat((one, context.double()), 1)
-        # one-hot contexts are collinear with the constant; the pseudo-inverse takes the smallest solution
-        weights = torch.linalg.pinv(inputs) @ rows
-        residual = rows - inputs @ weights
-        covariance = residual.t() @ residual / rows.shape[0]
-        # a direction without variance would have no density; this is far below any other scale
-        covariance.diagonal().add_(1e-10 * covariance.diagonal().mean().clamp(min=1e-10))
-        factor = torch.linalg.cholesky(covariance)
-        self.mean.copy_(weights[0])
-        if self.slope is not None:
-            self.slope.copy_(weights[1:].t())
-        self.lower.copy_(factor.tril(-1))
-        self.log_diagonal.copy_(factor.diagonal().log())
+        # about the mean, so that what is left does not lose digits to it
+        middle = rows.mean(0)
+        residual, slope = rows - middle, None
+        if self.slope is not None and context is not None:
+            given = context.double()
+            centred = given - given.mean(0)
+            # one-hot contexts are collinear with the constant; the pseudo-inverse takes the smallest solution
+            slope = (torch.linalg.pinv(centred) @ residual).t()
+            residual = residual - centred @ slope.t()
+            self.slope.copy_(slope)
+            middle = middle - slope @ given.mean(0)
+        factor = _covariance_factor(residual)
+        scale = residual.square().mean(0).sqrt()
+        size = scale.square().mean().sqrt()
+        # a direction without variance would have no density; a column without any gets a little of the others'
+        varies = scale > 1e-12 * (size + rows.abs().mean(0))
+        least = torch.where(varies, self.floor * scale, 1e-5 * size.clamp(min=1e-10))
+        self.set(middle, factor.tril(-1) + torch.diag(torch.maximum(factor.diagonal(), least)))
         return self(x, context)[0]
 
     def output_shape(self, event_shape: EventShape) -> EventShape:
         return doors.over(event_shape, tuple(self.mean.shape))
 
-    def _mean(self, context: Tensor | None) -> Tensor:
-        return (
-            self.mean
-            if self.slope is None or context is None
-            else self.mean + F.linear(context.to(self.slope.dtype), self.slope)
-        )
+    @torch.no_grad()
+    def set(self, mean: Tensor, factor: Tensor) -> None:
+        """m (D,) and L (D, D), lower triangular with a positive diagonal."""
+        self.mean.copy_(mean)
+        self.lower.copy_(factor.tril(-1))
+        self.log_diagonal.copy_(factor.diagonal().log())
 
-    def _factor(self) -> Tensor:
+    def _mean(self, context: Tensor | None) -> Tensor:
+        if self.slope is None or context is None:
+            return self.mean
+        return self.mean + F.linear(context.double(), self.slope)
+
+    def factor(self) -> Tensor:
+        """L, (D, D)."""
         return self.lower.tril(-1) + torch.diag(self.log_diagonal.exp())
+
+
+def _covariance_factor(residual: Tensor) -> Tensor:
+    """L (D, D), lower triangular with a diagonal of at least 0, with L L^T = residual^T residual / N.
+
+    From the rows themselves, by QR: their covariance would square the ratio of the largest and the smallest direction.
+    """
+    n, features = residual.shape
+    upper = residual.new_zeros(0, features)
+    for rows in residual.split(1 << 16):
+        upper = torch.linalg.qr(torch.cat((upper, rows)), mode="r")[1]
+    upper = F.pad(upper, (0, 0, 0, features - upper.shape[0])) / n**0.5
+    return (upper * torch.where(upper.diagonal() < 0, -1.0, 1.0)[:, None]).t()
 
 
 def zero_log_det(x: Tensor) -> Tensor:

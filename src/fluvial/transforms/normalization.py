@@ -194,7 +194,7 @@ class ImageBatchNorm(Transform):
 
 def needs_statistics(density: nn.Module) -> bool:
     """Whether anything in ``density`` evaluates with statistics of the whole training set."""
-    return any(isinstance(m, BatchNorm) for m in density.modules())
+    return any(isinstance(m, BatchNorm | ImageBatchNorm) for m in density.modules())
 
 
 @torch.no_grad()
