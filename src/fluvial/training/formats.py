@@ -41,6 +41,7 @@ class ModelParts(ModelConfig, total=False):
 
     context_shape: Annotated[list[_Size], Meta(min_length=1, max_length=4)] | None
     columns: list[ColumnMap] | None
+    whiten: bool
     codes: list[CodeMap] | None
     context: list[ContextMap] | None
 
