@@ -16,7 +16,7 @@ import torch
 
 import fluvial
 from fluvial.core import Density
-from fluvial.core.errors import RunError, UsageError
+from fluvial.core.errors import RunError
 from fluvial.core.numbers import share
 from fluvial.core.randomness import drawing_from
 from fluvial.models import build
