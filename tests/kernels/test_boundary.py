@@ -99,7 +99,7 @@ def test_sweep_follows_no_index_out_of_memory():
     wrong = [(order + 1, ends), (order * 0, ends), (order, ends + 1), (order, ends - 1), (order, ends.flip(1))]
     for o, e in wrong:
         with pytest.raises(ValueError, match=r"order|ends"):
-            sweep.invert(net._replace(layout=sweep.Layout(o, e, False)), AFFINE, z)
+            sweep.invert(net._replace(layout=sweep.Layout(o, e, False)), AFFINE, z)  # at the latest
     for change in ({"numbers": 2}, {"residual": True}, {"numbers": 0}, {"biases": net.biases[:1]}):
         with pytest.raises(ValueError, match="network"):
             sweep.invert(net._replace(**change), AFFINE, z)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fluvial.core.transform import Transform
 
 Method = Callable[..., Any]
-_NARROW = (torch.float16, torch.bfloat16, torch.bool)
+NARROW = (torch.float16, torch.bfloat16, torch.bool)
 
 
 class Contextual(nn.Module):
@@ -60,7 +60,7 @@ def _scores_parts(method: Method) -> Method:
 
 def _never_nan(log_p: Tensor) -> Tensor:
     """-inf where far values left the range of the numbers, so that infinities were subtracted."""
-    return torch.where(log_p.isnan(), -math.inf, log_p)
+    return torch.nan_to_num(log_p, nan=-math.inf, posinf=math.inf, neginf=-math.inf)
 
 
 def _reads(method: Method) -> Method:
@@ -108,6 +108,8 @@ def _of_length(method: Method) -> Method:
 def _from_data(method: Method) -> Method:
     @wraps(method)
     def door(self: Transform, x: Tensor, context: Tensor | None = None) -> object:
+        if context is None and self.knows(x, "x"):
+            return method(self, x)
         self.check(x, context, "x")
         return method(self, wide(x), context)
 
@@ -117,6 +119,8 @@ def _from_data(method: Method) -> Method:
 def _from_noise(method: Method) -> Method:
     @wraps(method)
     def door(self: Transform, z: Tensor, context: Tensor | None = None) -> object:
+        if context is None and self.knows(z, "z"):
+            return method(self, z)
         self.check(z, context, "z")
         return method(self, wide(z), context)
 
@@ -156,7 +160,7 @@ def whole(n: int, name: str, what: str) -> int:
 
 def wide(value: Tensor) -> Tensor:
     """The value, in float32 where it is in half precision, which leaves too little to invert, or in bits."""
-    return value.float() if value.dtype in _NARROW else value
+    return value.float() if value.dtype in NARROW else value
 
 
 def check_tensor(name: str, value: Tensor) -> None:

@@ -109,19 +109,23 @@ class Transform(nn.Module):
         """Shape of one x for one z of ``noise_shape``; ValueError, a sentence, if it does not fit."""
         return self.output_shape(noise_shape)
 
+    def knows(self, value: Tensor, side: str) -> bool:
+        """Whether the like of it was admitted before, and without a context: the short way in."""
+        if torch.compiler.is_compiling() or not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return False
+        return (side, value.shape[1:], value.dtype) in self._admitted
+
     def check(self, value: Tensor, context: Tensor | None, side: str) -> None:
         """ValueError, a sentence, unless value, "x" or "z", and context are what this step takes on that side."""
         doors.check_tensor(side, value)
-        seen = (side, value.shape[1:], value.dtype)
-        if torch.compiler.is_compiling():
+        if not self.knows(value, side):
             self._check_shape(value, side)
-        elif seen not in self._admitted:
-            self._check_shape(value, side)
-            if len(self._admitted) >= _SHAPES:
-                self._admitted.clear()
-            self._admitted.add(seen)
         if context is not None or self.context_features:
             doors.check_features(context, self.context_features, value.shape[0], type(self).__name__)
+        elif not torch.compiler.is_compiling() and value.dtype not in doors.NARROW:
+            if len(self._admitted) >= _SHAPES:
+                self._admitted.clear()
+            self._admitted.add((side, value.shape[1:], value.dtype))
 
     def _check_shape(self, value: Tensor, side: str) -> None:
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -26,8 +27,13 @@ ENCODINGS = ("numbers", "signs", "one-hot")
 _MOST_LAYERS = 64
 
 
-class Layout(NamedTuple):
-    """Who reads whom; units are sorted by degree."""
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Who reads whom; units are sorted by degree. Kernels read and write where it tells, so it is proven when made.
+
+    Raises:
+        ValueError: the order is no permutation, or the counts do not grow.
+    """
 
     order: Tensor
     """(n,) int32: the positions as they become known."""
@@ -35,6 +41,19 @@ class Layout(NamedTuple):
     """(layers, n + 1) int32: how many units of each layer have a degree of at most k."""
     natural: bool
     """The order is 0, 1, ..."""
+    most: list[int] = field(init=False)
+    """How many units of each layer are counted at most."""
+
+    def __post_init__(self) -> None:
+        n, layers = self.order.numel(), self.ends.shape[0]
+        check(torch.int32, "cpu", {"order": (self.order, (n,)), "ends": (self.ends, (layers, n + 1))})
+        order, ends = self.order.tolist(), self.ends.tolist()
+        if sorted(order) != list(range(n)):
+            refuse("order", f"a permutation of 0..{n - 1}", order)
+        for end in ends:
+            if end[0] < 0 or end != sorted(end):
+                refuse("ends", "growing counts from 0 on", end)
+        object.__setattr__(self, "most", [end[-1] for end in ends])
 
 
 class Net(NamedTuple):
@@ -212,7 +231,9 @@ def checked(net: Net, univariate: Map, z: Tensor) -> Net:
         if w.shape[1:] != (reads,) or w.dtype is not dtype or w.device.type != kind:
             refuse("weight", f"{dtype} over {reads} inputs on {kind}", f"{w.dtype} {tuple(w.shape)} on {w.device}")
     _check_size(univariate, size)
-    _check_layout(net.layout, n, units)
+    layout = net.layout
+    if layout.order.shape != (n,) or len(layout.most) != layers or any(m > u for m, u in zip(layout.most, units)):
+        refuse("ends", f"counts for {n} positions up to {units}", f"{len(layout.order)} and {layout.most}")
     return net
 
 
@@ -234,17 +255,6 @@ def _check_size(univariate: Map, size: int) -> None:
         fits = kind in MAPS and size == (1 if kind in ("shift", "bernoulli") else 2)
     if not fits:
         refuse("theta", "as many numbers a position as the map reads", f"{size} for {univariate}")
-
-
-def _check_layout(layout: Layout, n: int, units: list[int]) -> None:
-    """Order and ends are where the kernels read and write."""
-    check(torch.int32, "cpu", {"order": (layout.order, (n,)), "ends": (layout.ends, (len(units), n + 1))})
-    order, ends = layout.order.tolist(), layout.ends.tolist()
-    if sorted(order) != list(range(n)):
-        refuse("order", f"a permutation of 0..{n - 1}", order)
-    for end, u in zip(ends, units):
-        if end[0] < 0 or end[-1] > u or end != sorted(end):
-            refuse("ends", f"growing counts from 0 up to {u}", end)
 
 
 def _rows(net: Net) -> int:
