@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import io
+from collections.abc import Callable
 
+import pytest
 import torch
 from safetensors.torch import load, save
 from scipy.stats import chisquare
 from torch import Tensor
 
 from fluvial.conditioners import Conditioner
-from fluvial.core import Density, Transform
+from fluvial.core import Density, Flow, Transform
 
 
 def rows(d: int, n: int = 5, seed: int = 1, scale: float = 1.5) -> Tensor:
@@ -199,3 +201,124 @@ def parameters_get_gradients(density: Density, x: Tensor, context: Tensor | None
     numeric = (moved(step) - moved(-step)) / (2 * step)
     exact = sum((g * v).sum() for g, v in zip(grads, direction))
     torch.testing.assert_close(exact, numeric, rtol=1e-4, atol=1e-4)
+
+
+def refuses(call: Callable[..., object], *arguments: object) -> None:
+    """ValueError, and a sentence that says what was expected: no traceback of torch's, no result."""
+    with pytest.raises(ValueError, match=r"\S+ \S+ \S+") as caught:
+        call(*arguments)
+    assert not isinstance(caught.value, UnicodeError)
+
+
+def _misfits(x: Tensor, any_length: bool = False) -> list[Tensor]:
+    """x with its first axis too wide, too narrow, or of the wrong rank; rows of no axis; complex numbers."""
+    wrong = [x.unsqueeze(1), x.flatten(1)[:, 0], x.to(torch.complex64), torch.tensor(1.0)]
+    if not any_length:
+        wrong += [torch.cat((x, x[:, :1]), 1), x[:, :-1]]
+    return wrong
+
+
+def doors_of_densities(density: Density, x: Tensor, context: Tensor | None) -> None:
+    """Every public method refuses wrong widths, ranks, rows, contexts and numbers of draws."""
+    reads = [density.log_prob, density.forward, density.parts, density.initialize, density.measure]
+    draws = [density.sample, density.sample_and_log_prob]
+    noise = density.sample(len(x), context)
+    if isinstance(density, Flow):
+        noise = density.encode(x, context)
+        reads.append(density.encode)
+        for bad in _misfits(noise):
+            refuses(density.decode, bad, context)
+    extra = torch.zeros(len(x), 2) if context is None else torch.cat((context, context[:, :1]), 1)
+    wrong = [extra] if context is None else [None, extra, context[:, :-1], context[:-1], context.unsqueeze(1)]
+    for call in reads:
+        for bad in _misfits(x):
+            refuses(call, bad, context)
+        refuses(call, x.tolist(), context)
+        for bad in wrong:
+            refuses(call, x, bad)
+    for call in draws:
+        for n in (-1, 2.5, (4,), "3"):
+            refuses(call, n, None if context is None else context[:1])
+        for bad in wrong:
+            refuses(call, len(x), bad)
+    if isinstance(density, Flow):
+        for bad in wrong:
+            refuses(density.decode, noise, bad)
+    refuses(density.of_length, -1)
+
+
+def doors_of_transforms(
+    transform: Transform, x: Tensor, context: Tensor | None, any_width: bool = False, any_rank: bool = False
+) -> None:
+    """Both directions, and what else takes x, refuse what does not fit, unless a step takes any width or rank."""
+    z = transform(x, context)[0]
+    reads = [transform.forward, transform.parts, transform.log_mass, transform.initialize, transform.measure]
+    for call, value in (*((c, x) for c in reads), (transform.inverse, z)):
+        for bad in [] if any_width else _misfits(value)[any_rank:]:
+            refuses(call, bad, context)
+        for bad in (value.to(torch.complex64), torch.tensor(1.0)):
+            refuses(call, bad, context)
+        refuses(call, value.tolist(), context)
+        if context is not None:
+            refuses(call, value, context[:-1])
+        if transform.context_features:
+            refuses(call, value, None)
+            refuses(call, value, torch.cat((context, context[:, :1]), 1))
+        if transform.context_features == 0:
+            refuses(call, value, torch.zeros(len(value), 2))
+
+
+def one_context_serves_all_draws(density: Density, context: Tensor) -> None:
+    """A context of one row means that row for each draw."""
+    for draw in (density.sample, lambda n, c: density.sample_and_log_prob(n, c)[0]):
+        drawn = []
+        for given in (context[:1], context[:1].expand(4, *context.shape[1:])):
+            torch.manual_seed(3)
+            drawn.append(draw(4, given))
+        assert torch.equal(*drawn)
+
+
+def rows_keep_their_scores(density: Density, x: Tensor, context: Tensor | None, tolerance: float) -> None:
+    """One at a time, by twos or all at once: a row's score is its own, up to rounding."""
+    with torch.no_grad():
+        want = density.log_prob(x, context)
+        for size in (1, 2):
+            contexts = [None] * len(x) if context is None else context.split(size)
+            got = torch.cat([density.log_prob(a, c) for a, c in zip(x.split(size), contexts)])
+            torch.testing.assert_close(got, want, rtol=tolerance, atol=tolerance)
+
+
+def far_rows_are_impossible_not_nan(density: Density, context: Tensor | None = None) -> None:
+    """Numbers at the end of float32, infinities and NaN: -inf or finite, never NaN, nor +inf."""
+    far = torch.tensor([3.4e38, -3.4e38, 1e25, -1e25, torch.inf, -torch.inf, torch.nan])
+    x = torch.zeros(2 * len(far), *density.event_shape)
+    x.flatten(1)[: len(far), 0] = far
+    x[len(far) :] = far.view(-1, *[1] * (x.dim() - 1))
+    with torch.no_grad():
+        given = None if context is None else context[:1].expand(len(x), *context.shape[1:])
+        log_p = density.log_prob(x, given)
+        assert not log_p.isnan().any()
+        assert (log_p < torch.inf).all()
+        parts = density.parts(x, given)
+        assert parts is None or not parts.isnan().any()
+
+
+def any_real_dtype_is_read(density: Density, x: Tensor, context: Tensor | None) -> None:
+    """Whole numbers, bits and half precision score as the same numbers in float32; float64 as well, up to float32."""
+    x = x.round().clamp(0, 1)
+    with torch.no_grad():
+        want = density.log_prob(x, context)
+        for dtype in (torch.int64, torch.uint8, torch.bool, torch.float16, torch.bfloat16, torch.float64):
+            given = None if context is None else context.double()
+            torch.testing.assert_close(density.log_prob(x.to(dtype), given).float(), want, rtol=1e-3, atol=1e-3)
+
+
+def half_models_work_both_ways(density: Density, x: Tensor, context: Tensor | None) -> None:
+    """A model in half precision scores and draws; so rough numbers are near the right ones."""
+    for dtype in (torch.float16, torch.bfloat16):
+        half = copy.deepcopy(density).to(dtype)
+        with torch.no_grad():
+            assert half.log_prob(x, context).shape == (len(x),)
+            drawn = half.sample(len(x), context)
+            assert half.log_prob(drawn, context).shape == (len(x),)
+            assert drawn.shape == x.shape

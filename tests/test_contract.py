@@ -88,6 +88,18 @@ def test_stochastic_transforms_return_to_their_grid(name: str, d: int, seed: int
     assert not transform.bijective
 
 
+@pytest.mark.parametrize("name", zoo.HEADS)
+@pytest.mark.parametrize("d", [1, 4, 7])
+def test_heads_of_discrete_rows_keep_probabilities(name: str, d: int):
+    head = zoo.HEADS[name](d, 0)
+    x = torch.eye(d).double()
+    z, log_det = head(x)
+    assert z.shape[1:] == head.output_shape((d,))
+    assert torch.equal(head.inverse(z)[0].double(), x)
+    assert (log_det == 0).all()
+    assert (head(x + 100)[1] == -torch.inf).all()
+
+
 @pytest.mark.parametrize("name", [n for n, u in zoo.UNIVARIATES.items() if u.identity_at_zero])
 def test_zero_theta_is_the_identity(name: str):
     univariate = zoo.UNIVARIATES[name]

@@ -82,6 +82,18 @@ def test_transforms_invert_in_float32(name: str):
 
 
 @pytest.mark.parametrize("c", [0, CONTEXT])
+@pytest.mark.parametrize("name", zoo.PIXELS)
+def test_transforms_of_pixels_return_to_them(name: str, c: int):
+    shape = (2, 4, 6)
+    transform = randomized(zoo.PIXELS[name](shape, c), scale=0.2).double().eval()
+    x, context = pixels(shape), contract.contexts(c, 3)
+    z, log_det = transform(x, context)
+    assert tuple(z.shape[1:]) == tuple(transform.output_shape(shape))
+    assert torch.equal(transform.inverse(z, context)[0], x)
+    assert torch.isfinite(log_det).all()
+
+
+@pytest.mark.parametrize("c", [0, CONTEXT])
 @pytest.mark.parametrize("name", DEQUANTIZED)
 def test_whole_models(name: str, c: int):
     """Jacobian, gradients, copies and round trips of everything behind the dequantisation."""

@@ -14,8 +14,11 @@ from fluvial.conditioners import (
     ContextEncoder,
     ContextMap,
     ConvNet,
+    Frames,
     GatedConvNet,
     MaskedMLP,
+    PixelMLP,
+    PixelPredictor,
     PriorConv,
     ResidualConvNet,
     WaveNet,
@@ -37,6 +40,8 @@ from fluvial.transforms import (
     Autoregressive,
     BatchNorm,
     Checkerboard,
+    CodeMap,
+    Codes,
     ColumnMap,
     Columns,
     Conv1x1,
@@ -46,25 +51,30 @@ from fluvial.transforms import (
     FactorOut,
     Flatten,
     FullMatrix,
+    Groups,
     ImageBatchNorm,
+    Jacobi,
     Logit,
     LULinear,
     LUMatrix,
     MaskedCoupling,
     OrderedSqueeze,
     Permute,
+    Pyramid,
     QRMatrix,
     Reverse,
     Reversible,
     Softplus,
     Squeeze,
     Standardize,
+    VariationalDequantize,
     Whiten,
     checkerboard_mask,
     random_rotation,
 )
 from fluvial.univariate import (
     Affine,
+    DiscretizedLogistics,
     ExpScale,
     Gate,
     GaussianMixture,
@@ -105,6 +115,16 @@ def _wavenet(c: int, size: int, **options: object) -> WaveNet:
     return WaveNet(size, context=c, **{**small, **options})  # pyright: ignore
 
 
+def _frames(d: int, c: int) -> Frames:
+    n = 2 - d % 2
+    return Frames(_wavenet(c, 2, rest=(n,), stacks=1, layers=3), _masked(n, 2 * n, 2))
+
+
+def _by_passes(transform: Autoregressive) -> Autoregressive:
+    transform.solver = Jacobi(tolerance=0.0)
+    return transform
+
+
 def _order(d: int) -> list[int]:
     return torch.randperm(d, generator=torch.Generator().manual_seed(d)).tolist()
 
@@ -138,6 +158,8 @@ TRANSFORMS: dict[str, Build] = {
     "autoregressive-direct": lambda d, c: Autoregressive(_masked(d, c, 2, direct=True), Affine()),
     "autoregressive-wavenet": lambda d, c: Autoregressive(_wavenet(c, 2), Affine()),
     "inverse-wavenet": lambda d, c: Inverse(Autoregressive(_wavenet(c, 2, kernel=3, layers=3, first=2), Affine())),
+    "autoregressive-frames": lambda d, c: Autoregressive(_frames(d, c), Affine()),
+    "autoregressive-jacobi": lambda d, c: _by_passes(Autoregressive(_masked(d, c, 2), Affine())),
     "inverse-autoregressive": lambda d, c: Inverse(Autoregressive(_masked(d, c, 2), Affine())),
     "chain": lambda d, c: Chain(Autoregressive(_masked(d, c, 2), Affine()), Reverse(), ActNorm((d,))),
     "elementwise-affine": lambda d, c: Elementwise(Affine(), (d,), _head(c, 2, d)),
@@ -185,6 +207,12 @@ STOCHASTIC: dict[str, Build] = {
     ),
 }
 """Transforms that draw noise; inverse(forward(x)) is x all the same."""
+
+HEADS: dict[str, Build] = {
+    "codes": lambda d, c: Codes([CodeMap(-i, 2 + i) for i in range(d)]),
+    "groups": lambda d, c: Groups((1,) * (d % 2) + (2,) * (d // 2)),
+}
+"""Heads of rows of zeros and ones, which keep their probability; inverse(forward(x)) is x."""
 
 Image = tuple[int, int, int]
 
@@ -252,6 +280,24 @@ EVEN_TRANSFORMS: dict[str, BuildImage] = {
     "unsqueeze": lambda s, c: Chain(Squeeze(), Inverse(Squeeze(), s)),
 }
 """Those that need even sizes."""
+
+
+def _pyramid(shape: Image, c: int) -> Transform:
+    channels, height, width = shape
+    small, univariate = (channels, height // 2, width // 2), DiscretizedLogistics(256, 2)
+    nets = [PixelPredictor(j * channels, channels, 2, 4, 1, c) for j in (1, 2, 3)]
+    numbers = channels * small[1] * small[2]
+    coarse = Chain(Flatten(small), Autoregressive(PixelMLP(numbers, 2, HIDDEN, c), univariate))
+    return Pyramid(shape, nets, univariate, coarse)
+
+
+def _variational(shape: Image, c: int) -> Transform:
+    noise = Flow(Chain(Logit(), _board(shape, 4, Affine())), Normal(shape), shape, (4, *shape[1:]))
+    return VariationalDequantize(noise, nn.Conv2d(shape[0], 4, 3, padding=1))
+
+
+PIXELS: dict[str, BuildImage] = {"pyramid": _pyramid, "variational": _variational}
+"""Of images of whole numbers and even sizes; inverse(forward(x)) is x."""
 
 SMALL_IMAGES: dict[str, dict[str, object]] = {
     "nice": {"width": 12, "layers": (1, 2, 1)},

@@ -78,7 +78,7 @@ class PixelCNN(Conditioner):
         if self.classes > 2:
             x = x == torch.arange(self.classes, device=x.device).view(-1, 1, 1)
         elif self.classes:
-            x = 2 * x.clamp(0, 1) - 1
+            x = 2 * x.clamp(0, 1).to(self.place.dtype) - 1  # bytes have no -1
         return x.to(self.place.dtype)
 
 

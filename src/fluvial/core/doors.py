@@ -28,6 +28,8 @@ class Contextual(nn.Module):
 
     context_features: int | None = None
     """How many features it reads, 0 for no context at all; None where only the network itself knows."""
+    channels: int | None = None
+    """How many its input has, where that is not plain from the transform around it."""
 
 
 def guard(cls: type, doors: dict[str, Callable[[Method], Method]]) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fluvial.conditioners.mlp import MLP
+from fluvial.core import doors
 from fluvial.core.doors import Contextual
 from fluvial.core.precision import float32_at_least
 from fluvial.core.transform import EventShape, Transform, by_rows, sum_event
@@ -152,6 +153,8 @@ class MaskedCoupling(_Coupling):
         mask = tuple(self.mask.shape)
         if len(mask) != len(event_shape) or any(m not in (1, n) for m, n in zip(mask, event_shape)):
             raise ValueError(f"a mask of shape {mask} does not fit an event of shape {tuple(event_shape)}")
+        if isinstance(self.conditioner, Contextual) and self.conditioner.channels is not None:
+            doors.over_channels(event_shape, self.conditioner.channels)
         return event_shape
 
 
