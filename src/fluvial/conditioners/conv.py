@@ -187,7 +187,7 @@ class ResidualConvNet(Contextual):
         super().__init__()
         self.register_buffer("mask", None if mask is None else mask.float(), persistent=False)
         self.mask: Tensor | None
-        self.context_features, self.channels = context or None, channels
+        self.context_features, self.in_channels = context or None, channels
         self.norm = nn.BatchNorm2d(channels, self.eps, affine=False)
         self.first = WeightNormConv(2 * channels + (mask is not None), width, 3)
         self.context = ContextConv(context, width) if context else None

@@ -43,7 +43,7 @@ class GatedConvNet(Contextual):
         if heads and width % heads:
             raise ValueError(f"width: expected a multiple of the {heads} heads, got {width}")
         channels, *size = event_shape
-        self.out, self.context_features, self.channels = out, context or None, channels
+        self.out, self.context_features, self.in_channels = out, context or None, channels
         self.first = nn.Conv2d(channels, width, 3, padding=1)
         self.context = ContextConv(context, width) if context else None
         self.position = nn.Parameter(0.01 * randomness.normal((width, *size))) if heads else None

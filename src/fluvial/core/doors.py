@@ -28,7 +28,7 @@ class Contextual(nn.Module):
 
     context_features: int | None = None
     """How many features it reads, 0 for no context at all; None where only the network itself knows."""
-    channels: int | None = None
+    in_channels: int | None = None
     """How many its input has, where that is not plain from the transform around it."""
 
 

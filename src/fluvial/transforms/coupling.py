@@ -153,8 +153,8 @@ class MaskedCoupling(_Coupling):
         mask = tuple(self.mask.shape)
         if len(mask) != len(event_shape) or any(m not in (1, n) for m, n in zip(mask, event_shape)):
             raise ValueError(f"a mask of shape {mask} does not fit an event of shape {tuple(event_shape)}")
-        if isinstance(self.conditioner, Contextual) and self.conditioner.channels is not None:
-            doors.over_channels(event_shape, self.conditioner.channels)
+        if isinstance(self.conditioner, Contextual) and self.conditioner.in_channels is not None:
+            doors.over_channels(event_shape, self.conditioner.in_channels)
         return event_shape
 
 
