@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluvial.core.errors import DataError
-from fluvial.data import read
+from fluvial.data import infer, read
 from fluvial.data.tokens import MISSING, read_cells
 
 
@@ -102,6 +102,9 @@ def test_more_rows_than_a_block(table_of):
         ("a,b\n", "a header and no rows"),
         ("a,a\n1,2\n", "several columns called 'a'"),
         ("\n\n", "is empty"),
+        ("<html>\n<p>no table</p>\n", "as HTML, XML or JSON does"),
+        ('{"a": 1, "b": 2}\n{"a": 3, "b": 4}\n', "as HTML, XML or JSON does"),
+        ("Report\na,b\n" + "1,2.5\n3,4.5\n" * 9, "the first line has 1 cells where the others have 2"),
         (b"a,b\n\x81\xfe,1\n", "not text in UTF-8"),
     ],
 )
@@ -146,6 +149,7 @@ def lines_of(*rows, times=12):
         (lines_of("z;x", "1.234,5;1,5", "6,5;2,5"), [1234.5, 6.5]),
         (lines_of("z\tx", "5,251\t1,5", "6,500\t2,5"), [5.251, 6.5]),
         (lines_of("z;x", "1.234;1,5", "2.000;2,5"), [1234, 2000]),
+        (lines_of("z,x", "1.234.567,1.5", "2.000,2.5"), [1234567, 2000]),
     ],
 )  # fmt: skip
 def test_what_does_not_print_back_is_a_code_or_read_by_a_rule_that_is_told(table_of, text, values):
@@ -298,3 +302,15 @@ def test_what_is_written_is_read(tmp_path_factory, columns, writer):
     for name, values in named.items():
         found = [None if v is None or v != v else v for v in table.columns[name].tolist()]
         assert found == values, (name, table.readings[name].why)
+
+
+def test_one_column_with_decimal_commas_is_one_column(table_of):
+    table = table_of("size\n" + "5,25\n6,5\n12,125\n" * 4)
+    assert table.columns["size"][:3].tolist() == [5.25, 6.5, 12.125]
+
+
+def test_labels_that_look_like_numbers_in_another_file_are_the_same_labels(table_of):
+    schema, _ = infer(table_of(lines_of("zip,x", "02116,1.5", "10001,2.25")), context=["zip"])
+    for text in ("zip,x\n10001,1.5\n", "zip,x\n10001,1.5\n,2.25\n"):
+        encoded = schema.encode(table_of(text), drop_missing=True)
+        assert encoded.context.tolist() == [[1]]

@@ -358,3 +358,12 @@ def test_binary_sets_ask_which_array():
         pytest.skip("the data are not here")
     with pytest.raises(DataError, match=r"train \(5000, 123\), .*; pick one as adult.npz:train"):
         read(path)
+
+
+def test_fill_values_and_merged_identifiers_are_told():
+    x = rng().normal(size=(200, 2))
+    x[:3, 0] = 9.97e36
+    x[:, 1] = 1e17 + 1e4 * rng().integers(0, 1000, 200)
+    _, warnings = infer(read(x))
+    assert any("perhaps codes for missing ones: 'x0' (3 values, such as 9.97e+36)" in w for w in warnings)
+    assert any("whole numbers beyond 2^53 in columns of floats, where neighbours are one: 'x1'" in w for w in warnings)

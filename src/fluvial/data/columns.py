@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from math import isfinite
@@ -157,7 +158,7 @@ def to_codes(column: Column, values: np.ndarray) -> np.ndarray:
     known = values[filled]
     # a label is looked up once, however many rows have it
     distinct, where = np.unique(known.astype(str) if known.dtype == object else known, return_inverse=True)
-    found = np.array([codes.get(_key(label, textual), np.nan) for label in distinct.tolist()], dtype=np.float64)
+    found = np.array([_code(codes, label, textual) for label in distinct.tolist()], dtype=np.float64)
     unseen = np.isnan(found[where])
     if unseen.any():
         at = int(np.flatnonzero(unseen)[0])
@@ -168,6 +169,13 @@ def to_codes(column: Column, values: np.ndarray) -> np.ndarray:
     out = np.full(len(values), np.nan)
     out[filled] = found[where]
     return out
+
+
+def _code(codes: Mapping[object, float], label: object, textual: bool) -> float:
+    """The code of a label, NaN where it is unknown; gaps make 2116.0 of what text has as 2116."""
+    if textual and isinstance(label, float) and label.is_integer() and str(int(label)) in codes:
+        return codes[str(int(label))]
+    return codes.get(_key(label, textual), np.nan)
 
 
 def _key(label: object, textual: bool) -> object:

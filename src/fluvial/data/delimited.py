@@ -218,7 +218,8 @@ def _typed(names: list[str], texts: list[str], style: Style, notes: list[str], h
             continue
         cells = read_cells(text, style)
         if j == 0 and len(names) > 1 and name in ("", "Unnamed: 0") and _is_index(cells.values):
-            notes.append("the first column has no name and another value in each row: left out, as an index")
+            called = repr(name) if name else "without a name"
+            notes.append(f"the first column ({called}) holds another value in each row: left out, as an index")
             continue
         name = name or f"x{j}"
         columns[name] = cells.values

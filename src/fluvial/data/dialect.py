@@ -16,6 +16,7 @@ _DELIMITERS = "\t;|,^~\x01\x1f"  # in this order: with a decimal comma, "1,5;2,5
 _NAMES = {"\t": "tabs", ";": "semicolons", "|": "pipes (|)", ",": "commas", " ": "blanks"}
 _NUMBERLIKE = re.compile(r"[-+]?[0-9.,]*[0-9][0-9.,]*(?:[eE][-+]?[0-9]+)?|[-+]?inf|nan|NaN|NA")
 _SINGLE = re.compile(r"(?:^|[\t;|,]) ?'[^'\n]*' ?(?=$|[\t;|,])", re.M)
+_FOREIGN = re.compile(r"\s*(?:<(?:!|\?|html|xml)|\[?\{\s*\")", re.I)
 _BOMS = {
     b"\xef\xbb\xbf": "utf-8-sig",
     b"\xff\xfe\x00\x00": "utf-32",
@@ -78,6 +79,11 @@ def dialect_of(sample: str, tab: bool = False, whole: bool = True) -> Dialect:
     """
     if "\x00" in sample:
         raise DataError("it is not text: it holds NUL characters")
+    foreign = _FOREIGN.match(sample)
+    if foreign:
+        raise DataError(
+            f"it begins with {foreign.group().strip()!r}, as HTML, XML or JSON does: expected rows of cells"
+        )
     lines = sample.splitlines(keepends=True)
     lines = lines if whole else lines[:-1] or lines
     skipped, comments = 0, list[str]()
@@ -110,6 +116,8 @@ def _delimiter(lines: list[str], quote: str, tab: bool) -> str:
     split = {d: [row for row in Dialect(d, quote).cells(lines) if row] for d in (*_DELIMITERS, " ")}
     if tab and any(len(row) > 1 for row in split["\t"]):
         return "\t"
+    if _is_decimals(split[","]):
+        return ";"
     even = {d: rows for d, rows in split.items() if rows and len(rows[0]) > 1 and _even(rows)}
     if " " in even and not even.keys() & set("\t;|") and _in_blanks(even[" "], even.get(",")):
         return " "
@@ -120,6 +128,14 @@ def _delimiter(lines: list[str], quote: str, tab: bool) -> str:
     usual = {d: Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0) for d, rows in split.items() if d != " "}
     usual = {d: n for d, (width, n) in usual.items() if width > 1}
     return max(usual, key=lambda d: usual[d]) if usual else ","
+
+
+def _is_decimals(rows: list[list[str]]) -> bool:
+    """Whether commas part one named column of numbers with decimal commas, and no columns."""
+    below = rows[1:]
+    return (
+        bool(below) and len(rows[0]) == 1 and all(len(row) <= 2 and "".join(row).lstrip("-").isdigit() for row in below)
+    )
 
 
 def _even(rows: list[list[str]]) -> bool:

@@ -12,6 +12,8 @@ from fluvial.data.words import counted, listed
 _OFTEN = 0.05  # share of the rows from which one value of a continuous column counts as repeated
 _MANY_DUPLICATES = 0.01
 _MOST = 6
+_FAR = 1e6  # usual distances from the median from which a value looks like a code
+_WHOLE = 2.0**53  # integers up to here are exact in float64
 
 
 def findings(schema: Schema, numbers: Mapping[str, np.ndarray]) -> list[str]:
@@ -20,6 +22,8 @@ def findings(schema: Schema, numbers: Mapping[str, np.ndarray]) -> list[str]:
         _constants([d for d in schema.dropped if not d.source]),
         _copies([d for d in schema.dropped if d.source]),
         _repeated_values(schema, numbers),
+        _far_values(schema, numbers),
+        _merged(schema, numbers),
         _repeated_rows(schema, numbers),
         _flat_context(schema, numbers),
     ]
@@ -65,6 +69,32 @@ def _repeated_values(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:
     return (
         f"{counted(len(found), 'column')} with repeated values: {_some(found)}. A density can grow without limit on "
         "such values; its scales are bounded, so the fit stays finite, but log-densities there say little"
+    )
+
+
+def _far_values(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:
+    """Fill values such as 9.97e36 or -1e30 that no one has masked."""
+    found: list[str] = []
+    for name in [c.name for c in (*schema.columns, *schema.context) if not c.categorical]:
+        values = numbers[name]
+        away = np.abs(values - np.median(values))
+        far = away > _FAR * np.median(away[away > 0] if away.any() else 0)
+        if far.any():
+            found.append(f"{name!r} ({counted(int(far.sum()), 'value')}, such as {values[far][0]:g})")
+    if not found:
+        return ""
+    return f"values more than a million times farther out than usual, perhaps codes for missing ones: {_some(found)}"
+
+
+def _merged(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:
+    """Whole numbers in floats that may have merged before anyone could tell."""
+    names = [c.name for c in (*schema.columns, *schema.context) if not c.categorical]
+    found = [n for n in names if np.abs(numbers[n]).min() > _WHOLE and (numbers[n] == np.rint(numbers[n])).all()]
+    if not found:
+        return ""
+    return (
+        f"whole numbers beyond 2^53 in columns of floats, where neighbours are one: {listed(found)}; if these are "
+        "identifiers, read them as text or leave them out"
     )
 
 

@@ -88,8 +88,10 @@ def _differs(name: float, values: np.ndarray) -> bool:
 def fits_row_names(first: Sequence[str], below: Sequence[str], style: Style) -> bool:
     """Whether a first line that is one cell short names all columns but the first, as R writes row names."""
     index, *others = below
-    cells = index.split("\n")
-    return len(set(cells)) == len(cells) and bool(is_header(Head(first, others, style)))
+    cells, named = index.split("\n"), Head(first, others, style)
+    if len(set(cells)) < len(cells) or any(column.problem for column in named.columns()):
+        return False
+    return bool(is_header(named))
 
 
 def is_empty(text: str) -> bool:

@@ -58,6 +58,7 @@ _COMMA = re.compile(
 _DECIMAL_COMMA = _all(r"-?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _THOUSANDS = _all(r"-?[0-9]{1,3}(?:,[0-9]{3})*(?:\.[0-9]+)?")
 _POINTS = _all(r"-?[0-9]{1,3}(?:\.[0-9]{3})*")
+_MILLIONS = re.compile(r"^-?[0-9]{1,3}(?:\.[0-9]{3}){2,}$", re.M)
 _SPACED = _all(rf"-?[0-9]{{1,3}}(?:{_SPACE}[0-9]{{3}})*(?:[.,][0-9]+)?")
 _PLAIN = _all(_NUMBER)
 
@@ -279,7 +280,7 @@ def _ungrouped(lines: str, style: Style, rules: list[str]) -> str | None:
         else:
             lines = lines.replace(",", "")
             rules.append("commas between thousands")
-    elif style.comma and style.seen and "." in lines and _follow(_POINTS, lines):
+    elif _follow(_POINTS, lines) and (_MILLIONS.search(lines) or ("." in lines and style.comma and style.seen)):
         lines = lines.replace(".", "")
         rules.append("points between thousands")
     return lines
