@@ -81,4 +81,4 @@ def test_a_row_does_not_depend_on_its_neighbours(name: str, c: int):
         for i in range(4):
             alone = direction(values[i : i + 1], None if context is None else context[i : i + 1])
             for a, b in zip(alone, together):
-                torch.testing.assert_close(a[0], b[i], rtol=1e-9, atol=1e-9)
+                torch.testing.assert_close(a[0], b[i], rtol=1e-6, atol=1e-6)  # steep inverses magnify rounding
