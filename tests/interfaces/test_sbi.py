@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -69,9 +70,10 @@ def test_what_cannot_be_estimated_gets_a_sentence():
 
 
 @pytest.mark.parametrize("kind", ["NPE", "NLE"])
-def test_inference_finds_a_known_posterior(kind: str):
+def test_inference_finds_a_known_posterior(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """theta ~ N(0, 1), x = theta + N(0, 1/2): the posterior of x = 1.5 is N(1.2, 1/5)."""
     inference = pytest.importorskip("sbi.inference")
+    monkeypatch.chdir(tmp_path)  # sbi leaves its logs where it runs
     torch.manual_seed(0)
     prior = torch.distributions.MultivariateNormal(torch.zeros(1), torch.eye(1))
     theta = prior.sample((1000,))

@@ -224,15 +224,19 @@ class Sampled(torch.nn.Module):
     ],
 )
 @torch.no_grad()
-def test_compiled_and_exported_sampling_sweeps(univariate: Univariate, options: dict):
+def test_compiled_sampling_sweeps_and_exported_sampling_walks(univariate: Univariate, options: dict):
     transform = build(univariate, 5, 2, **options)
     z, context = noise(8, 5, 2)
     z = z if univariate.bijective else torch.sigmoid(z)
     model, want = Sampled(transform).eval(), transform.inverse(z, context)
+    graphs = []
+    compiled = torch.compile(model, fullgraph=True, backend=lambda graph, _: graphs.append(graph) or graph)
+    torch.testing.assert_close(compiled(z, context), want)
+    assert [n for n in graphs[0].graph.nodes if "sweep" in str(n.target)]
     torch.testing.assert_close(torch.compile(model, fullgraph=True, backend="aot_eager")(z, context), want)
     rows = torch.export.Dim("rows", min=2, max=1000)
     program = torch.export.export(model, (z[:4], context[:4]), dynamic_shapes=({0: rows}, {0: rows})).module()
-    assert [n for n in program.graph.nodes if "sweep" in str(n.target)]
+    assert not any("fluvial" in str(n.target) for n in program.graph.nodes)  # it runs without fluvial
     torch.testing.assert_close(program(z, context), want)
 
 

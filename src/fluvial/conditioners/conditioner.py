@@ -34,6 +34,11 @@ class Conditioner(Contextual):
         """``event_shape``; ValueError, a sentence, unless x may have it."""
         return event_shape if self.event_shape is None else doors.over(event_shape, self.event_shape)
 
+    @property
+    def places(self) -> list[int] | None:
+        """The same order as numbers; None for the natural one."""
+        return None if self.order is None else self.order.tolist()
+
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         raise NotImplementedError
 
@@ -43,17 +48,17 @@ class Conditioner(Contextual):
         ``like`` is a tensor of x's batch, \\*rest, device and dtype. All memory lives in the returned closure. This
         version re-reads the whole prefix at every step: slow, always right; the oracle of faster ones.
         """
-        x, i = torch.zeros_like(like), 0
+        x, i, places = torch.zeros_like(like), 0, self.places
 
         def step(previous: Tensor | None) -> Tensor:
             nonlocal x, i
             if previous is not None:
-                at = i - 1 if self.order is None else int(self.order[i - 1])
+                at = i - 1 if places is None else places[i - 1]
                 x = torch.cat((x[:, :at], previous.unsqueeze(1), x[:, at + 1 :]), 1)
             if i == x.shape[1]:  # ``like`` was shorter: there is one more step than it told
                 x = torch.cat((x, torch.zeros_like(x[:, :1])), 1)
             i += 1
-            return self(x, context)[:, :, i - 1 if self.order is None else self.order[i - 1]]
+            return self(x, context)[:, :, i - 1 if places is None else places[i - 1]]
 
         return step
 

@@ -8,8 +8,10 @@ from torch.nn import functional as F
 
 from fluvial.conditioners.frugal import two_convolutions
 from fluvial.core import randomness
+from fluvial.core.constants import constant
 from fluvial.core.doors import Contextual
 from fluvial.core.initialization import DataDependent
+from fluvial.core.tracing import transformed
 
 
 class ScaledConv(DataDependent):
@@ -185,7 +187,7 @@ class ResidualConvNet(Contextual):
         self, channels: int, moved: int, width: int = 32, blocks: int = 4, mask: Tensor | None = None, context: int = 0
     ) -> None:
         super().__init__()
-        self.register_buffer("mask", None if mask is None else mask.float(), persistent=False)
+        constant(self, "mask", None if mask is None else mask.float())
         self.mask: Tensor | None
         self.context_features, self.in_channels = context or None, channels
         self.norm = nn.BatchNorm2d(channels, self.eps, affine=False)
@@ -226,7 +228,9 @@ def channels_last(x: Tensor) -> Tensor:
 
     A network's first convolutions have few channels to rearrange; the layout stays until its end.
     """
-    return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else x
+    if x.device.type != "cpu" or transformed():  # vmap knows no layouts
+        return x
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _scaled(weight: Tensor, gain: Tensor | None) -> Tensor:

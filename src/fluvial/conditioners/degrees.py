@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from fluvial.core import randomness
+from fluvial.core.constants import on_cpu
+from fluvial.kernels import sweep
 
 
 class Plan(NamedTuple):
@@ -22,6 +24,30 @@ class Plan(NamedTuple):
     """(D,): 1..D, the place of each position in the order."""
     hidden: tuple[Tensor, ...]
     """The degrees of the units of each hidden layer, (width,)."""
+
+
+class Order:
+    """Inputs and units sorted as a plan makes them known; None stands for the order in which they are."""
+
+    def __init__(self, plan: Plan, numbers: int) -> None:
+        """``numbers`` of inputs make one position."""
+        with on_cpu():
+            n, hidden = plan.rank.numel(), [degrees.cpu() for degrees in plan.hidden]
+            order, positions = plan.rank.cpu().argsort(), torch.arange(n + 1)
+            self.places: list[int] = order.tolist()
+            natural = self.places == list(range(n))
+            blocks = torch.arange(n * numbers).view(n, -1)
+            self.positions = None if natural else order
+            self.inputs = None if natural else blocks[order].flatten()
+            self.units = [None if bool((d.diff() >= 0).all()) else d.argsort(stable=True) for d in hidden]
+            ends = [torch.searchsorted(d.sort()[0], positions, right=True, out_int32=True) for d in hidden]
+            self.layout = sweep.Layout(order.int(), torch.stack(ends), natural)
+            self.ends: list[list[int]] = self.layout.ends.tolist()
+
+
+def take(tensor: Tensor, index: Tensor | None, dim: int) -> Tensor:
+    """Entries along an axis, in the order of ``index``; None leaves them as they are."""
+    return tensor if index is None else tensor.index_select(dim, index.to(tensor.device))
 
 
 def make_plan(

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fluvial.core.constants import constant
+
 
 @dataclass(frozen=True)
 class ContextMap:
@@ -37,7 +39,7 @@ class ContextEncoder(nn.Module):
         super().__init__()
         self.maps = tuple(maps)
         self.features = sum(m.categories or 1 for m in self.maps)
-        self.register_buffer("like", torch.zeros(()), persistent=False)
+        constant(self, "like", torch.zeros((), device="cpu"))
         self.like: Tensor
 
     def forward(self, context: Tensor) -> Tensor:

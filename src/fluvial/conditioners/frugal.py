@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fluvial.core.tracing import functional
+
 _WORTH = 1 << 18  # numbers of the activation in between, below which finding it again takes longer than it is worth
 _backward = torch.ops.aten.convolution_backward
 
@@ -18,7 +20,7 @@ def two_convolutions(x: Tensor, first: tuple[Tensor, Tensor], second: tuple[Tens
     Where x has few channels and the first layer many, finding the latter again costs a few percent of a training
     step and saves the largest of its activations. Derivatives of any order are those of the plain formula.
     """
-    plain = torch.is_autocast_enabled(x.device.type) or torch.compiler.is_compiling()
+    plain = torch.is_autocast_enabled(x.device.type) or torch.compiler.is_compiling() or functional()
     if plain or x.shape[0] * x.shape[2:].numel() * first[0].shape[0] < _WORTH:
         return _convolved(_hidden(x, *first), *second)
     return _TwoConvolutions.apply(x, *first, *second)  # pyright: ignore

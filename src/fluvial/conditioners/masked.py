@@ -11,10 +11,11 @@ from torch.nn import functional as F
 
 from fluvial.conditioners import sweeping
 from fluvial.conditioners.conditioner import Conditioner, Invert, Pair, Step
-from fluvial.conditioners.degrees import Plan, make_plan
+from fluvial.conditioners.degrees import Order, Plan, make_plan
 from fluvial.conditioners.mlp import activation_named, layer_sizes, run_hidden
 from fluvial.conditioners.stepping import MaskedStepper
 from fluvial.core import randomness
+from fluvial.core.constants import constant, on_cpu
 from fluvial.kernels import blocks
 from fluvial.kernels.maps import Map
 
@@ -24,7 +25,7 @@ class MaskedLinear(nn.Linear):
 
     def __init__(self, mask: Tensor) -> None:
         super().__init__(mask.shape[1], mask.shape[0])
-        self.register_buffer("mask", mask.float(), persistent=False)
+        constant(self, "mask", mask.float())
         self.mask: Tensor
         self.blocks = blocks.blocks_of(mask)
 
@@ -90,15 +91,15 @@ class MaskedMLP(Conditioner):
         self.event_shape, self.context_features = (features,), context
         self.activation, self.residual, self.dropout = activation_named(activation), residual, dropout
         self.classes, self.numbers = classes, classes if classes > 2 else 1
-        self.register_buffer("order", torch.tensor(order), persistent=False)
-        self.register_buffer("offset", offset, persistent=False)
+        constant(self, "order", torch.tensor(order, device="cpu"))
+        constant(self, "offset", offset)
         self.offset: Tensor | None
         self.widths = [out for _, out in layer_sizes(features * self.numbers + context, hidden, residual)]
         self.lowest = 0 if context or features == 1 else 1
-        with randomness.drawing_from(drawn):
+        with on_cpu(), randomness.drawing_from(drawn):
             self.natural = self.plan(torch.tensor(order), drawn is not None)
-        self.sorted = sweeping.Order(self)  # a network's own plan never changes
-        *inner, last, across = self.masks(self.natural)
+            self.sorted = Order(self.natural, self.numbers)  # a network's own plan never changes
+            *inner, last, across = self.masks(self.natural)
         self.layers = nn.ModuleList(MaskedLinear(mask) for mask in inner)
         self.last = MaskedLinear(last)
         if direct is None:
@@ -107,6 +108,10 @@ class MaskedMLP(Conditioner):
         for layer in filter(None, (self.last, self.direct)):  # theta = 0: a flow starts at the identity
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+
+    @property
+    def places(self) -> list[int]:
+        return self.sorted.places
 
     def plan(self, order: Tensor, drawn: bool = True) -> Plan:
         """Another order to read the same weights in, with degrees drawn at random or spread evenly."""
@@ -150,7 +155,8 @@ class MaskedMLP(Conditioner):
         return (x.unsqueeze(-1) == torch.arange(self.numbers, device=x.device)).flatten(1).to(self.last.weight.dtype)
 
     def stepper(self, like: Tensor, context: Tensor | None = None, plan: Plan | None = None) -> Step:
-        return MaskedStepper(self, plan or self.natural, like, context)
+        order = self.sorted if plan is None else Order(plan, self.numbers)
+        return MaskedStepper(self, order, like, context)
 
     def invert(self, z: Tensor, context: Tensor | None, univariate: Map | None, walk: Invert) -> Pair | None:
         return sweeping.invert(self, z, context, univariate, walk)

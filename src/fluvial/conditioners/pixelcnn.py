@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from fluvial.conditioners.conditioner import Conditioner
 from fluvial.core import randomness
+from fluvial.core.constants import constant
 
 
 class PixelCNN(Conditioner):
@@ -44,7 +45,7 @@ class PixelCNN(Conditioner):
     ) -> None:
         super().__init__()
         self.shape, self.classes, self.dropout = (height, width), classes, dropout
-        self.register_buffer("order", torch.arange(height * width), persistent=False)
+        constant(self, "order", torch.arange(height * width, device="cpu"))
         self.event_shape, self.context_features = (height * width,), context
         inputs = classes if classes > 2 else 1
         self.reach = reach
@@ -58,6 +59,10 @@ class PixelCNN(Conditioner):
         )
         nn.init.zeros_(self.head[-1].weight)  # pyright: ignore
         nn.init.zeros_(self.head[-1].bias)  # pyright: ignore
+
+    @property
+    def places(self) -> list[int] | None:
+        return None
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         r, pixels = self.reach, self._pixels(x)

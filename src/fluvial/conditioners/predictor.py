@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from fluvial.conditioners.conv import ContextConv, ScaledConv
 from fluvial.conditioners.masked import MaskedMLP
+from fluvial.core.constants import constant, on_cpu
 from fluvial.core.doors import Contextual
 from fluvial.core.precision import float32_at_least, full_precision
 
@@ -47,15 +48,16 @@ class PixelPredictor(Contextual):
         super().__init__()
         self.channels, self.components, self.levels = channels, components, levels
         self.context_features = context or None
-        before = torch.ones(channels, channels).tril(-1)  # channel c reads those before it
-        mask = torch.cat((torch.ones(channels, known), before), 1)[:, :, None, None]
+        with on_cpu():
+            before = torch.ones(channels, channels).tril(-1)  # channel c reads those before it
+            mask = torch.cat((torch.ones(channels, known), before), 1)[:, :, None, None]
         self.first = _Masked(mask, width)
         self.context = ContextConv(context, channels * width) if context else None
         self.blocks = nn.ModuleList(_Residual(channels, width) for _ in range(blocks))
         self.last = _SideBySide(channels, width, 3 * components, 1, factor=0.0, zero=True)
         self.last.bias = nn.Parameter(_start(components).repeat(channels))
         self.linear = nn.Parameter(torch.zeros(channels, known + channels, 3, 3))
-        self.register_buffer("mask", mask, persistent=False)
+        constant(self, "mask", mask)
         self.register_buffer("weight", torch.zeros_like(self.linear))
         self.register_buffer("bias", torch.zeros(channels))
         self.register_buffer("error", torch.full((channels,), 0.5))
@@ -148,7 +150,7 @@ class _Masked(_SideBySide):
 
     def __init__(self, mask: Tensor, out: int) -> None:
         super().__init__(mask.shape[0], mask.shape[1], out, 3)
-        self.register_buffer("mask", mask.repeat_interleave(out, 0), persistent=False)
+        constant(self, "mask", mask.repeat_interleave(out, 0))
         self.mask: Tensor
 
     def folded(self) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fluvial.core.tracing import transformed
+
 if TYPE_CHECKING:
     from fluvial.conditioners.wavenet import WaveNet
 
@@ -66,7 +68,7 @@ class Queues:
 
     def _remember(self, slots: Tensor, inputs: Tensor) -> None:
         """In the place of the oldest; in a new tensor where a gradient may still ask for the old one."""
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or transformed():
             self.ring = self.ring.index_copy(0, slots, inputs)
         else:
             self.ring.index_copy_(0, slots, inputs)

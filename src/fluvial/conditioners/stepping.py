@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from fluvial.conditioners.degrees import Plan
+from fluvial.conditioners.degrees import Order, take
+from fluvial.core.tracing import transformed
 
 if TYPE_CHECKING:
     from fluvial.conditioners.masked import MaskedMLP
@@ -23,32 +23,29 @@ class MaskedStepper:
     columns so that the known units of a layer are one leading block.
     """
 
-    def __init__(self, net: MaskedMLP, plan: Plan, like: Tensor, context: Tensor | None) -> None:
-        self.net, self.activation = net, net.activation
+    def __init__(self, net: MaskedMLP, order: Order, like: Tensor, context: Tensor | None) -> None:
+        self.net, self.activation, self.ends = net, net.activation, order.ends
         batch, n = like.shape[0], net.features
-        order = plan.rank.argsort()
-        inputs = torch.arange(n * net.numbers, device=order.device).view(n, -1)[order].flatten()
-        sorts = [degrees.argsort(stable=True) for degrees in plan.hidden]
-        below, self.weights, self.biases = inputs, list[Tensor](), list[Tensor]()
-        for layer, units in zip(net.layers, sorts):
-            self.weights.append(layer.weight[units][:, below])  # pyright: ignore
-            self.biases.append(layer.bias[units].unsqueeze(1))  # pyright: ignore
+        below, self.weights, self.biases = order.inputs, list[Tensor](), list[Tensor]()
+        for i, (layer, units) in enumerate(zip(net.layers, order.units)):
+            weight, bias = take(layer.weight, units, 0), take(layer.bias, units, 0).unsqueeze(1)  # pyright: ignore
+            if i == 0:
+                weight, read = weight[:, : n * net.numbers], weight[:, n * net.numbers :]
+                if context is not None:  # its part of the first layer is known from the start
+                    bias = torch.addmm(bias, read, context.to(read.dtype).t())
+            self.weights.append(take(weight, below, 1))
+            self.biases.append(bias)
             below = units
-        if context is not None:  # the context's part of the first layer is known from the start
-            read = net.layers[0].weight[sorts[0]][:, n * net.numbers :]  # pyright: ignore
-            self.biases[0] = torch.addmm(self.biases[0], read, context.to(read.dtype).t())
-        sorted_degrees = [degrees.sort()[0].tolist() for degrees in plan.hidden]
-        self.ends = [[bisect_right(degrees, k) for k in range(n + 1)] for degrees in sorted_degrees]
         # (positions in their order, size, units or inputs)
-        self.out = net.last.weight.view(net.size, n, -1).transpose(0, 1)[order][:, :, below]
+        self.out = self._sorted(net.last.weight, order, below)
         bias = net.last.bias.view(net.size, n)
         self.direct = None
         if net.direct is not None:
-            self.direct = net.direct.weight.view(net.size, n, -1).transpose(0, 1)[order][:, :, inputs]
+            self.direct = self._sorted(net.direct.weight, order, order.inputs)
             bias = bias + net.direct.bias.view(net.size, n)
         if net.offset is not None:
             bias = bias + net.offset
-        self.out_bias = bias.t()[order].unsqueeze(2)
+        self.out_bias = take(bias.t(), order.positions, 0).unsqueeze(2)
         first = self.weights[0]
         self.inputs = _Rows(first, batch, n * net.numbers)
         self.hidden = [_Rows(w, batch, w.shape[0]) for w in self.weights]
@@ -67,6 +64,10 @@ class MaskedStepper:
             reads = self.inputs.count
             theta = torch.addmm(theta, self.direct[at, :, :reads], self.inputs.rows(reads))
         return theta.t()
+
+    def _sorted(self, weight: Tensor, order: Order, below: Tensor | None) -> Tensor:
+        by_position = weight.view(self.net.size, self.net.features, -1).transpose(0, 1)
+        return take(take(by_position, order.positions, 0), below, 2)
 
     def _plain(self) -> _Rows:
         below = self.inputs
@@ -106,11 +107,11 @@ class MaskedStepper:
 
 
 class _Rows:
-    """Rows that become known from the top. Written in place, unless a gradient is asked for."""
+    """Rows that become known from the top. Written in place, unless something is to be derived from what is written."""
 
     def __init__(self, like: Tensor, batch: int, most: int) -> None:
         self.dtype, self.batch, self.count = like.dtype, batch, 0
-        self.in_place = not torch.is_grad_enabled()
+        self.in_place = not torch.is_grad_enabled() and not transformed()
         self.values = like.new_empty(most if self.in_place else 0, batch)
 
     def append(self, new: Tensor) -> None:

@@ -8,24 +8,11 @@ import torch
 from torch import Tensor
 
 from fluvial.conditioners.conditioner import Invert, Pair
+from fluvial.conditioners.degrees import take
 from fluvial.kernels import gpu, native, sweep
 
 if TYPE_CHECKING:
     from fluvial.conditioners.masked import MaskedMLP
-
-
-class Order:
-    """The order of a network's inputs and units by degree; None stands for the order in which they are."""
-
-    def __init__(self, net: MaskedMLP) -> None:
-        n, degrees = net.features, torch.arange(net.features + 1)
-        order = net.natural.rank.argsort()
-        natural = torch.equal(order, torch.arange(n, device=order.device))
-        blocks = torch.arange(n * net.numbers, device=order.device).view(n, -1)
-        self.inputs = None if natural else blocks[order].flatten()
-        self.units = [None if (d.diff() >= 0).all() else d.argsort(stable=True) for d in net.natural.hidden]
-        ends = [torch.searchsorted(d.sort()[0].cpu(), degrees, right=True, out_int32=True) for d in net.natural.hidden]
-        self.layout = sweep.Layout(order.int().cpu(), torch.stack(ends), natural)
 
 
 def invert(
@@ -94,19 +81,19 @@ def _prepare(net: MaskedMLP, context: Tensor | None, masked: bool = False) -> sw
     biases: list[Tensor] = []
     below = order.inputs
     for i, (layer, units) in enumerate(zip(net.layers, order.units)):
-        w = _take(weight(layer), units, 0)
+        w = take(weight(layer), units, 0)
         if i == 0:
             read, w = w[:, inputs:], w[:, :inputs]
-            b = _take(layer.bias, units, 0)  # pyright: ignore
+            b = take(layer.bias, units, 0)  # pyright: ignore
             biases.append(b if context is None else torch.addmm(b.unsqueeze(1), read, context.to(w.dtype).t()))
         else:
-            biases.append(_take(layer.bias, units, 0))  # pyright: ignore
-        weights.append(_take(w, below, 1))
+            biases.append(take(layer.bias, units, 0))  # pyright: ignore
+        weights.append(take(w, below, 1))
         below = units
     size, n = net.size, net.features
-    out, out_bias, direct = _take(weight(net.last), below, 1).view(size, n, -1), net.last.bias, None
+    out, out_bias, direct = take(weight(net.last), below, 1).view(size, n, -1), net.last.bias, None
     if net.direct is not None:
-        direct = _take(weight(net.direct), order.inputs, 1).view(size, n, -1)
+        direct = take(weight(net.direct), order.inputs, 1).view(size, n, -1)
         out_bias = out_bias + net.direct.bias
     out_bias = out_bias.view(size, n)
     if net.offset is not None:
@@ -116,10 +103,6 @@ def _prepare(net: MaskedMLP, context: Tensor | None, masked: bool = False) -> sw
     return sweep.Net(
         weights, biases, out, out_bias, direct, order.layout, activation, net.residual, encoding, net.numbers
     )
-
-
-def _take(tensor: Tensor, index: Tensor | None, dim: int) -> Tensor:
-    return tensor if index is None else tensor.index_select(dim, index.to(tensor.device))
 
 
 class _Sweep(torch.autograd.Function):

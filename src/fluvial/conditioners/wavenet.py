@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from fluvial.conditioners import generating
 from fluvial.conditioners.conditioner import Conditioner, Draw, Invert, Pair, Step
 from fluvial.core import randomness
+from fluvial.core.tracing import functional
 from fluvial.core.transform import Shape
 from fluvial.kernels import gated
 from fluvial.kernels.maps import Map
@@ -163,7 +164,10 @@ class WaveNet(Conditioner):
         if self.classes:
             row = self.classes * torch.arange(x.shape[1], device=x.device) + 1
             there = (x >= 0) & (x < self.classes)
-            return F.embedding_bag(torch.where(there, x + row, 0).long(), table, mode="sum", padding_idx=0)
+            index = torch.where(there, x + row, 0).long()
+            if functional():  # which embedding_bag does not know
+                return F.embedding(index, table, padding_idx=0).sum(1)
+            return F.embedding_bag(index, table, mode="sum", padding_idx=0)
         there = ~x.isnan()
         values = torch.where(there, (x - self.centre) / self.spread, 0.0)
         return torch.cat((values, there), 1).to(table.dtype) @ table

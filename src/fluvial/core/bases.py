@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fluvial.core import randomness
+from fluvial.core.constants import constant
 from fluvial.core.density import Density, sized
 from fluvial.core.supports import Constraint, constraints
 from fluvial.core.transform import EventShape, sum_event
@@ -22,7 +23,7 @@ class _Factorised(Density):
         super().__init__()
         self.event_shape = tuple(event_shape)
         # says on which device and in which dtype to draw; not a parameter, not saved
-        self.register_buffer("like", torch.zeros(()), persistent=False)
+        constant(self, "like", torch.zeros((), device="cpu"))
         self.like: Tensor
 
     @property

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fluvial.core.tracing import functional
+
 
 def layer(
     h: Tensor, taps: Tensor, gate: Tensor, mix: Tensor | None, dilation: int, batch: int, last: int
@@ -36,6 +38,8 @@ def layer(
         dtype = torch.get_autocast_dtype(h.device.type)
         h, taps, gate = h.to(dtype), taps.to(dtype), gate.to(dtype)
         mix = None if mix is None else mix.to(dtype)
+    if functional():
+        return _plain(h, taps, gate, mix, shift, batch, read)
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (h, taps, gate, mix)):
         return _Layer.apply(h, taps, gate, mix, shift, batch, read)  # pyright: ignore
     _, y = _open(h, taps, gate, shift, batch)
@@ -53,6 +57,17 @@ def _open(h: Tensor, taps: Tensor, gate: Tensor, shift: int, batch: int) -> tupl
         opened.view(-1, batch, opened.shape[1]).add_(gate)
     filtered, gated = opened.sigmoid_().chunk(2, 1)
     return opened, torch.addcmul(gated, filtered, gated, value=-2).neg_()
+
+
+def _plain(
+    h: Tensor, taps: Tensor, gate: Tensor, mix: Tensor | None, shift: int, batch: int, read: int
+) -> tuple[Tensor, Tensor]:
+    """The same by operators that write into nothing, for torch.func and forward derivatives."""
+    rows = h.shape[0] - (taps.shape[0] - 1) * shift
+    opened = sum(h[i * shift : i * shift + rows] @ tap for i, tap in enumerate(taps.unbind()))
+    u, v = (opened.unflatten(0, (-1, batch)) + gate).flatten(0, 1).chunk(2, 1)  # pyright: ignore
+    y = torch.tanh(u / 2) * torch.sigmoid(v)
+    return _mixed(h, y, mix), y[y.shape[0] - read :]
 
 
 def _mixed(h: Tensor, y: Tensor, mix: Tensor | None) -> Tensor:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
+
+from fluvial.core.tracing import functional
 
 VERSION = 4
 """Of the C interface; a library with another one is not used."""
@@ -59,11 +60,7 @@ def suspended() -> bool:
 
 def eager() -> bool:
     """True where tensors are plain memory: no compiler, no torch.func, no forward derivatives at work."""
-    return (
-        not torch.compiler.is_compiling()
-        and not torch._C._are_functorch_transforms_active()  # pyright: ignore
-        and forward_ad._current_level < 0  # pyright: ignore
-    )
+    return not torch.compiler.is_compiling() and not functional()
 
 
 def status() -> str:

@@ -1,8 +1,8 @@
 """The rational-quadratic spline: one dispatch between the compiled kernel and the torch source (spline_torch.py).
 
 On the CPU the compiled kernel, on CUDA the Triton one run behind two operators, ``fluvial::spline`` and
-``fluvial::spline_vjp``, known to torch.compile, torch.export, torch.func and autograd; second derivatives go through
-the torch source.
+``fluvial::spline_vjp``, known to torch.compile, torch.func and autograd; exported programs, forward derivatives and
+second ones go through the torch source.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fluvial.core.tracing import exporting, forward_mode
 from fluvial.kernels import boundary, gpu, native, spline_torch
 
 Pair = tuple[Tensor, Tensor]
@@ -36,6 +37,8 @@ def _dispatch(x: Tensor, theta: Tensor, bins: int, bound: float, inverse: bool) 
     if x.dtype != theta.dtype:
         dtype = torch.promote_types(x.dtype, theta.dtype)
         x, theta = x.to(dtype), theta.to(dtype)
+    if forward_mode() or exporting():  # torch's own operators, which either knows
+        return _evaluate(x, theta, bins, bound, inverse)
     if _fuses(theta, bins) and theta.shape == (x.shape[0], theta.shape[1], *x.shape[1:]):
         eager = torch.is_grad_enabled() and not torch.compiler.is_compiling()
         run = _Fused.apply if eager else torch.ops.fluvial.spline
@@ -161,6 +164,9 @@ def _remember(ctx: Any, inputs: tuple[Any, ...], output: Pair) -> None:  # noqa:
 
 
 def _backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+    if forward_mode():
+        x, theta, *_ = ctx.saved_tensors
+        return (*_vjp_torch(x, theta, *grad_outputs, *ctx.settings), None, None, None)  # pyright: ignore
     grads: Any = _FusedVjp.apply(*ctx.saved_tensors, *grad_outputs, *ctx.settings)
     return (*grads, None, None, None)
 

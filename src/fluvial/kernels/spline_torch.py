@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fluvial.core.tracing import forward_mode
+
 MIN_SIZE = 1e-3
 """Smallest width and height of a bin, as a share of the interval."""
 MIN_SLOPE = 1e-3
@@ -39,7 +41,7 @@ def inverse(z: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, 
 
 
 def _run(function: type[Spline], x: Tensor, theta: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor]:
-    if torch.is_grad_enabled() and (x.requires_grad or theta.requires_grad):
+    if torch.is_grad_enabled() and (x.requires_grad or theta.requires_grad) and not forward_mode():
         return function.apply(x, theta, bins, bound)[:2]  # pyright: ignore
     return function.evaluate(x, theta, bins, bound)[:2]
 
@@ -69,7 +71,7 @@ def _locate(value: Tensor, theta: Tensor, bins: int, bound: float, axis: int) ->
     # value >= knot j  <=>  at * sum - j * MIN_SIZE * sum >= share * (e_0 + ... + e_{j-1})
     share = 1 - bins * MIN_SIZE
     scale = total[:, axis, -1:] / share
-    at = (value.unsqueeze(1) + bound).mul_(0.5 / bound).mul_(scale)
+    at = (value.unsqueeze(1) + bound) * (0.5 / bound * scale)
     knot = _count(bins, value, start=1)
     index = (torch.addcmul(at, scale, knot, value=-MIN_SIZE) >= total[:, axis, :-1]).sum(1, keepdim=True)
     return _pick(e, total, theta, index, bins, bound), e

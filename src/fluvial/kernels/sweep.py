@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fluvial.core.tracing import exporting
 from fluvial.kernels import native
 from fluvial.kernels.boundary import check, refuse
 from fluvial.kernels.maps import Map
@@ -111,6 +112,7 @@ def knows(univariate: Map | None, activation: Callable[[Tensor], Tensor], layers
         and activation in ACTIVATIONS
         and layers <= _MOST_LAYERS
         and (torch.compiler.is_compiling() or native.eager())
+        and not exporting()
     )
 
 
@@ -126,7 +128,7 @@ def invert(net: Net, univariate: Map, z: Tensor, keep: bool = False) -> tuple[Te
 
 
 def traced(net: Net, univariate: Map, z: Tensor) -> Pair:
-    """``invert`` as the operator ``fluvial::sweep``, which torch.compile and torch.export keep whole."""
+    """``invert`` as the operator ``fluvial::sweep``, which torch.compile keeps whole."""
     layout, tensors = net.layout, (net.out, net.out_bias, net.direct)
     network = [layout.natural, net.activation, net.residual, ENCODINGS.index(net.encoding), net.numbers]
     settings = [*map(int, network), MAPS.index(univariate.kind), univariate.bins]

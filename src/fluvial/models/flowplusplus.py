@@ -9,6 +9,7 @@ from torch import nn
 
 from fluvial.conditioners import GatedConvNet
 from fluvial.core import Chain, Density, Flow, Inverse, Normal, Transform, randomness
+from fluvial.core.constants import on_cpu
 from fluvial.core.transform import Shape
 from fluvial.models.image import Image, context_features
 from fluvial.transforms import (
@@ -68,10 +69,11 @@ def flowpp(
         net = GatedConvNet((half, *shape[1:]), (univariate.size, half), width, blocks, heads, context, dropout)
         start = randomness.normal(net.last.bias.shape)  # pyright: ignore
         net.last.bias.data.copy_(0.5 * start)  # pyright: ignore  (components that start alike would stay alike)
-        return Coupling(net, univariate, (torch.arange(shape[0]) < half) == (layer % 2 == 0))
+        return Coupling(net, univariate, (torch.arange(shape[0], device="cpu") < half) == (layer % 2 == 0))
 
     def stage(shape: Image, n: int) -> list[Transform]:
-        near = torch.eye(shape[0]) + 1e-3 * randomness.normal((shape[0], shape[0]))
+        with on_cpu():
+            near = torch.eye(shape[0]) + 1e-3 * randomness.normal((shape[0], shape[0]))
         mixed = (
             (Conv1x1(LUMatrix(near), ActNorm(shape)), coupling(shape, i, context, blocks, univariate)) for i in range(n)
         )

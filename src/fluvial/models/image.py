@@ -107,7 +107,7 @@ def realnvp(
 
     def channels(shape: Image, layer: int, width: int) -> list[Transform]:
         half = shape[0] // 2
-        kept = (torch.arange(shape[0]) < half) == (layer % 2 == 0)
+        kept = (torch.arange(shape[0], device="cpu") < half) == (layer % 2 == 0)
         net = ResidualConvNet(half, half, 2 * width, blocks, None, context)
         return [Coupling(net, Affine(ExpScale()), kept), ImageBatchNorm(shape, kept[:, None, None])]
 
@@ -173,7 +173,7 @@ def glow(
         kept = (channels + 1) // 2
         net = ConvNet(kept, (univariate.size, channels - kept), width, within, factor, border)
         mix = Conv1x1(matrix, ActNorm((channels, 1, 1), factor or 1.0))
-        return [mix, Coupling(net, univariate, torch.arange(channels) < kept)]
+        return [mix, Coupling(net, univariate, torch.arange(channels, device="cpu") < kept)]
 
     def level(shape: Image, left: int) -> Transform:
         squeezed = (4 * shape[0], shape[1] // 2, shape[2] // 2)
@@ -185,7 +185,7 @@ def glow(
             return Chain(*head, prior, Flatten(squeezed))
         half = squeezed[0] // 2
         net = PriorConv(half, half, factor, border)
-        prior = Coupling(net, prior_map, torch.arange(2 * half) < half)
+        prior = Coupling(net, prior_map, torch.arange(2 * half, device="cpu") < half)
         return Chain(*head, prior, FactorOut(squeezed, level((half, *squeezed[1:]), left - 1)))
 
     n = 2**bits

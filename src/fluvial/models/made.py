@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fluvial.conditioners import MaskedMLP
 from fluvial.core import Density, Flow, Logistic, Uniform, randomness
+from fluvial.core.constants import on_cpu
 from fluvial.core.transform import Shape
 from fluvial.models.orders import OrderMixture
 from fluvial.models.shapes import context_of, features_of
@@ -130,5 +131,6 @@ def _classes(classes: Sequence[int], features: int) -> tuple[int, Tensor | None]
     widest = max(2, *classes)
     if min(classes) == widest:
         return widest, None
-    has = torch.arange(widest).unsqueeze(1) < torch.tensor(classes).expand(features)
-    return widest, torch.where(has, 0.0, -torch.inf)
+    with on_cpu():
+        has = torch.arange(widest).unsqueeze(1) < torch.tensor(classes).expand(features)
+        return widest, torch.where(has, 0.0, -torch.inf)

@@ -10,6 +10,7 @@ from torch import Tensor
 from fluvial.conditioners import Conditioner, MaskedMLP, Plan
 from fluvial.conditioners.conditioner import Step
 from fluvial.core import Density, Flow, Uniform, randomness, sum_event
+from fluvial.core.constants import constant, on_cpu
 from fluvial.core.supports import Constraint
 from fluvial.core.transform import Shape
 from fluvial.transforms import Autoregressive
@@ -55,12 +56,12 @@ class OrderMixture(Density):
         self.net, self.univariate, self.orders, self.drawn, self.fresh = net, univariate, orders, drawn, fresh
         self.event_shape, self.context_shape = tuple(event_shape), context_shape
         self.base = Uniform(event_shape)
-        with randomness.drawing_from(seed):
+        with on_cpu(), randomness.drawing_from(seed):
             ranks, *degrees = zip(*((p.rank, *p.hidden) for p in (self._draw() for _ in range(orders))))
-        self.register_buffer("ranks", torch.stack(ranks), persistent=False)
+        constant(self, "ranks", torch.stack(ranks))
         self.ranks: Tensor
         for layer, each in enumerate(degrees):
-            self.register_buffer(f"degrees{layer}", torch.stack(each), persistent=False)
+            constant(self, f"degrees{layer}", torch.stack(each))
 
     @property
     def elements(self) -> Constraint | None:

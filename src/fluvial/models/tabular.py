@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 
 from fluvial.conditioners import MLP, MaskedMLP
@@ -282,4 +283,4 @@ def _mixing(features: int, linear: bool, first: bool) -> list[Transform]:
         return []
     if not linear:
         return [] if first else [Reverse()]
-    return [Permute(randomness.permutation(features)), LULinear(features)]
+    return [Permute(randomness.permutation(features, torch.device("cpu"))), LULinear(features)]

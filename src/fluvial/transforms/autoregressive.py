@@ -56,8 +56,8 @@ class Autoregressive(Transform):
         return float32_at_least(self.conditioner(x, context))
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor] | None:
-        order = self.conditioner.order
-        if order is not None and not torch.equal(order, torch.arange(order.numel(), device=order.device)):
+        places = self.conditioner.places
+        if places is not None and places != sorted(places):
             return None
         return self.univariate.forward(x, self._theta(x, context))
 
@@ -76,9 +76,9 @@ class Autoregressive(Transform):
 
     def _walked(self, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         xs, log_dets = zip(*self.walk(z, context))
-        order = self.conditioner.order
-        if order is not None:
-            xs = [xs[i] for i in torch.argsort(order).tolist()]
+        places = self.conditioner.places
+        if places is not None:
+            xs = [x for _, x in sorted(zip(places, xs), key=lambda pair: pair[0])]
         return torch.stack(xs, 1), torch.stack(log_dets).sum(0)
 
     def walk(
@@ -102,9 +102,9 @@ class Autoregressive(Transform):
     def _walk(
         self, z: Tensor | Iterable[Tensor], context: Tensor | None, known: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        order = self.conditioner.order
+        places = self.conditioner.places
         if isinstance(z, Tensor):
-            columns, like = iter(z.transpose(0, 1) if order is None else z.transpose(0, 1)[order]), z
+            columns, like = iter(z.unbind(1) if places is None else [z[:, i] for i in places]), z
         else:
             columns = iter(z)
             first = next(columns)
@@ -116,7 +116,6 @@ class Autoregressive(Transform):
             yield from _drawn(draw, columns, known)
             return
         step, x = self.conditioner.stepper(like, context), None
-        places = None if order is None else order.tolist()
         for i, column in enumerate(columns):
             theta, at = step(x), i if places is None else places[i]
             x, log_det = self.univariate.inverse(column, theta)

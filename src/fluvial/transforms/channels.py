@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fluvial.core import randomness
+from fluvial.core.constants import on_cpu, placed, with_values
 from fluvial.core.precision import full_precision
 from fluvial.core.transform import EventShape, Transform
 from fluvial.transforms.image import image_shape
@@ -34,13 +35,14 @@ class LUMatrix(Matrix):
 
     def __init__(self, start: Tensor) -> None:
         super().__init__()
-        permutation, lower, upper = torch.linalg.lu(_square(start).double())
+        start = _square(start)
+        permutation, lower, upper = torch.linalg.lu(start.double())
         scale = upper.diagonal()
         # L below the diagonal, log|s| on it, U above: C^2 numbers, none of them idle
         packed = lower.tril(-1) + torch.diag(scale.abs().log()) + upper.triu(1)
-        self.packed = nn.Parameter(packed.to(start.dtype))
-        self.register_buffer("permutation", permutation.to(start.dtype))
-        self.register_buffer("sign", scale.sign().to(start.dtype))
+        self.packed = nn.Parameter(placed(packed.to(start.dtype)))
+        self.register_buffer("permutation", placed(permutation.to(start.dtype)))
+        self.register_buffer("sign", placed(scale.sign().to(start.dtype)))
         self.permutation: Tensor
         self.sign: Tensor
 
@@ -59,7 +61,7 @@ class FullMatrix(Matrix):
 
     def __init__(self, start: Tensor) -> None:
         super().__init__()
-        self.weight = nn.Parameter(_square(start).clone())
+        self.weight = nn.Parameter(placed(_square(start).clone()))
 
     def forward(self) -> tuple[Tensor, Tensor]:
         return self.weight, torch.linalg.slogdet(self.weight.double())[1].to(self.weight.dtype)
@@ -76,13 +78,14 @@ class QRMatrix(Matrix):
 
     def __init__(self, start: Tensor) -> None:
         super().__init__()
-        vectors = torch.geqrf(_square(start).double())[0].tril(-1)
+        start = _square(start)
+        vectors = torch.geqrf(start.double())[0].tril(-1)
         triangle = _reflections(vectors).t() @ start.double()
         scale = triangle.diagonal()
         # the reflections' vectors below the diagonal, log|s| on it, R above
         packed = vectors + torch.diag(scale.abs().log()) + triangle.triu(1)
-        self.packed = nn.Parameter(packed.to(start.dtype))
-        self.register_buffer("sign", scale.sign().to(start.dtype))
+        self.packed = nn.Parameter(placed(packed.to(start.dtype)))
+        self.register_buffer("sign", placed(scale.sign().to(start.dtype)))
         self.sign: Tensor
 
     def forward(self) -> tuple[Tensor, Tensor]:
@@ -169,7 +172,8 @@ class Conv1x1(Transform):
 
 def random_rotation(channels: int) -> Tensor:
     """A (C, C) orthogonal matrix, uniformly: what Glow's convolutions start from."""
-    q, r = torch.linalg.qr(randomness.normal((channels, channels), torch.float64))
+    with on_cpu():
+        q, r = torch.linalg.qr(randomness.normal((channels, channels), torch.float64))
     return (q * r.diagonal().sign()).to(torch.get_default_dtype())
 
 
@@ -193,4 +197,4 @@ def _reflections(v: Tensor) -> Tensor:
 def _square(start: Tensor) -> Tensor:
     if start.dim() != 2 or start.shape[0] != start.shape[1]:
         raise ValueError(f"start: expected a square matrix, got shape {tuple(start.shape)}")
-    return start
+    return with_values("start", start)

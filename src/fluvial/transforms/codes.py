@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fluvial.core.constants import constant
 from fluvial.core.supports import Constraint, side_by_side
 from fluvial.core.transform import EventShape, Transform
 
@@ -40,9 +41,9 @@ class Codes(Transform):
         if not maps:
             raise ValueError("maps: expected one for each column, got none")
         self.maps = tuple(maps)
-        self.register_buffer("like", torch.zeros(()), persistent=False)
-        self.register_buffer("lower", torch.tensor([float(m.lower) for m in maps]), persistent=False)
-        self.register_buffer("last", torch.tensor([m.classes - 1.0 for m in maps]), persistent=False)
+        constant(self, "like", torch.zeros((), device="cpu"))
+        constant(self, "lower", torch.tensor([float(m.lower) for m in maps], device="cpu"))
+        constant(self, "last", torch.tensor([m.classes - 1.0 for m in maps], device="cpu"))
         self.like: Tensor
         self.lower: Tensor
         self.last: Tensor

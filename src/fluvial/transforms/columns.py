@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fluvial.core import randomness
+from fluvial.core.constants import constant
 from fluvial.core.errors import DataError
 from fluvial.core.precision import deviation
 from fluvial.core.supports import Constraint, constraints, side_by_side
@@ -170,7 +171,7 @@ class Columns(Transform):
         self.bijective = self.exact = all(m.step is None for m in maps)
         self.whiten = Whiten(len(maps)).requires_grad_(False) if whiten and len(maps) > 1 else None
         self._numbers: dict[torch.device, _Numbers] = {}  # in float64 whatever the model's dtype, so not buffers
-        self.register_buffer("like", torch.zeros(()), persistent=False)
+        constant(self, "like", torch.zeros((), device="cpu"))
         self.like: Tensor
 
     def elements(self, noise: Constraint | None) -> Constraint | None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fluvial.conditioners.mlp import MLP
 from fluvial.core import doors
+from fluvial.core.constants import constant, on_cpu, with_values
 from fluvial.core.doors import Contextual
 from fluvial.core.precision import float32_at_least
 from fluvial.core.transform import EventShape, Transform, by_rows, sum_event
@@ -78,6 +79,7 @@ class Coupling(_Coupling):
 
     def __init__(self, conditioner: nn.Module, univariate: Univariate, mask: Tensor) -> None:
         super().__init__(conditioner, univariate)
+        mask = with_values("mask", mask)
         if mask.dim() != 1 or mask.all() or not mask.any():
             raise ValueError(
                 f"mask: expected one axis with entries to keep (True) and entries to move (False), got {mask.tolist()}"
@@ -87,9 +89,9 @@ class Coupling(_Coupling):
         self.sizes = (kept.numel(), moved.numel())
         self.kept_first = bool(mask[: kept.numel()].all())
         self.kept_last = bool(mask[moved.numel() :].all())
-        self.register_buffer("kept", kept, persistent=False)
-        self.register_buffer("moved", moved, persistent=False)
-        self.register_buffer("back", torch.argsort(torch.cat((kept, moved))), persistent=False)
+        constant(self, "kept", kept)
+        constant(self, "moved", moved)
+        constant(self, "back", torch.argsort(torch.cat((kept, moved))))
         self.kept: Tensor
         self.moved: Tensor
         self.back: Tensor
@@ -132,12 +134,13 @@ class MaskedCoupling(_Coupling):
 
     def __init__(self, conditioner: nn.Module, univariate: Univariate, mask: Tensor) -> None:
         super().__init__(conditioner, univariate)
+        mask = with_values("mask", mask)
         if mask.all() or not mask.any():
             raise ValueError(
                 f"mask: expected entries to keep (True) and entries to move (False), got only {bool(mask.any())} "
                 f"in shape {tuple(mask.shape)}"
             )
-        self.register_buffer("mask", mask, persistent=False)
+        constant(self, "mask", mask)
         self.mask: Tensor
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -160,10 +163,11 @@ class MaskedCoupling(_Coupling):
 
 def alternating_mask(features: int, layer: int) -> Tensor:
     """Keeps even entries in even layers and odd ones in odd layers: NICE's interleave, RealNVP's index parity."""
-    return torch.arange(features) % 2 == layer % 2
+    return torch.arange(features, device="cpu") % 2 == layer % 2
 
 
 def checkerboard_mask(height: int, width: int, layer: int) -> Tensor:
     """(1, height, width): keeps the positions with (row + column) even in even layers, the others in odd ones."""
-    parity = (torch.arange(height).unsqueeze(1) + torch.arange(width)) % 2
+    with on_cpu():
+        parity = (torch.arange(height).unsqueeze(1) + torch.arange(width)) % 2
     return (parity == layer % 2).unsqueeze(0)

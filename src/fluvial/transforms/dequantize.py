@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fluvial.core import doors, randomness
+from fluvial.core.constants import constant
 from fluvial.core.density import Density
 from fluvial.core.supports import Constraint, bounded, classes
 from fluvial.core.transform import EventShape, Transform
@@ -63,7 +64,7 @@ class VariationalDequantize(Transform):
     def __init__(self, noise: Density, encoder: nn.Module, levels: int = 256) -> None:
         super().__init__()
         self.noise, self.encoder, self.levels = noise, encoder, levels
-        self.register_buffer("like", torch.zeros(()), persistent=False)
+        constant(self, "like", torch.zeros((), device="cpu"))
         self.like: Tensor
 
     def elements(self, noise: Constraint | None) -> Constraint | None:

@@ -70,7 +70,7 @@ class Standardize(Double, Transform):
 
     def __init__(self, location: Tensor, scale: Tensor) -> None:
         super().__init__()
-        if not bool((scale > 0).all()):
+        if not scale.is_meta and not bool((scale > 0).all()):
             raise ValueError(f"scale: every entry must be positive, the smallest is {scale.min().item()}")
         self.register_buffer("location", location)
         self.register_buffer("scale", scale)

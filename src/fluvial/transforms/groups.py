@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fluvial.core import doors
+from fluvial.core.constants import constant, on_cpu
 from fluvial.core.supports import Constraint, constraints
 from fluvial.core.transform import EventShape, Transform
 
@@ -34,10 +35,11 @@ class Groups(Transform):
         if not sizes or min(sizes) < 1:
             raise ValueError(f"groups: expected at least one, each of at least one column, got {tuple(sizes)}")
         self.sizes = tuple(sizes)
-        group = torch.arange(len(self.sizes)).repeat_interleave(torch.tensor(self.sizes))
-        column = torch.cat([torch.arange(1.0, n + 1) for n in self.sizes])
-        self.register_buffer("group", group, persistent=False)
-        self.register_buffer("column", column, persistent=False)
+        with on_cpu():
+            group = torch.arange(len(self.sizes)).repeat_interleave(torch.tensor(self.sizes))
+            column = torch.cat([torch.arange(1.0, n + 1) for n in self.sizes])
+        constant(self, "group", group)
+        constant(self, "column", column)
         self.group: Tensor
         self.column: Tensor
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fluvial.core import doors
+from fluvial.core.constants import placed, with_values
 from fluvial.core.precision import Double, float32_at_least
 from fluvial.core.transform import EventShape, Transform
 
@@ -16,9 +17,10 @@ class Permute(Transform):
 
     def __init__(self, order: Tensor) -> None:
         super().__init__()
+        order = with_values("order", order)
         if sorted(order.tolist()) != list(range(order.numel())):
             raise ValueError(f"order: expected a permutation of 0..{order.numel() - 1}, got {order.tolist()}")
-        self.register_buffer("order", order)
+        self.register_buffer("order", placed(order))
         self.order: Tensor
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:

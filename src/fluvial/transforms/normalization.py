@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fluvial.core import doors
+from fluvial.core.constants import constant
 from fluvial.core.density import Density
 from fluvial.core.transform import EventShape, Shape, Transform
 from fluvial.univariate.affine import TanhScale
@@ -143,9 +144,9 @@ class ImageBatchNorm(Transform):
     def __init__(self, event_shape: Shape, kept: Tensor | None = None, zeros_count: bool = False) -> None:
         super().__init__()
         channels = event_shape[0]
-        moved = torch.ones(event_shape) if kept is None else (~kept).expand(event_shape).float()
+        moved = torch.ones(event_shape, device="cpu") if kept is None else (~kept).expand(event_shape).float()
         self.zeros_count = zeros_count
-        self.register_buffer("moved", moved, persistent=False)
+        constant(self, "moved", moved)
         self.register_buffer("mean", torch.zeros(channels, 1, 1))
         self.register_buffer("variance", torch.ones(channels, 1, 1))
         self.moved: Tensor

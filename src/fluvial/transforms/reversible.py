@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from fluvial.core.errors import RunError
 from fluvial.core.precision import full_precision
 from fluvial.core.randomness import Dropout, Source, drawing_from
+from fluvial.core.tracing import functional
 from fluvial.core.transform import Chain, Transform
 from fluvial.transforms.channels import Conv1x1
 from fluvial.transforms.coupling import Coupling, MaskedCoupling
@@ -58,7 +59,7 @@ class Reversible(Chain):
                 )
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        if not torch.is_grad_enabled() or len(self) == 0:
+        if not torch.is_grad_enabled() or len(self) == 0 or functional():
             return super().forward(x, context)
         # compiled models leave this to eager mode: the random states that it looks at break their graph
         owned = [list(transform.parameters()) for transform in self]
