@@ -49,6 +49,7 @@ class Double(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         def kept(t: Tensor) -> Tensor:
             moved = fn(t)
-            return t.to(moved.device) if t.dtype == torch.float64 and moved.is_floating_point() else moved
+            narrowed = t.dtype == torch.float64 and moved.dtype != t.dtype and moved.is_floating_point()
+            return t.to(moved.device) if narrowed else moved  # else its values may be elsewhere, or not be at all
 
         return super()._apply(kept, recurse)
