@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CASES ?= 1000
 NUMERIC := $(addprefix tests/,kernels univariate conditioners core transforms models test_contract.py test_image_contract.py)
 
 .PHONY: demo test machines install docs check kernels sanitize clean
@@ -28,6 +29,9 @@ kernels:  ## compile the kernels where they are
 
 sanitize: $(VENV)/dev.stamp  ## the kernels' tests under the address and undefined-behaviour sanitizers
 	sh tests/kernels/sanitize.sh $(BIN)/python
+
+fuzz: $(VENV)/dev.stamp  ## hostile files for every reader, by the thousand: make fuzz CASES=5000
+	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz $(CASES)
 
 docs: $(VENV)/docs.stamp  ## the documentation, every code block executed
 	$(BIN)/python -m sphinx -W -q -b html docs docs/_build

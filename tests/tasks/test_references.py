@@ -50,3 +50,8 @@ def test_linear_prediction_finds_a_resonance():
     assert best.weights[:2] == pytest.approx([1.8, -0.95], abs=0.1)
     codes = [coding.encode(w).astype(int) for w in waves]
     assert best.bits(waves[10:]) < markov(codes[:8], codes[10:], 256) - 0.3
+
+
+def test_silence_is_predicted_by_silence():
+    predictor = LinearPrediction.fit([np.zeros(50)], MuLaw(), 4)
+    assert not predictor.weights.any()

@@ -241,3 +241,17 @@ def test_settings_of_ones_own(folder):
     fitted = fluvial.fit(folder, options=TINY, settings=Settings(epochs=1, learning_rate=1e-3), progress=False)
     assert fitted.record["settings"]["learning_rate"] == 1e-3
     assert fluvial.fit(folder, epochs=1, options=TINY, progress=False).record["settings"]["learning_rate"] == 8e-3
+
+
+def test_silence_throughout_is_a_sentence(tmp_path):
+    for i in range(4):
+        soundfile.write(tmp_path / f"{i}.wav", np.zeros(300), RATE)
+    with pytest.raises(DataError, match=r"silent throughout: \d recordings? to learn from"):
+        fit(tmp_path, progress=False)
+
+
+def test_a_folder_of_single_files_is_told_which_to_name(tmp_path):
+    for name in ("JSB.mat", "train-images-idx3-ubyte.gz"):
+        (tmp_path / name).write_bytes(b"1")
+        with pytest.raises(DataError, match=f"Name one file instead: .*{name}"):
+            fit(tmp_path, progress=False)

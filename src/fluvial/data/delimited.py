@@ -22,7 +22,8 @@ from fluvial.data.tables import Reading, Table
 from fluvial.data.tokens import MISSING, QUOTED, Style, read_cells, style_of
 from fluvial.data.words import listed
 
-_BLOCK = 100_000  # rows held as Python strings at a time
+_BLOCK = 1_000_000  # cells held as Python strings at a time
+_CELL = 16  # bytes of a cell in memory, as text and as what it says
 _HEAD = 2000  # rows by which header and decimal mark are told
 _SHOWN = 3  # lines of a wrong length named
 _EDGES = re.compile("^[ \t\u00a0]+|[ \t\u00a0]+$", re.M)
@@ -78,7 +79,7 @@ def _read(path: Path, file: io.TextIOWrapper) -> Table:
     if first is None:
         raise DataError(f"{path} is empty: expected a table with at least one row")
     rows.width = len(first) + (second is not None and len(second) == len(first) + 1)
-    columns = _columns(rows.even(chain([second] if second else [], filled), lines))
+    columns = _columns(rows, rows.even(chain([second] if second else [], filled), lines))
     rows.check()
     first = [cell.replace(QUOTED, "").strip() for cell in first]
     notes = _about(dialect, rows)
@@ -141,11 +142,14 @@ class _Rows:
         )
 
 
-def _columns(rows: Iterator[list[str]]) -> list[str]:
+def _columns(rows: _Rows, even: Iterator[list[str]]) -> list[str]:
     """Each column's cells, one a line: a fifth of the memory of Python strings."""
     blocks: list[list[str]] = []
-    while block := list(islice(rows, _BLOCK)):
-        blocks.append([_joined(cells) for cells in zip(*block)])
+    cells = 0
+    while block := list(islice(even, max(1, _BLOCK // rows.width))):
+        cells += len(block) * rows.width
+        limits.check_size(rows.path, cells * _CELL)
+        blocks.append([_joined(column) for column in zip(*block)])
     return ["\n".join(parts) for parts in zip(*blocks)]
 
 

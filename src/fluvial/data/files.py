@@ -26,6 +26,7 @@ from fluvial.data.tables import Columns, Table, as_frame, from_array, stack, tid
 from fluvial.data.tokens import MISSING
 from fluvial.data.words import listed
 
+_VALUE = 8  # bytes of a value in memory
 _KNOWN = ".csv, .tsv or .txt (also .gz, .bz2, .xz, .zip), .parquet, .feather, .arrow, .npy, .npz"
 _LABELS = "categorical"  # pandas' word, in the files that it writes
 _PICKS = (".npz:", ".zip:")
@@ -86,7 +87,15 @@ def _read_text(path: Path, pick: str = "") -> Table:
 
 def _read_parquet(path: Path) -> Table:
     parquet = _arrow("pyarrow.parquet")
-    return _read_arrow(path, "parquet", parquet.read_schema, parquet.read_table)
+
+    def schema(name: str) -> Any:  # noqa: ANN401  (a library's own type)
+        with parquet.ParquetFile(name) as file:
+            # a value that repeats takes no place in the file, but in memory
+            rows = sum(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))
+            check_size(path, rows * file.metadata.num_columns * _VALUE)
+            return file.schema_arrow
+
+    return _read_arrow(path, "parquet", schema, parquet.read_table)
 
 
 def _read_feather(path: Path) -> Table:

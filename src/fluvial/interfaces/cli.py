@@ -206,6 +206,7 @@ def score(
     context: _Each = None,
     labels: str | None = None,
     background: Path | None = None,
+    escape_formulas: _Flag = False,
 ) -> None:
     """Log-density of each row of a table, in nats and units of the data; of sound and images, bits per number too.
 
@@ -232,9 +233,11 @@ def score(
         Of images: where their labels are, as for the fit.
     background
         Of images: run folder of a background model, whose bits are a yardstick beside a compressor's.
+    escape_formulas
+        Put an apostrophe before text and names that a spreadsheet would run as formulas.
     """
     from fluvial.interfaces.commands import scored
-    from fluvial.interfaces.commands_table import write_columns
+    from fluvial.interfaces.commands_table import escaped, write_columns
     from fluvial.tasks.entrance import load_any
 
     flags = {"drop-missing": drop_missing, "no-shares": no_shares, "labels": labels, "background": background}
@@ -242,7 +245,7 @@ def score(
         found = scored(load_any(run), one_or_more(files), context, flags)
     for note in found.notes:
         _say(note)
-    write_columns(found.columns, out)
+    write_columns(escaped(found.columns) if escape_formulas else found.columns, out)
     for mean in found.means:
         _say(mean)
 
@@ -260,6 +263,7 @@ def sample(
     seconds: float | None = None,
     prompt: Path | None = None,
     temperature: float | None = None,
+    escape_formulas: _Flag = False,
 ) -> None:
     """New rows, in the columns, types and bounds of the table of the fit; or new recordings, images or piano rolls.
 
@@ -286,6 +290,8 @@ def sample(
     temperature
         Of sound, images and piano rolls: below 1 likely ones become likelier, which is another density than the
         fitted one.
+    escape_formulas
+        Of tables: put an apostrophe before text and names that a spreadsheet would run as formulas.
     """
     import secrets
 
@@ -293,7 +299,7 @@ def sample(
     from fluvial.tasks.entrance import load_any
 
     chosen = secrets.randbelow(2**31) if seed is None else seed
-    flags = {"seconds": seconds, "prompt": prompt, "temperature": temperature}
+    flags = {"seconds": seconds, "prompt": prompt, "temperature": temperature, "escape-formulas": escape_formulas}
     with seekable([contexts] if contexts else []) as files:
         sampled(load_any(run), Draw(run, number, None, out, chosen), context, next(iter(files), None), flags)
     if seed is None:

@@ -15,6 +15,7 @@ from fluvial.interfaces.words import Draw
 from fluvial.tasks.model import Model
 
 _ROWS = 1000  # drawn where no number is given
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that a spreadsheet runs
 
 
 def score(
@@ -39,14 +40,32 @@ def score(
     return Scored(columns, notes, "nats a row", scores.log_prob)
 
 
-def sample(fitted: Model, wish: Draw) -> None:
+def sample(fitted: Model, wish: Draw, *, escape_formulas: bool = False) -> None:
     """New rows, to a file or as CSV to stdout."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         rows = fitted.sample_columns(_ROWS if wish.number is None else wish.number, wish.context, wish.seed)
     for warning in caught:
         print(f"note: {warning.message}", file=sys.stderr)
-    write_columns(rows, wish.out, fitted.schema.header)
+    write_columns(escaped(rows) if escape_formulas else rows, wish.out, fitted.schema.header)
+
+
+def escaped(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Names and cells of text that a spreadsheet would run as formulas, with an apostrophe before them.
+
+    >>> escaped({"=1+1": np.array(["=cmd|x", "a"], dtype=object), "x": np.array([-1.0])})
+    {"'=1+1": array(["'=cmd|x", 'a'], dtype=object), 'x': array([-1.])}
+    """
+
+    def plain(cell: object) -> object:
+        return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+    return {
+        str(plain(name)): np.array([plain(cell) for cell in values.tolist()], dtype=object)
+        if values.dtype.kind in "OSU"
+        else values
+        for name, values in columns.items()
+    }
 
 
 def write_columns(columns: Mapping[str, np.ndarray], out: Path | None, header: bool = True) -> None:
