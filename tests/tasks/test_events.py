@@ -8,6 +8,7 @@ import pytest
 import torch
 from zoo import randomized
 
+from fluvial import models
 from fluvial.conditioners import ContextEncoder, ContextMap
 from fluvial.core import DataError, Flow, UsageError
 from fluvial.models import made, made_mog, maf, nsf, wavenet
@@ -119,12 +120,12 @@ def test_context_and_codes_at_the_door():
 @pytest.mark.parametrize(
     ("density", "arguments", "words"),
     [
-        (nsf((3,)), {}, "one position after the other, in one step"),
-        (made((3,), order=(2, 0, 1)), {}, "natural order"),
-        (made((3,), orders=4), {}, "in one step"),
+        (nsf((3,)), {"given": torch.tensor([0.0])}, "one position after the other, in one step"),
+        (made((3,), order=(2, 0, 1)), {"given": torch.tensor([0.0])}, "natural order"),
+        (made((3,), orders=4), {"given": torch.tensor([0.0])}, "in one step"),
         (made((3,)), {"steps": 4}, "there are 3 behind the 0 given, got 4"),
         (made((3,)), {"steps": 0}, "got 0"),
-        (made((3,)), {"draws": 0}, "draws: expected at least 1, got 0"),
+        (made((3,)), {"draws": 0}, "draws: expected a whole number of at least 1, got 0"),
     ],
 )
 def test_what_has_no_such_probability_gets_a_sentence(density, arguments, words):
@@ -149,3 +150,17 @@ def test_tables_ask_by_the_names_of_their_columns():
     assert both.value == pytest.approx(0.3, abs=0.1)
     with pytest.raises(DataError, match="give the first ones"):
         model.probability(lambda t: t["size"] == 6, {"size": 6})
+
+
+@pytest.mark.parametrize("name", ["nsf", "gaussian", "nsf_coupling"])
+def test_any_model_of_rows_tells_of_events_without_given_values(name):
+    density = models.RECIPES[name]((3,)).eval()  # at the identity: standard normal
+    found = probability(density, lambda x: x[:, 1] > 0, draws=4000)
+    assert found.draws == 4000
+    assert abs(found.value - 0.5) < 5 * found.error
+    first = probability(density, lambda x: (x[:, 0] > 0) & torch.tensor(x.shape[1] == 1), steps=1, draws=4000)
+    assert abs(first.value - 0.5) < 5 * first.error
+    with pytest.raises(UsageError, match="Without values that are given, any model"):
+        probability(density, lambda x: x[:, 1] > 0, torch.tensor([0.0]))
+    with pytest.raises(UsageError, match="there are 3 positions, got 9"):
+        probability(density, lambda x: x[:, 1] > 0, steps=9)

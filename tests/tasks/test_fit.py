@@ -133,3 +133,14 @@ def test_importing_the_package_does_not_import_torch():
 
     code = "import sys, fluvial, fluvial.interfaces.cli; assert 'torch' not in sys.modules; fluvial.fit"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_settings_keep_their_seed_and_the_kinds_learning_rate():
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    arguments = {"options": {"transforms": np.int64(1), "hidden": np.array([8])}, "progress": False}
+    model = fit(rows, "maf", settings=Settings(seed=7, epochs=1), **arguments)
+    assert (model.record["seed"], model.record["settings"]["learning_rate"]) == (7, 3e-3)
+    same = fit(rows, "maf", seed=7, epochs=np.int64(1), **arguments)
+    np.testing.assert_array_equal(model.log_prob(rows), same.log_prob(rows))
+    other = fit(rows, "maf", settings=Settings(seed=7, epochs=1), seed=8, budget="5m", **arguments)
+    assert (other.record["seed"], other.record["settings"]["budget"]) == (8, 300.0)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from fluvial.core import Density, Logistic, Normal, StudentT, Transform, Uniform, UsageError
+from fluvial.core.density import sized
+from fluvial.core.numbers import whole as whole_number
 from fluvial.core.randomness import drawing_from, draws_by_itself
 from fluvial.tasks.calibration import FACTORISED
 from fluvial.training.objectives import chunk_rows
@@ -62,7 +64,7 @@ def probability(
     draws: int = 10_000,
     seed: int = 0,
 ) -> Probability:
-    r"""P(event about the coming positions | the first ones, context), under an autoregressive density.
+    r"""P(event about the coming positions | the first ones, context).
 
     With ``steps=1`` it is exact: a sum over the classes of a discrete position, or, where the event is a
     :class:`Between`, a difference of two values of the CDF. Else it is the mean over ``draws`` simulated
@@ -70,8 +72,9 @@ def probability(
     (hits + 1) / (n + 2) in that formula, so that the error is never 0.
 
     Args:
-        density: of one autoregressive step, positions in their natural order: ``made``, ``made_mog``, ``wavenet``, or
-            ``maf`` with one transform.
+        density: where first positions are given, of one autoregressive step, positions in their natural order:
+            ``made``, ``made_mog``, ``wavenet``, or ``maf`` with one transform. Where none are, any density of whole
+            rows, which are then drawn; rows of grids are drawn on their grid.
         event: reads the given positions and ``steps`` more.
         given: (P, \*rest), the first positions; None for none.
         context: (1, \*context_shape), where the density is conditional.
@@ -87,7 +90,13 @@ def probability(
     training = density.training
     density.eval()
     try:
-        return _probability(_Spine.of(density), event, given, context, steps, draws, seed)
+        try:
+            whole = _Spine.of(density)
+        except UsageError:
+            if (given is not None and len(given)) or None in density.event_shape:
+                raise
+            return _of_rows(density, event, context, steps, draws, seed)
+        return _probability(whole, event, given, context, steps, draws, seed)
     finally:
         density.train(training)
 
@@ -103,8 +112,7 @@ def _probability(
 ) -> Probability:
     known = torch.zeros(0, *whole.rest) if given is None else given
     length = whole.length(len(known), steps)
-    if draws < 1:
-        raise UsageError(f"draws: expected at least 1, got {draws}")
+    draws = whole_number("draws", draws, 1)
     context = whole.embedded(context)
     prefix = whole.enter(known)
     if length == len(known) + 1 and not whole.rest:
@@ -115,8 +123,33 @@ def _probability(
     with drawing_from(seed, draws_by_itself(whole.density)):
         for n in _chunks(draws, chunk_rows((length, *whole.rest))):
             hits += int(event(_continued(whole, known, prefix, context, length, n)).sum())
+    return _simulated(hits, draws)
+
+
+def _simulated(hits: int, draws: int) -> Probability:
     p = (hits + 1) / (draws + 2) if hits in (0, draws) else hits / draws
     return Probability(hits / draws, math.sqrt(p * (1 - p) / draws), draws)
+
+
+@torch.no_grad()
+def _of_rows(
+    density: Density, event: Event, context: Tensor | None, steps: int | None, draws: int, seed: int
+) -> Probability:
+    """The share of whole rows in whose first ``steps`` positions the event holds."""
+    total, draws = sized(density.event_shape)[0], whole_number("draws", draws, 1)
+    length = total if steps is None else whole_number("steps", steps, 1)
+    if length > total:
+        raise UsageError(f"steps: there are {total} positions, got {steps}")
+    try:
+        density.check_context(1, context)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    device, hits = next(density.parameters(), torch.empty(0)).device, 0
+    with drawing_from(seed, draws_by_itself(density)):
+        for n in _chunks(draws, chunk_rows(density.event_shape)):
+            given = None if context is None else context.to(device).expand(n, *context.shape[1:])
+            hits += int(event(density.sample(n, given)[:, :length]).sum())
+    return _simulated(hits, draws)
 
 
 @dataclass(frozen=True)
@@ -137,7 +170,8 @@ class _Spine:
         if found is None or not isinstance(found.base, FACTORISED):
             raise UsageError(
                 "the probability of an event needs a model that predicts one position after the other, in one step: "
-                "made, made_mog, wavenet, or maf with transforms=1"
+                "made, made_mog, wavenet, or maf with transforms=1. Without values that are given, any model "
+                "of rows will do"
             )
         head, step, base = found.head, found.step, found.base
         order = step.conditioner.order

@@ -140,6 +140,9 @@ class Model(Fitted):
     ) -> Probability:
         """P(event | the first columns, context): exact for an event of the next column alone, else by simulation.
 
+        Values of first columns can be given to models that predict one column after the other in one step; without
+        any, every model has an answer.
+
         Args:
             event: columns by name, each (n,), those given and ``steps`` more, to whether it holds in each row.
             given: values of the first columns; None for none.
@@ -154,7 +157,13 @@ class Model(Fitted):
         encoded = self.schema.encode_context(context, 1)
 
         def holds(rows: Tensor) -> Tensor:
-            return torch.as_tensor(np.asarray(event(self.schema.decode_first(rows.double().cpu().numpy()))))
+            seen = self.schema.decode_first(rows.double().cpu().numpy())
+            try:
+                return torch.as_tensor(np.asarray(event(seen)))
+            except KeyError as error:
+                raise UsageError(
+                    f"event: it reads {error}, and is shown {', '.join(seen)}: name one of these, or leave out steps"
+                ) from None
 
         return probability(
             self.density,

@@ -11,7 +11,7 @@ CUT = 0.3
 """Of the learning rate, on a plateau."""
 _CUTS = 5  # at the last one there is nothing left to gain
 _WARM_UP = 100  # steps, or a twentieth of all if that is fewer
-_MIN_STEPS = 1000  # a patience is never shorter than this, whatever the number of rows
+_MIN_STEPS, _MOST = 1000, 40  # a patience is never shorter than so many steps, unless these are so many epochs
 _LIMIT = 1000  # epochs at most where only patience ends training
 
 
@@ -62,5 +62,5 @@ def _ends(settings: Settings, batches: int) -> tuple[int, int]:
 
 
 def _patience(batches: int) -> int:
-    """Epochs to wait for a better score: never a few steps only, however few rows there are."""
-    return max(20, -(-_MIN_STEPS // batches))
+    """Epochs to wait for a better score: never a few steps only, but on tiny tables not hundreds of epochs either."""
+    return max(20, min(_MOST, -(-_MIN_STEPS // batches)))
