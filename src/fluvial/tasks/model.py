@@ -70,7 +70,9 @@ class Model(Fitted):
     schema: Schema
 
     def log_prob(self, data: object, *, drop_missing: bool = False) -> np.ndarray:
-        """Log-density of each row (N,), float64, nats, in the units of the data; the same on every call.
+        """Log-density of each row (N,), float64, nats, in the units of the data; the same rows give the same numbers.
+
+        Among other rows a row's score differs by rounding at most.
 
         Rows that are impossible (out of bounds, or against a constant or copied column) get -inf, and a warning.
 
