@@ -144,3 +144,8 @@ def test_settings_keep_their_seed_and_the_kinds_learning_rate():
     np.testing.assert_array_equal(model.log_prob(rows), same.log_prob(rows))
     other = fit(rows, "maf", settings=Settings(seed=7, epochs=1), seed=8, budget="5m", **arguments)
     assert (other.record["seed"], other.record["settings"]["budget"]) == (8, 300.0)
+
+
+def test_a_model_that_is_no_name_gets_a_sentence():
+    with pytest.raises(UsageError, match=r"model: expected a name, got Linear.*RECIPES"):
+        fit(np.zeros((9, 2)), torch.nn.Linear(2, 2))  # pyright: ignore

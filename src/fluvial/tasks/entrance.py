@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from fluvial.core.errors import UsageError
 from fluvial.data.listing import names_of
 from fluvial.data.look import Kind
 from fluvial.tasks.job import Job, Progress, overruled
@@ -83,6 +84,11 @@ def fit(
     own |= {"labels": labels, "size": size, "flip": flip or None}
     given = {name: value for name, value in own.items() if value is not None}
     kind = kind_of(data)
+    if model is not None and not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(
+            f"model: expected a name, got {type(model).__name__}; a density of your own is trained with "
+            "fluvial.training.train, or by name once its recipe is in fluvial.models.RECIPES"
+        )
     kind.check(model, given)
     settings = overruled(settings or Settings(), epochs, budget, seed, device)
     if settings.learning_rate is None:

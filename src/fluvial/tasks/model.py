@@ -74,6 +74,8 @@ class Model(Fitted):
 
         Among other rows a row's score differs by rounding at most.
 
+        In another table, among other rows, a row's score may differ by the rounding of float32: about 1e-6 of its size.
+
         Rows that are impossible (out of bounds, or against a constant or copied column) get -inf, and a warning.
 
         Args:
