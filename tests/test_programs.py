@@ -157,3 +157,17 @@ def test_an_exported_file_runs_without_fluvial(tmp_path: Path):
         "torch.testing.assert_close(program(x, context).detach(), want)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "nsf_coupling"])
+def test_onnx_scores_as_torch_does(name: str):
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    options = {} if name == "gaussian" else {"transforms": 1, "hidden": (8,)}
+    density = zoo.randomized(models.RECIPES[name]((3,), context_shape=(CONTEXT,), **options)).eval()
+    x, context = contract.rows(3).float(), contract.rows(CONTEXT, seed=2).float()
+    program = torch.onnx.export(density, (x, context), dynamo=True, verbose=False)
+    session = runtime.InferenceSession(program.model_proto.SerializeToString())
+    inputs = {i.name: t.numpy() for i, t in zip(session.get_inputs(), (x, context))}
+    got = torch.from_numpy(session.run(None, inputs)[0])
+    torch.testing.assert_close(got, density(x, context).detach(), rtol=1e-4, atol=1e-4)

@@ -151,7 +151,7 @@ class MaskedMLP(Conditioner):
         if not self.classes:
             return x.to(self.last.weight.dtype)
         if self.numbers == 1:
-            return 2 * x.clamp(0, 1).to(self.last.weight.dtype) - 1
+            return 2 * x.to(self.last.weight.dtype).clamp(0.0, 1.0) - 1
         return (x.unsqueeze(-1) == torch.arange(self.numbers, device=x.device)).flatten(1).to(self.last.weight.dtype)
 
     def stepper(self, like: Tensor, context: Tensor | None = None, plan: Plan | None = None) -> Step:

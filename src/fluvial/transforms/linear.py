@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from fluvial.core import doors
 from fluvial.core.constants import placed, with_values
 from fluvial.core.precision import Double, float32_at_least
+from fluvial.core.tracing import to_onnx
 from fluvial.core.transform import EventShape, Transform
 
 
@@ -114,7 +115,7 @@ class Whiten(Double, Transform):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         residual = (x.double() - self._mean(context)).t()
-        z = torch.linalg.solve_triangular(self.factor(), residual, upper=False).t()
+        z = _solved(self.factor(), residual).t()
         return z.to(x.dtype), -self.log_diagonal.sum().to(x.dtype).expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -178,6 +179,17 @@ def _covariance_factor(residual: Tensor) -> Tensor:
         upper = torch.linalg.qr(torch.cat((upper, rows)), mode="r")[1]
     upper = F.pad(upper, (0, 0, 0, features - upper.shape[0])) / n**0.5
     return (upper * torch.where(upper.diagonal() < 0, -1.0, 1.0)[:, None]).t()
+
+
+def _solved(lower: Tensor, right: Tensor) -> Tensor:
+    """lower^{-1} right; for ONNX, which has no such operator, row by row."""
+    if not to_onnx():
+        return torch.linalg.solve_triangular(lower, right, upper=False)
+    rows: list[Tensor] = []
+    for i, row in enumerate(right.unbind()):
+        left = row - lower[i, :i] @ torch.stack(rows) if rows else row
+        rows.append(left / lower[i, i])
+    return torch.stack(rows)
 
 
 def zero_log_det(x: Tensor) -> Tensor:

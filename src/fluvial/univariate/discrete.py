@@ -81,7 +81,7 @@ class Bernoulli(Staircase):
         x = x.to(logit.dtype)
         # added rather than selected: the gradient with respect to the logit then costs nothing
         barred = torch.where((x == 0) | (x == 1), 0.0, -math.inf)
-        return barred - F.binary_cross_entropy_with_logits(logit, x.clamp(0, 1), reduction="none")
+        return barred - F.binary_cross_entropy_with_logits(logit, x.clamp(0.0, 1.0), reduction="none")
 
     def _below(self, x: Tensor, theta: Tensor) -> Tensor:
         return torch.where(x > 0.5, torch.sigmoid(-theta.select(1, 0).double()), 0.0)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fluvial.core.tracing import to_onnx
 from fluvial.univariate.affine import Scale, TanhScale
 
 
@@ -89,6 +90,11 @@ class GaussianMixture(_Mixture):
     identity_at_zero = False
 
     def _component(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if to_onnx():  # whose translation of log_ndtr is -inf from 6 standard deviations on
+            raise NotImplementedError(
+                "ONNX has no logarithm of the normal's CDF that keeps its tails, so mixtures of Gaussians are not "
+                "exported to it: use torch.export"
+            )
         below, above = torch.special.log_ndtr(u), torch.special.log_ndtr(-u)
         return below, above, -0.5 * (u.square() + math.log(2 * math.pi))
 
