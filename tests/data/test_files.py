@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fluvial.core.errors import DataError
+from fluvial.core.errors import DataError, RunError
 from fluvial.data import as_kind, files, read, write
 
 COLUMNS = {
@@ -144,7 +144,7 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
         raise OSError(ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files, "_cells", full)
-    with pytest.raises(DataError, match="No space left on device; nothing was changed"):
+    with pytest.raises(RunError, match="No space left on device; the previous file is intact"):
         write(COLUMNS, path)
     assert (path.read_text(), os.listdir(tmp_path)) == ("old\n", ["t.csv"])
 
@@ -152,5 +152,5 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
 def test_unknown_endings_and_missing_folders_are_refused_before_writing(tmp_path):
     with pytest.raises(DataError, match=r"'\.docx' cannot be written"):
         write(COLUMNS, tmp_path / "t.docx")
-    with pytest.raises(DataError, match="could not be written: No such file or directory"):
+    with pytest.raises(RunError, match="could not be written: No such file or directory"):
         write(COLUMNS, tmp_path / "none" / "t.csv")

@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from fluvial.core.errors import DataError, UsageError
-from fluvial.data import image_files, images
+from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.data import images
 from fluvial.data.image_arrays import ArrayPixels
 from fluvial.data.image_files import FilePixels, grid, png, write_png
 from fluvial.data.images import is_images, read_images
@@ -329,7 +329,7 @@ def test_sheets_and_files(tmp_path):
         write_png(tmp_path / "a.png", image)
         assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), image)
     assert png(pictures[0]).startswith(b"\x89PNG")
-    with pytest.raises(image_files.RunError, match="could not be written"):
+    with pytest.raises(RunError, match="could not be written"):
         write_png(tmp_path / "none" / "a.png", pictures[0])
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 

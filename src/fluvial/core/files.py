@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -70,35 +71,69 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         RunError: the file cannot be written, for example because the disk is full.
     """
-    temporary = path.with_name(f".fluvial-{secrets.token_hex(8)}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except (OSError, ValueError) as error:
-        with contextlib.suppress(OSError, ValueError):
-            temporary.unlink()
-        raise RunError(f"{path} could not be written: {reason(error)}{_kept(path)}") from error
-    sync_folder(path.parent)
+    with _replaced(path) as file:
+        file.write(content)
 
 
 def write_output(path: Path, content: bytes) -> None:
-    """Write to where a user says: whole or not at all, to a link's target, and straight into a pipe or a device.
+    """Write to where a user says; see :func:`written`."""
+    with written(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def written(path: Path) -> Generator[BinaryIO]:
+    """A file to write to where a user says: whole or not at all, to a link's target, straight into a pipe or a device.
 
     Raises:
         RunError: it cannot be written.
     """
     try:
         target = Path(os.path.realpath(path))
-        if target.exists() and not target.is_file() and not target.is_dir():
-            target.write_bytes(content)
-            return
+        stream = target.exists() and not target.is_file() and not target.is_dir()
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} could not be written: {reason(error)}") from None
-    write_atomically(target, content)
+        raise RunError(f"{path!s:.300} could not be written: {reason(error)}") from None
+    if stream:
+        try:
+            with open(target, "wb") as file:
+                yield file
+        except OSError as error:
+            raise RunError(f"{path} could not be written: {reason(error)}") from None
+        return
+    with _replaced(target) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _replaced(path: Path) -> Generator[BinaryIO]:
+    """A new file that takes the place of ``path`` once it is whole and on the disk."""
+    temporary = path.with_name(f".fluvial-{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError, ValueError):
+            temporary.unlink()
+        if isinstance(error, OSError) or (isinstance(error, ValueError) and "null" in str(error)):
+            raise RunError(f"{path!s:.300} could not be written: {reason(error)}{_kept(path)}") from error
+        raise
+    sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, if need be.
+
+    Raises:
+        RunError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path!s:.300} could not be made: {reason(error)}") from None
 
 
 def own_folder(path: Path) -> Path:
@@ -113,6 +148,20 @@ def own_folder(path: Path) -> Path:
         raise RunError(f"{path} could not be made: {reason(error)}") from None
     if path.is_symlink():
         raise RunError(f"{path} is a link, which is not followed: remove it")
+    return path
+
+
+def own_file(path: Path) -> Path:
+    """A file whose name is ours: a link in its place leads nowhere, and is removed.
+
+    Raises:
+        RunError: it cannot be removed.
+    """
+    try:
+        if path.is_symlink():
+            path.unlink()
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path!s:.300} could not be written: {reason(error)}") from None
     return path
 
 

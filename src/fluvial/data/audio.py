@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +14,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.core.errors import DataError, UsageError
+from fluvial.core.files import written
 from fluvial.data.arrays import are_lengths, array_names, as_words, read_npz
 from fluvial.data.folders import find, holds
 from fluvial.data.labels import file_labels
@@ -128,10 +131,10 @@ def write_sound(path: Path | BinaryIO, samples: np.ndarray, rate: int) -> None:
         RunError: it cannot be written. UsageError: soundfile is not installed.
     """
     integers = np.clip(np.rint(samples.astype(np.float64) * 32768), -32768, 32767).astype(np.int16)
-    try:
-        _soundfile().write(path, integers, rate, subtype="PCM_16", format="WAV")
-    except (OSError, RuntimeError) as error:
-        raise RunError(f"{path} could not be written: {error}") from None
+    buffer = io.BytesIO()
+    _soundfile().write(buffer, integers, rate, subtype="PCM_16", format="WAV")
+    with contextlib.nullcontext(path) if not isinstance(path, Path) else written(path) as file:
+        file.write(buffer.getvalue())
 
 
 def _soundfile() -> ModuleType:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TextIO
 import numpy as np
 
 from fluvial.core.errors import DataError
+from fluvial.core.files import written
 from fluvial.data.arrays import npz_heads, read_npy, read_npz
 from fluvial.data.delimited import read_delimited
 from fluvial.data.frames import from_frame
@@ -158,19 +159,12 @@ def write(columns: Columns, path: str | os.PathLike[str], header: bool = True) -
         header: False leaves the names out of text files, as in the source.
 
     Raises:
-        DataError: the ending is unknown, the columns do not fit the format, or the disk refuses.
+        DataError: the ending is unknown, the columns do not fit the format, or RunError: the disk refuses.
     """
     path = Path(path).expanduser()
     save = _writer(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(part, "wb") as file:
-            save(columns, file, header)
-        os.replace(part, path)
-    except OSError as error:
-        raise DataError(f"{path} could not be written: {error.strerror or error}; nothing was changed") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with written(path) as file:
+        save(columns, file, header)
 
 
 def _writer(path: Path) -> Callable[[Columns, BinaryIO, bool], None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.core.errors import DataError, UsageError
+from fluvial.core.files import write_output
 from fluvial.data.limits import check_regular, check_size, decoding
 from fluvial.data.words import noted
 
@@ -156,14 +156,7 @@ def write_png(path: Path, image: np.ndarray) -> None:
     Raises:
         RunError: it cannot be written. UsageError: pillow is not installed.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_bytes(png(image))
-        part.replace(path)
-    except OSError as error:
-        raise RunError(f"{path} could not be written: {error.strerror or error}") from None
-    finally:
-        part.unlink(missing_ok=True)
+    write_output(path, png(image))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fluvial.core.errors import DataError, RunError
+from fluvial.core.files import written
 from fluvial.core.typed import typed
 from fluvial.data.arrays import are_lengths, array_names, as_words, read_npz
 from fluvial.data.matlab import read_cells
@@ -132,7 +133,7 @@ def read_rolls(source: object) -> Rolls:
 def write_rolls(path: Path, pieces: np.ndarray) -> None:
     """Pieces of one length, (n, steps, notes), as an .npz archive that :func:`read_rolls` reads."""
     n, steps, notes = pieces.shape
-    with path.open("wb") as file:
+    with written(path) as file:
         np.savez_compressed(file, rolls=pieces.reshape(n * steps, notes), length=np.full(n, steps))
 
 

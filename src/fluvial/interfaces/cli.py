@@ -5,6 +5,7 @@ Results go to stdout or a file, all else to stderr.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -15,6 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 import fluvial
 from fluvial.interfaces import cli_images
+from fluvial.interfaces.signals import Stopped, number_of, stopping
 from fluvial.interfaces.streams import seekable
 from fluvial.interfaces.words import (
     Draw,
@@ -36,11 +38,11 @@ _Flag = Annotated[bool, Parameter(negative=())]
 _Each = Annotated[list[str] | None, Parameter(negative=())]
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a fit that can be resumed."""
+class Interrupted(Stopped):
+    """A fit that a signal has ended and that can be resumed."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, number: int, folder: Path) -> None:
+        super().__init__(number)
         self.folder = folder
 
 
@@ -165,9 +167,9 @@ def fit(
                 device=device,
                 holdout=holdout,
             )
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             if resumable(folder):
-                raise Interrupted(folder) from None
+                raise Interrupted(number_of(error), folder) from None
             raise
     return _conclude(fitted, folder, require, figures)
 
@@ -359,7 +361,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command.
 
     The exit code is 0; 2 after an error, which is named; 3 where ``fit --require`` asks for a better verdict; 130 when
-    interrupted.
+    interrupted, 143 and 129 when told to stop by TERM and HUP.
     """
     # before torch loads: threads that find the cores busy sleep instead of spinning, which can cost minutes
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -367,19 +369,23 @@ def main(argv: list[str] | None = None) -> int:
     command.set(tuple(argv))
     started.set(time.monotonic())
     try:
-        code = app(argv, exit_on_error=False, print_error=False)
+        with stopping():
+            code = app(argv, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
         return _fail(" ".join(str(error).split()))
-    except Interrupted as interrupted:
-        _say(how_to_go_on(argv, interrupted.folder))
-        return 130
-    except KeyboardInterrupt:
-        _say("interrupted")
-        return 130
+    except KeyboardInterrupt as error:
+        with contextlib.suppress(OSError):  # a terminal that has hung up hears nothing
+            _say(how_to_go_on(argv, error.folder) if isinstance(error, Interrupted) else "interrupted")
+        return 128 + number_of(error)
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # nothing but our own output is written without a sentence of its own
+        if error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _fail(f"the output could not be written: {error.strerror or error}")
     except ValueError as error:
         if not _is_ours(error):
             raise

@@ -49,13 +49,14 @@ def interpolate(
     out
         PNG file. None: interpolation.png in the run folder.
     """
+    from fluvial.core.files import own_file
     from fluvial.interfaces.commands_image import image_run
     from fluvial.tasks.latent import arc
     from fluvial.tasks.latent import straight as line
 
     model, path = image_run(run), line if straight else arc
     strip = model.interpolate(first, second, number, parse_context(context, model.schema.context), path, seed)
-    _write(strip, out or run / "interpolation.png")
+    _write(strip, out or own_file(run / "interpolation.png"))
 
 
 def edit(
@@ -97,13 +98,15 @@ def edit(
 
     if number < 2:
         raise UsageError(f"expected at least 2 images, got {number}")
+    from fluvial.core.files import own_file
+
     model = image_run(run)
     labels = parse_context(context, model.schema.context)
     found = model.attribute(positives, negatives, labels, seed)
     told = f"the direction is {found.length:.2f} long; chance alone makes it {found.by_chance:.2f}"
     print(told + ("" if found.length > 2 * found.by_chance else ": give more examples"), file=sys.stderr)
     strengths = [strength * (2 * i / (number - 1) - 1) for i in range(number)]
-    _write(model.edit(image, found, strengths, labels, seed), out or run / "edit.png")
+    _write(model.edit(image, found, strengths, labels, seed), out or own_file(run / "edit.png"))
 
 
 def _write(strip: np.ndarray, out: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fluvial.core.errors import UsageError
+from fluvial.core.files import own_file
 from fluvial.interfaces.scored import Scored
 from fluvial.interfaces.words import Draw
 from fluvial.tasks.entrance import load_any
@@ -57,5 +58,5 @@ def sample(fitted: ImageModel, wish: Draw, *, temperature: float = 1.0) -> None:
     """New images: one sheet as a PNG file, or a PNG file each in a folder."""
     number = _IMAGES if wish.number is None else wish.number
     images = fitted.sample(number, wish.context, temperature, wish.seed)
-    for path in write_samples(wish.out or wish.run / "samples.png", images):
+    for path in write_samples(wish.out or own_file(wish.run / "samples.png"), images):
         print(path)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fluvial.core.errors import RunError, UsageError
+from fluvial.core.errors import UsageError
+from fluvial.core.files import own_file
 from fluvial.data.rolls import read_rolls, write_rolls
 from fluvial.interfaces.scored import Scored
 from fluvial.interfaces.summary import details
@@ -36,11 +37,8 @@ def sample(fitted: RollModel, wish: Draw, *, temperature: float = 1.0) -> None:
     """New pieces as one .npz archive, in the run folder where no other place is given."""
     _no_context(wish.context)
     pieces = fitted.sample(_PIECES if wish.number is None else wish.number, temperature=temperature, seed=wish.seed)
-    out = wish.out or wish.run / "samples.npz"
-    try:
-        write_rolls(out, pieces)
-    except OSError as error:
-        raise RunError(f"{out} could not be written: {error.strerror or error}") from None
+    out = wish.out or own_file(wish.run / "samples.npz")
+    write_rolls(out, pieces)
     print(out)
 
 

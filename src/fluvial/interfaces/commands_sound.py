@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fluvial.core.files import own_folder
 from fluvial.interfaces.scored import Scored
 from fluvial.interfaces.words import Draw
 from fluvial.tasks.sound import SoundModel
@@ -42,5 +43,5 @@ def sample(
         number, seconds, context=wish.context, prompt=prompt, temperature=temperature, seed=wish.seed
     )
     given = fitted.draw_context(number, wish.context, wish.seed)
-    for path in fitted.write_samples(wish.out or wish.run / "samples", samples, given):
+    for path in fitted.write_samples(wish.out or own_folder(wish.run / "samples"), samples, given):
         print(path)

@@ -157,7 +157,7 @@ def run_folder(source: Source, resume: bool, force: bool) -> Path:
 
 def resumable(folder: Path) -> bool:
     """Whether an interrupted fit can go on in this folder."""
-    return RunFolder(folder).checkpoint.exists()
+    return any(RunFolder(folder, replacing).checkpoint.exists() for replacing in (False, True))
 
 
 def _split(assignments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

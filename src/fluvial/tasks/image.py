@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fluvial.core import Flow, randomness
 from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.core.files import make_folder, own_file
 from fluvial.data.image_files import grid, write_png
 from fluvial.data.image_schema import ImageSchema
 from fluvial.data.images import Images, read_images
@@ -264,13 +265,10 @@ def write_samples(out: Path, images: np.ndarray) -> list[Path]:
         return [out]
     if out.suffix:
         raise DataError(f"{out}: images are written as one .png file, or into a folder")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{out} could not be made: {error.strerror or error}") from None
+    make_folder(out)
     paths = [out / f"sample-{i:03d}.png" for i in range(len(images))]
     for path, image in zip(paths, images):
-        write_png(path, image)
+        write_png(own_file(path), image)
     return paths
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from fluvial.conditioners import WaveNet
 from fluvial.core import Flow, randomness
 from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.core.files import make_folder, own_file
 from fluvial.data.audio import Sound, read_sound, write_sound
 from fluvial.data.recordings import SoundSchema
 from fluvial.tasks import records
@@ -190,15 +191,12 @@ class SoundModel(Fitted):
 
     def write_samples(self, folder: Path, samples: np.ndarray, context: Tensor | None = None) -> list[Path]:
         """Each recording as a WAV file, named by its number and labels; returns the paths."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"{folder} could not be made: {error.strerror or error}") from None
+        make_folder(folder)
         paths: list[Path] = []
         for i, wave in enumerate(samples):
             words = [] if context is None else [_safe(v) for v in self.schema.words(context[i].numpy()).values()]
             paths.append(folder / ("-".join([f"sample-{i:03d}", *words]) + ".wav"))
-            write_sound(paths[-1], wave, self.rate)
+            write_sound(own_file(paths[-1]), wave, self.rate)
         return paths
 
 
