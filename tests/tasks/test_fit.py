@@ -149,3 +149,15 @@ def test_settings_keep_their_seed_and_the_kinds_learning_rate():
 def test_a_model_that_is_no_name_gets_a_sentence():
     with pytest.raises(UsageError, match=r"model: expected a name, got Linear.*RECIPES"):
         fit(np.zeros((9, 2)), torch.nn.Linear(2, 2))  # pyright: ignore
+
+
+def test_a_budget_counts_from_the_beginning_and_says_so_where_nothing_is_left():
+    import time
+
+    seen = []
+    began = time.monotonic() - 1000
+    fit(rows(), "maf", budget=1001.5, options=TINY, origin=Origin(began=began), progress=seen.append)
+    assert seen[0].elapsed >= 1000
+    assert seen[-1].rows_per_second > 10  # of the training alone
+    with pytest.raises(UsageError, match=r"nothing of 900 s is left to train"):
+        fit(rows(), "maf", budget=900.0, options=TINY, origin=Origin(began=began), progress=False)

@@ -81,8 +81,8 @@ def judge_rolls(model: RollModel, textures: dict[str, Texture]) -> tuple[Check, 
         z = z_score(better, 0.0, error or 0.0)
         told = f"A held-out moment is {abs(better):.2f} nats {'likelier' if better > 0 else 'less likely'} than by "
         told += f"independent notes{f' (± {error:.2f}, z {z:+.1f})' if error else ', of one piece alone'}."
-        level = "pass" if error and z > SIGMAS else "fail" if better < 0 else "warn"
-        rule = f"pass if likelier by {SIGMAS:g} standard errors; fails where it is less likely"
+        level = "pass" if error and z > SIGMAS else "fail" if z < -SIGMAS else "warn"
+        rule = f"pass if likelier by {SIGMAS:g} standard errors; fails if less likely by as many"
         checks.append(Check("density", level, told, rule, "underfitted"))
     real, drawn = textures["held out"], textures["drawn"]
     for (a, of_a), (b, of_b), what in (

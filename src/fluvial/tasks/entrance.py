@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -53,7 +54,8 @@ def fit(
             or piano rolls: a .mat file, or an .npz archive with ``rolls``, ``length`` (see ``data.rolls.read_rolls``).
         model: a name in ``models.RECIPES``; None for the default.
         context: columns, or labels of recordings, to condition on; one name or several.
-        epochs, budget: passes over the data, wall-clock seconds (or "5m"); with neither, as long as it helps.
+        epochs, budget: passes over the data, wall-clock seconds (or "5m") for reading, preparing and training; with
+            neither, as long as it helps. Scoring comes after it.
         seed: decides the split, the initial weights, the order of rows and all noise; None for that of ``settings``, 0.
         out: run folder to write; with it a fit survives interruptions, and ``resume=True`` continues it.
         force: replace the run that ``out`` holds.
@@ -79,6 +81,7 @@ def fit(
     >>> model.sample(3).shape
     (3, 2)
     """
+    began = time.monotonic()
     own = {"kinds": kinds, "units": units, "drop_missing": drop_missing or None, "rate": rate}
     own |= {"drop": names_of(drop) or None, "validation": validation}
     own |= {"labels": labels, "size": size, "flip": flip or None}
@@ -94,7 +97,7 @@ def fit(
     if settings.learning_rate is None:
         settings = replace(settings, learning_rate=kind.learning_rate(model))
     settings.torch_device()
-    origin = origin or Origin(files=files_of(data))
+    origin = origin or Origin(files=files_of(data), began=began)
     job = Job(settings, holdout, out, resume, force, progress, origin)
     return kind.fit(data, model, job, context=names_of(context), options=options, **given)
 

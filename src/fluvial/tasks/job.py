@@ -104,13 +104,13 @@ class Job:
             if run is not None and run.finished:
                 return restore(self._finished(run, tag, rows), run.path)
             job = self._resumed(run)
-            began = time.monotonic()
-            records, threads = list[Record](), torch.get_num_threads()
-            if not closed:
-                records, threads = job._train(density, tag, rows, validation, words, run)
-            seconds = records[-1].elapsed if records else time.monotonic() - began
+            began = time.monotonic() if self.origin.began is None else self.origin.began
             files = self.origin.files
             data = fingerprint(files) if files else {"name": "data in memory", "blake2b": rows.digest()}
+            records, threads = list[Record](), torch.get_num_threads()
+            if not closed:
+                records, threads = job._train(density, tag, rows, validation, words, run, began)
+            seconds = records[-1].elapsed if records else time.monotonic() - began
             record = {
                 "version": fluvial.__version__,
                 "model": config,
@@ -166,12 +166,18 @@ class Job:
         validation: Rows | None,
         words: Callable[[Record], str],
         run: RunFolder | None,
+        began: float,
     ) -> tuple[list[Record], int]:
         """Train to the end; returns the records of whole epochs, and on how many threads it trained."""
+        spent, budget = time.monotonic() - began, self.settings.budget
+        if budget is not None and spent >= budget:
+            raise UsageError(
+                f"budget: reading and preparing took {spent:.1f} s, so nothing of {budget:g} s is left to train"
+            )
         show = Lines(words) if self.progress is True else self.progress or _silent
         checkpoint = None if run is None else run.checkpoint
         records, threads = list[Record](), torch.get_num_threads()
-        training = train(density, rows, validation, self.settings, checkpoint, self.resume, tag=tag)
+        training = train(density, rows, validation, self.settings, checkpoint, self.resume, tag=tag, began=began)
         with contextlib.closing(training):
             for record in training:
                 if record.ended:

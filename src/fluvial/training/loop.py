@@ -41,6 +41,7 @@ class Loop:
         settings: Settings,
         path: Path | None,
         tag: str,
+        began: float | None = None,
     ) -> None:
         self.settings, self.path, self.device = settings, path, settings.torch_device()
         self.tag, self.digest = tag, "" if path is None else data.digest()
@@ -55,7 +56,9 @@ class Loop:
         self.progress = Progress()
         self.source, self.lend = Source(settings.seed), draws_by_itself(density)
         self.best = _copied(density)
-        self.began = time.monotonic()
+        now = time.monotonic()
+        self.began = now if began is None else min(began, now)
+        self.ahead = now - self.began  # seconds of the budget that went by before this loop
         self.clean = True  # False only while weights and counters are out of step
 
     @property
@@ -176,6 +179,8 @@ class Loop:
     def _record(self, ended: bool) -> Record:
         p, elapsed = self.progress, self._elapsed()
         share = self.schedule.share(p, elapsed)
+        trained = elapsed - self.ahead
+        whole = elapsed if self.settings.budget else trained  # a budget holds what came before the training too
         return Record(
             epoch=p.epoch if ended else p.epoch + 1,
             step=p.step,
@@ -184,9 +189,9 @@ class Loop:
             held_out=p.held_out,
             best=p.best if math.isfinite(p.best) else None,
             best_epoch=p.best_epoch,
-            rows_per_second=p.step * self.data.count() / self.batches / max(elapsed, 1e-9),
+            rows_per_second=p.step * self.data.count() / self.batches / max(trained, 1e-9),
             elapsed=elapsed,
-            left=elapsed * (1 - share) / share if share > 0 else None,
+            left=whole * (1 - share) / share if share > 0 else None,
             skipped=p.skipped,
             learning_rate=self.schedule.learning_rate(p, elapsed),
         )
@@ -229,7 +234,6 @@ class Loop:
         self.update.load(state)
         self.update.write(self.progress)
         self.best = state["best"]
-        self.began = time.monotonic()
 
 
 def _order(rows: int, seed: int, epoch: int) -> Tensor:

@@ -91,6 +91,7 @@ def train(
     resume: bool = False,
     every: float = 20.0,
     tag: str = "",
+    began: float | None = None,
 ) -> Generator[Record]:
     """Train ``density`` by maximum likelihood; yields a record per epoch, and every two seconds inside one.
 
@@ -102,6 +103,7 @@ def train(
     Args:
         checkpoint: file to resume from, written every ``every`` seconds, at the end and when interrupted.
         resume: continue from ``checkpoint`` if that file exists.
+        began: ``time.monotonic()`` from which elapsed seconds and a budget count; None for now.
         tag: what else must be the same to resume, such as the model's configuration.
 
     Raises:
@@ -111,7 +113,7 @@ def train(
     settings = settings or Settings()
     if data.count() < 2:
         raise DataError(f"training needs at least 2 rows, got {data.count()}")
-    loop = Loop(density, data, held_out, settings, checkpoint, tag)
+    loop = Loop(density, data, held_out, settings, checkpoint, tag, began)
     threads = torch.get_num_threads()
     torch.set_num_threads(loop.threads)
     try:
