@@ -16,7 +16,7 @@ import torch
 
 import fluvial
 from fluvial.core import Density
-from fluvial.core.errors import RunError
+from fluvial.core.errors import RunError, UsageError
 from fluvial.core.numbers import share
 from fluvial.core.randomness import drawing_from
 from fluvial.models import build
@@ -169,8 +169,8 @@ class Job:
         began: float,
     ) -> tuple[list[Record], int]:
         """Train to the end; returns the records of whole epochs, and on how many threads it trained."""
-        spent, budget = time.monotonic() - began, self.settings.budget
-        if budget is not None and spent >= budget:
+        spent, budget = time.monotonic() - began, self.settings.clock
+        if spent >= budget:
             raise UsageError(
                 f"budget: reading and preparing took {spent:.1f} s, so nothing of {budget:g} s is left to train"
             )
