@@ -107,6 +107,8 @@ HEADS = {
     "nested": head("(" * 9000),
     "no dictionary": head("3"),
     "version": head("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", b"\7\0") + bytes(8),
+    "endless": b"\x93NUMPY\2\0" + b"\xff\xff\xff\xff{",
+    "no such characters": head("{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }") + b"\xff" * 4,
     "empty": b"",
     "text": b"a,b\n1,2\n",
     "axes": head("{'descr': '|u1', 'fortran_order': False, 'shape': (" + "1," * 255 + "), }") + b"1",
@@ -118,8 +120,9 @@ HEADS = {
 def test_heads_of_arrays_are_not_believed(tmp_path: Path, case: str, mapped: bool):
     path = tmp_path / "a.npy"
     path.write_bytes(HEADS[case])
-    with pytest.raises(DataError, match=r"a\.npy"):
-        read_npy(path, mapped)
+    if not (mapped and case == "no such characters"):  # which are looked at when they are read
+        with pytest.raises(DataError, match=r"a\.npy"):
+            read_npy(path, mapped)
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", HEADS[case])
     with pytest.raises(DataError, match=r"a\.npz"):

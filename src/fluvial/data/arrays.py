@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ import numpy as np
 from fluvial.core.errors import DataError
 from fluvial.data.limits import check_size, decoding, open_regular
 
+_VERSIONS = ((1, 0), (2, 0), (3, 0))
+_LONGEST = 1 << 20  # bytes of a head
 Head = tuple[tuple[int, ...], np.dtype[Any]]
 """Shape and type of an array."""
 
@@ -36,7 +39,7 @@ def read_npy(path: Path, mapped: bool = False) -> np.ndarray:
             return np.memmap(file, dtype, "r", start, shape, "F" if fortran else "C")
         check_size(path, need)
         file.seek(0)
-        return np.lib.format.read_array(file, allow_pickle=False)
+        return _valid(np.lib.format.read_array(file, allow_pickle=False), path)
 
 
 def npz_heads(path: Path) -> dict[str, Head]:
@@ -99,12 +102,28 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> np.nd
             shape, dtype, _ = _head(member, name)
             _check_whole(name, shape, dtype, info.file_size - member.tell())
         with archive.open(info) as member:
-            return np.lib.format.read_array(member, allow_pickle=False)
+            return _valid(np.lib.format.read_array(member, allow_pickle=False), name)
+
+
+def _valid(array: np.ndarray, name: object) -> np.ndarray:
+    """The array, unless it is text of characters that do not exist, which numpy reads and Python cannot."""
+    if array.dtype.kind == "U" and array.size:
+        codes = np.ascontiguousarray(array).view(array.dtype.byteorder.replace("|", "=") + "u4")
+        if codes.max() > sys.maxunicode:
+            raise DataError(f"{name} is damaged: it holds text of characters that do not exist")
+    return array
 
 
 def _head(file: Any, name: object) -> tuple[tuple[int, ...], np.dtype[Any], bool]:  # noqa: ANN401  (any open file)
     """Shape, type and whether the first axis runs fastest; the file stands where the numbers begin."""
     version = np.lib.format.read_magic(file)
+    if version not in _VERSIONS:
+        raise DataError(f"{name} is damaged: it says that it is an array of version {version}")
+    if version != (1, 0):
+        at = file.tell()
+        if int.from_bytes(file.read(4), "little") > _LONGEST:  # which numpy would read before it looks
+            raise DataError(f"{name} is damaged: its head says that it is longer than {_LONGEST:,} bytes")
+        file.seek(at)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(file)
     if dtype.hasobject:

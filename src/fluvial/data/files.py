@@ -119,7 +119,8 @@ def _read_arrow(path: Path, kind: str, schema: Callable[[str], Any], read_table:
     told = known.pandas_metadata or {}
     index = frozenset(name for name in told.get("index_columns", ()) if isinstance(name, str))
     labels = frozenset(str(c.get("field_name")) for c in told.get("columns", ()) if c.get("pandas_type") == _LABELS)
-    table = replace(from_frame(frame, labels, index), kind=kind)
+    with decoding(path, f"a whole {kind} file"):  # its text may be none, which nobody has looked at so far
+        table = replace(from_frame(frame, labels, index), kind=kind)
     if not index:
         return table
     return table.noting(f"left out, as the index of the pandas frame that was saved: {listed(sorted(index))}")
