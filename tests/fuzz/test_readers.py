@@ -8,6 +8,7 @@ from fuzz.harness import fault
 from fuzz.readers import BOMBS, case, read, valid
 
 CASES = 130
+FOUND = (5606, 6181, 9365)  # that were wrong once
 
 
 @pytest.mark.parametrize("name", valid())
@@ -20,6 +21,11 @@ def test_the_files_that_are_mutated_are_valid(tmp_path, name: str):
 @pytest.mark.parametrize("seed", range(len(BOMBS)), ids=list(BOMBS))
 def test_bombs_do_not_go_off(monkeypatch: pytest.MonkeyPatch, seed: int):
     monkeypatch.setenv("FLUVIAL_LIMIT", str(4 << 20))  # reached soon
+    assert fault(case, seed) is None
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_was_wrong_once_stays_right(seed: int):
     assert fault(case, seed) is None
 
 

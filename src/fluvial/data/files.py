@@ -115,6 +115,7 @@ def _read_arrow(path: Path, kind: str, schema: Callable[[str], Any], read_table:
         if twice:
             raise DataError(f"{path} has several columns called {listed(twice)}; give each column its own name")
         frame = read_table(str(path))
+        frame.validate(full=True)  # Arrow believes offsets, and crashes where they point elsewhere
     check_size(path, frame.nbytes)
     told = known.pandas_metadata or {}
     index = frozenset(name for name in told.get("index_columns", ()) if isinstance(name, str))
