@@ -67,7 +67,9 @@ def test_house_rules(path: Path):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id != "hasattr", f"line {node.lineno}: no probing"
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            assert node.name != "_apply", f"line {node.lineno}: _apply is nn.Module's own"
+            # nn.Module's own, which every .to() goes through: another method of this name would break that unseen
+            extends = "super()._apply(" in ast.unparse(node)
+            assert node.name != "_apply" or extends, f"line {node.lineno}: _apply must extend nn.Module's own"
 
 
 def modules_after(statement: str) -> set[str]:
