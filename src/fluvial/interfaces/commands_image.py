@@ -10,6 +10,7 @@ import numpy as np
 
 from fluvial.core.errors import UsageError
 from fluvial.core.files import own_file
+from fluvial.data.limits import limit
 from fluvial.interfaces.scored import Scored
 from fluvial.interfaces.words import Draw
 from fluvial.tasks.entrance import load_any
@@ -17,6 +18,7 @@ from fluvial.tasks.foreign import foreignness
 from fluvial.tasks.image import ImageModel, write_samples
 
 _IMAGES = 64  # drawn where no number is given
+_BYTES = 4  # of a number that is drawn
 
 
 def score(
@@ -57,6 +59,10 @@ def image_run(run: Path) -> ImageModel:
 def sample(fitted: ImageModel, wish: Draw, *, temperature: float = 1.0) -> None:
     """New images: one sheet as a PNG file, or a PNG file each in a folder."""
     number = _IMAGES if wish.number is None else wish.number
+    if wish.number is None and _BYTES * number * fitted.schema.numbers > limit():
+        raise UsageError(
+            f"{number} images of {fitted.schema.numbers:,} numbers each fill much memory: say how many, -n"
+        )
     images = fitted.sample(number, wish.context, temperature, wish.seed)
     for path in write_samples(wish.out or own_file(wish.run / "samples.png"), images):
         print(path)

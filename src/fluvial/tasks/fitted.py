@@ -11,8 +11,11 @@ from typing import Any, Literal
 import numpy as np
 
 from fluvial.core import Density
+from fluvial.core.errors import UsageError
 from fluvial.training.run import RunFolder, open_run
 from fluvial.training.saved import Saved
+
+_UNASKED = 1 << 21  # numbers, one after the other, that are drawn where nobody says how many: minutes, not hours
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,3 +93,15 @@ class Fitted:
 def record_of(saved: Saved) -> dict[str, Any]:
     """The record of the fit among what a run folder's configuration holds."""
     return {k: v for k, v in saved.config.items() if k not in ("schema", "format", "weights_sha256")}
+
+
+def unasked(steps: int, say: str) -> None:
+    """UsageError, a sentence, if a draw of so many numbers is too long to begin without being asked for.
+
+    Args:
+        say: how to ask for it.
+    """
+    if steps > _UNASKED:
+        raise UsageError(
+            f"the data are {steps:,} numbers long each, drawn one after the other, which takes hours: {say}"
+        )

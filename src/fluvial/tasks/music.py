@@ -15,7 +15,7 @@ from fluvial.core import Flow, randomness
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.data.rolls import Rolls, RollSchema, read_rolls
 from fluvial.tasks import records
-from fluvial.tasks.fitted import Fitted, record_of
+from fluvial.tasks.fitted import Fitted, record_of, unasked
 from fluvial.tasks.records import Kept, check_context, check_kept, check_pieces, check_record
 from fluvial.training import Continuation, Windows
 from fluvial.training.saved import Saved
@@ -108,7 +108,9 @@ class RollModel(Fitted):
             temperature: other than 1 it draws from another density, sharper below 1: see ``Autoregressive.tempered``.
             seed: for the same pieces again.
         """
-        steps = self.schema.steps if steps is None else steps
+        if steps is None:
+            steps = self.schema.steps
+            unasked(steps * self.notes, "say how many moments with steps")
         if n < 1 or steps < 1:
             raise UsageError(f"expected at least one piece of at least one step, got {n} of {steps}")
         try:

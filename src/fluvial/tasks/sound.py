@@ -21,7 +21,7 @@ from fluvial.core.files import make_folder, own_file
 from fluvial.data.audio import Sound, read_sound, write_sound
 from fluvial.data.recordings import SoundSchema
 from fluvial.tasks import records
-from fluvial.tasks.fitted import Fitted, record_of
+from fluvial.tasks.fitted import Fitted, record_of, unasked
 from fluvial.tasks.records import Kept, check_context, check_kept, check_pieces, check_record
 from fluvial.training import Continuation, Windows
 from fluvial.training.saved import Saved
@@ -127,7 +127,9 @@ class SoundModel(Fitted):
             temperature: other than 1 it draws from another density, sharper below 1: see ``Autoregressive.tempered``.
             seed: for the same recordings again.
         """
-        seconds = self.schema.seconds if seconds is None else seconds
+        if seconds is None:
+            seconds = self.schema.seconds
+            unasked(round(seconds * self.rate), "say how long with seconds, on the command line --seconds")
         if n < 1 or not 0 < seconds < math.inf:
             raise UsageError(f"expected n of at least 1 and a positive time, got {n} and {seconds} seconds")
         start = self._prompt(prompt)

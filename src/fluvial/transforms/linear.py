@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -66,7 +68,7 @@ class LULinear(Transform):
         super().__init__()
         self.lower = nn.Parameter(torch.zeros(features, features))
         self.upper = nn.Parameter(torch.zeros(features, features))
-        self.raw_diagonal = nn.Parameter(torch.full((features,), 1.0 - self.floor).expm1().log())
+        self.raw_diagonal = nn.Parameter(torch.full((features,), math.log(math.expm1(1.0 - self.floor))))
         self.bias = nn.Parameter(torch.zeros(features))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
