@@ -7,8 +7,8 @@ import torch
 import zoo
 
 from fluvial.core import Flow, Normal
-from fluvial.core.transform import sum_event
-from fluvial.transforms import LULinear, Whiten
+from fluvial.core.transform import Transform, sum_event
+from fluvial.transforms import LULinear, Standardize, Whiten
 
 
 def test_a_linear_map_is_not_rounded_under_autocast():
@@ -48,3 +48,13 @@ def test_rows_that_fill_fewer_dimensions_than_they_have_are_whitened(case: str, 
     with torch.no_grad():
         assert torch.isfinite(flow.log_prob(x, context)).all()
         assert torch.isfinite(flow.sample(len(x), context)).all()
+
+
+@pytest.mark.parametrize("transform", [Standardize(torch.zeros(2), torch.full((2,), 3.0)), Whiten(2)])
+def test_whole_numbers_are_not_what_their_noise_is_rounded_to(transform: Transform):
+    if isinstance(transform, Whiten):
+        transform.set(torch.zeros(2), 3 * torch.eye(2))
+    x = torch.tensor([[1, 2]])
+    for way in (transform, transform.inverse):
+        for whole, real in zip(way(x), way(x.float())):
+            torch.testing.assert_close(whole, real)

@@ -16,6 +16,7 @@ from fluvial.conditioners.mlp import activation_named, layer_sizes, run_hidden
 from fluvial.conditioners.stepping import MaskedStepper
 from fluvial.core import randomness
 from fluvial.core.constants import constant, on_cpu
+from fluvial.core.precision import cast
 from fluvial.kernels import blocks
 from fluvial.kernels.maps import Map
 
@@ -132,13 +133,15 @@ class MaskedMLP(Conditioner):
 
     def read(self, x: Tensor, context: Tensor | None = None, plan: Plan | None = None) -> Tensor:
         """theta (B, size, D) under ``plan``, or in the network's own order."""
-        masks = [None] * (len(self.layers) + 2) if plan is None else self.masks(plan)
+        layers, last, across = self.layers, None, None
+        if plan is not None:
+            *inner, last, across = self.masks(plan)
+            layers = [partial(layer, mask=mask) for layer, mask in zip(self.layers, inner)]
         x = self.encode(x)
         h = x if context is None else torch.cat((x, context.to(x.dtype)), 1)
-        layers = [partial(layer, mask=mask) for layer, mask in zip(self.layers, masks)]
-        theta = self.last(run_hidden(layers, h, self._activation(), self.residual), masks[-2])
+        theta = self.last(run_hidden(layers, h, self._activation(), self.residual), last)
         if self.direct is not None:
-            theta = theta + self.direct(x, masks[-1])
+            theta = theta + self.direct(x, across)
         theta = theta.unflatten(1, (self.size, self.features))
         return theta if self.offset is None else theta + self.offset
 
@@ -148,11 +151,12 @@ class MaskedMLP(Conditioner):
         So a class is never confused with an input that a mask hides, which counts as 0: the papers' 0 and 1 did
         worse wherever orders vary (2 nats on dna).
         """
+        dtype = self.last.weight.dtype
         if not self.classes:
-            return x.to(self.last.weight.dtype)
+            return cast(x, dtype)
         if self.numbers == 1:
-            return 2 * x.to(self.last.weight.dtype).clamp(0.0, 1.0) - 1
-        return (x.unsqueeze(-1) == torch.arange(self.numbers, device=x.device)).flatten(1).to(self.last.weight.dtype)
+            return 2 * x.to(dtype).clamp(0.0, 1.0) - 1
+        return (x.unsqueeze(-1) == torch.arange(self.numbers, device=x.device)).flatten(1).to(dtype)
 
     def stepper(self, like: Tensor, context: Tensor | None = None, plan: Plan | None = None) -> Step:
         order = self.sorted if plan is None else Order(plan, self.numbers)

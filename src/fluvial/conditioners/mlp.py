@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fluvial.core.doors import Contextual
+from fluvial.core.precision import cast
 from fluvial.core.transform import Shape
 
 Activation = Callable[[Tensor], Tensor]
@@ -66,7 +67,7 @@ class MLP(Contextual):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        x = x.flatten(1).to(self.last.weight.dtype)
+        x = cast(x.flatten(1), self.last.weight.dtype)
         h = x if context is None else torch.cat((x, context.to(x.dtype)), 1)
         h = run_hidden(self.layers, h, self.activation, self.residual)
         return self.last(h).unflatten(1, self.out_shape)

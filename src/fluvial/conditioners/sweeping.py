@@ -82,12 +82,11 @@ def _prepare(net: MaskedMLP, context: Tensor | None, masked: bool = False) -> sw
     below = order.inputs
     for i, (layer, units) in enumerate(zip(net.layers, order.units)):
         w = take(weight(layer), units, 0)
-        if i == 0:
+        b = take(layer.bias, units, 0)  # pyright: ignore
+        if i == 0 and net.context:
             read, w = w[:, inputs:], w[:, :inputs]
-            b = take(layer.bias, units, 0)  # pyright: ignore
-            biases.append(b if context is None else torch.addmm(b.unsqueeze(1), read, context.to(w.dtype).t()))
-        else:
-            biases.append(take(layer.bias, units, 0))  # pyright: ignore
+            b = b if context is None else torch.addmm(b.unsqueeze(1), read, context.to(w.dtype).t())
+        biases.append(b)
         weights.append(take(w, below, 1))
         below = units
     size, n = net.size, net.features

@@ -62,7 +62,7 @@ def _scores_parts(method: Method) -> Method:
 
 def _never_nan(log_p: Tensor) -> Tensor:
     """-inf where far values left the range of the numbers, so that infinities were subtracted."""
-    return torch.nan_to_num(log_p, nan=-math.inf, posinf=math.inf, neginf=-math.inf)
+    return torch.nan_to_num(log_p, -math.inf, math.inf, -math.inf)
 
 
 def _reads(method: Method) -> Method:

@@ -22,6 +22,16 @@ def float32_at_least(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
+def dtype_of_numbers(x: Tensor) -> torch.dtype:
+    """x's own, or torch's default where x holds whole numbers, in which no result would fit."""
+    return x.dtype if x.is_floating_point() else torch.get_default_dtype()
+
+
+def cast(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """``x.to(dtype)``, which costs a microsecond also where there is nothing to do."""
+    return x if x.dtype == dtype else x.to(dtype)
+
+
 def deviation(x: np.ndarray) -> np.ndarray:
     """Standard deviation along the first axis, float64, also of numbers whose squares over- or underflow.
 

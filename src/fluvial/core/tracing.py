@@ -18,7 +18,12 @@ def forward_mode() -> bool:
 
 def functional() -> bool:
     """True where only torch's own operators will do, which torch.func and forward derivatives know."""
-    return transformed() or forward_mode()
+    return not torch.compiler.is_compiling() and not plain()
+
+
+def plain() -> bool:
+    """Outside of compilers: False where torch.func or forward derivatives are at work. Asked before each kernel."""
+    return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0  # pyright: ignore
 
 
 def exporting() -> bool:

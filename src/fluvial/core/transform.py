@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, overload
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 
 from fluvial.core import doors
 from fluvial.core.initialization import initializing
@@ -111,9 +112,11 @@ class Transform(nn.Module):
 
     def knows(self, value: Tensor, side: str) -> bool:
         """Whether the like of it was admitted before, and without a context: the short way in."""
-        if torch.compiler.is_compiling() or not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
-            return False
-        return (side, value.shape[1:], value.dtype) in self._admitted
+        return (
+            not is_compiling()
+            and isinstance(value, Tensor)  # pyright: ignore[reportUnnecessaryIsInstance]
+            and (side, value.shape[1:], value.dtype) in self._admitted
+        )
 
     def check(self, value: Tensor, context: Tensor | None, side: str) -> None:
         """ValueError, a sentence, unless value, "x" or "z", and context are what this step takes on that side."""

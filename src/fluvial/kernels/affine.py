@@ -14,7 +14,6 @@ from fluvial.kernels import boundary, native
 from fluvial.kernels.maps import Map
 
 _RULES = {"exp": 1, "tanh": 2, "sigmoid": 3}
-_CPU = torch.device("cpu")
 _PLAIN = (Tensor, nn.Parameter)  # no subclass, such as those of tracers
 
 
@@ -50,7 +49,7 @@ def run(univariate: Map, x: Tensor, theta: Tensor, inverse: bool) -> tuple[Tenso
     """z and log_det of the map, or of its inverse."""
     if univariate.kind not in _RULES or theta.shape != (x.shape[0], 2, *x.shape[1:]) or x.numel() == 0:
         boundary.refuse("theta", f"two numbers for each x, of a rule {tuple(_RULES)}", (univariate.kind, theta.shape))
-    if x.dtype not in native.DTYPES or theta.dtype is not x.dtype or not x.device == theta.device == _CPU:
+    if x.dtype not in native.DTYPES or theta.dtype is not x.dtype or not x.device == theta.device == boundary.CPU:
         boundary.refuse("theta and x", "float32 or float64 on the CPU", f"{theta.dtype} and {x.dtype}")
     x = x.contiguous()
     if not theta[0].is_contiguous():

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 import torch
 from torch import Tensor
 
-Tensors = Mapping[str, tuple[Tensor | None, Sequence[int]]]
-"""By the name that a sentence uses, each with the shape that it must have; None is not there."""
+Named = Iterable[tuple[str, Tensor | None, Sequence[int]]]
+"""The name that a sentence uses, and the shape that the tensor must have; None is not there."""
+CPU = torch.device("cpu")
 
 
-def check(dtype: torch.dtype, device: str, tensors: Tensors) -> None:
-    """ValueError, a sentence, unless each tensor has this dtype and shape and lies, contiguous, on ``device``."""
-    for name, (tensor, shape) in tensors.items():
+def check(dtype: torch.dtype, device: torch.device, tensors: Named) -> None:
+    """ValueError, a sentence, unless each tensor has this dtype and shape and lies, contiguous, on ``device``.
+
+    Asked before every call of a kernel, so in few and cheap questions.
+    """
+    for name, tensor, shape in tensors:
         if tensor is not None and not (
-            tensor.shape == shape and tensor.dtype is dtype and tensor.is_contiguous() and tensor.device.type == device
+            tensor.shape == shape and tensor.dtype is dtype and tensor.is_contiguous() and tensor.device == device
         ):
             refuse(name, f"contiguous {_short(dtype)} of shape {tuple(shape)} on {device}", _found(tensor))
 
@@ -38,4 +42,4 @@ def _short(dtype: torch.dtype) -> str:
 
 def _found(tensor: Tensor) -> str:
     scattered = "" if tensor.is_contiguous() else "scattered "
-    return f"{scattered}{_short(tensor.dtype)} of shape {tuple(tensor.shape)} on {tensor.device.type}"
+    return f"{scattered}{_short(tensor.dtype)} of shape {tuple(tensor.shape)} on {tensor.device}"

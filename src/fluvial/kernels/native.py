@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fluvial.core.tracing import functional
+from fluvial.core.tracing import plain
 
 VERSION = 4
 """Of the C interface; a library with another one is not used."""
@@ -60,7 +60,7 @@ def suspended() -> bool:
 
 def eager() -> bool:
     """True where tensors are plain memory: no compiler, no torch.func, no forward derivatives at work."""
-    return not torch.compiler.is_compiling() and not functional()
+    return not torch.compiler.is_compiling() and plain()
 
 
 def status() -> str:

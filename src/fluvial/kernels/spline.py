@@ -143,7 +143,7 @@ def _checked(x: Tensor, theta: Tensor, bins: int, most: int, others: Sequence[Te
     if dtype not in native.DTYPES or theta.dtype is not dtype or theta.device != device:
         boundary.refuse("theta and x", "float32 or float64 on one device", f"{theta.dtype} and {dtype}")
     for other in others:
-        boundary.check(dtype, device.type, {"results and gradients": (other, shape)})
+        boundary.check(dtype, device, [("results and gradients", other, shape)])
     if theta.is_contiguous() or (shape[0] and theta[0].is_contiguous()):
         return theta
     return theta.contiguous()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import gt
 from typing import NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ from torch.nn import functional as F
 
 from fluvial.core.tracing import exporting
 from fluvial.kernels import native
-from fluvial.kernels.boundary import check, refuse
+from fluvial.kernels.boundary import CPU, check, refuse
 from fluvial.kernels.maps import Map
 
 ACTIVATIONS: dict[Callable[[Tensor], Tensor], int] = {torch.relu: 0, torch.tanh: 1, F.elu: 2, F.silu: 3}
@@ -47,7 +48,7 @@ class Layout:
 
     def __post_init__(self) -> None:
         n, layers = self.order.numel(), self.ends.shape[0]
-        check(torch.int32, "cpu", {"order": (self.order, (n,)), "ends": (self.ends, (layers, n + 1))})
+        check(torch.int32, CPU, [("order", self.order, (n,)), ("ends", self.ends, (layers, n + 1))])
         order, ends = self.order.tolist(), self.ends.tolist()
         if sorted(order) != list(range(n)):
             refuse("order", f"a permutation of 0..{n - 1}", order)
@@ -188,7 +189,7 @@ def pull(
     g_kept = torch.empty(sum(units) + size * n, batch, dtype=net.out.dtype)
     tensors = {"x": x, "kept": kept, "g_x": g_x.contiguous(), "g_log_det": g_log_det.contiguous()}
     shapes = ((batch, n), (_rows(net), batch), (batch, n), (batch,))
-    check(net.out.dtype, "cpu", {name: (t, shape) for (name, t), shape in zip(tensors.items(), shapes)})
+    check(net.out.dtype, CPU, [(name, t, shape) for (name, t), shape in zip(tensors.items(), shapes)])
     _run("fluvial_sweep_vjp", net, univariate, z, {**tensors, "g_z": g_z, "g_kept": g_kept})
     inputs = x.t() if net.layout.natural else x.t()[net.layout.order]
     read = [inputs, *kept[: sum(units)].split(units)]
@@ -206,8 +207,9 @@ def checked(net: Net, univariate: Map, z: Tensor) -> Net:
 
     Kernels follow all of them blindly.
     """
-    dtype, kind, (size, n) = net.out.dtype, z.device.type, net.out.shape[:2]
-    units, layers = net.units, len(net.weights)
+    net = _packed(net)
+    dtype, device, (size, n) = net.out.dtype, z.device, net.out.shape[:2]
+    rows, inputs, units, layers = z.shape[:1].numel(), n * net.numbers, net.units, len(net.weights)
     if dtype not in native.DTYPES:
         refuse("network", "float32 or float64", dtype)
     if not (0 < layers <= _MOST_LAYERS and layers == len(net.biases)):
@@ -216,25 +218,24 @@ def checked(net: Net, univariate: Map, z: Tensor) -> Net:
         refuse("network", "an inlet and pairs of one width", units)
     if n < 1 or net.numbers < 1 or (net.numbers > 1 and net.encoding != "one-hot"):
         refuse("network", "positions of one input, or one-hot classes", (n, net.numbers, net.encoding))
-    net = _packed(net)
-    rows, inputs = z.shape[:1].numel(), n * net.numbers
-    check(torch.float64 if univariate.staircase else dtype, kind, {"z": (z, (rows, n))})
     first = net.biases[0]
-    tensors = {
-        "out": (net.out, (size, n, units[-1])),
-        "out_bias": (net.out_bias, (size, n)),
-        "direct": (net.direct, (size, n, inputs)),
-        "first bias": (first, (units[0], rows) if first.dim() > 1 else (units[0],)),
-    }
-    for i in range(1, layers):
-        tensors[f"bias {i}"] = (net.biases[i], (units[i],))
-    check(dtype, kind, tensors)
-    for w, reads in zip(net.weights, (inputs, *units)):
-        if w.shape[1:] != (reads,) or w.dtype is not dtype or w.device.type != kind:
-            refuse("weight", f"{dtype} over {reads} inputs on {kind}", f"{w.dtype} {tuple(w.shape)} on {w.device}")
+    check(torch.float64 if univariate.staircase else dtype, device, [("z", z, (rows, n))])
+    tensors = [
+        ("out", net.out, (size, n, units[-1])),
+        ("out_bias", net.out_bias, (size, n)),
+        ("direct", net.direct, (size, n, inputs)),
+        ("first bias", first, (units[0], rows) if first.dim() > 1 else (units[0],)),
+        *[("bias", bias, (width,)) for bias, width in zip(net.biases[1:], units[1:])],
+    ]
+    check(dtype, device, tensors)
+    reads = inputs
+    for w, width in zip(net.weights, units):
+        if w.dim() != 2 or w.shape[1] != reads or w.dtype is not dtype or w.device != device:
+            refuse("weight", f"{dtype} over {reads} inputs on {device}", f"{w.dtype} {tuple(w.shape)} on {w.device}")
+        reads = width
     _check_size(univariate, size)
     layout = net.layout
-    if layout.order.shape != (n,) or len(layout.most) != layers or any(m > u for m, u in zip(layout.most, units)):
+    if layout.order.shape != (n,) or len(layout.most) != layers or any(map(gt, layout.most, units)):
         refuse("ends", f"counts for {n} positions up to {units}", f"{len(layout.order)} and {layout.most}")
     return net
 
@@ -270,10 +271,11 @@ def _run(function: str, net: Net, univariate: Map, z: Tensor, tensors: dict[str,
     if z.shape[0] == 0:
         return
     # everything that is pointed at stays referenced until the call returns
+    ends, apart = net.layout.ends.data_ptr(), 4 * (n + 1)  # int32, contiguous
     layers = (_Layer * len(net.weights))(
         *[
-            _Layer(w.data_ptr(), b.data_ptr(), ends.data_ptr(), w.shape[0], w.stride(0))
-            for w, b, ends in zip(net.weights, net.biases, net.layout.ends)
+            _Layer(w.data_ptr(), b.data_ptr(), ends + i * apart, w.shape[0], w.stride(0))
+            for i, (w, b) in enumerate(zip(net.weights, net.biases))
         ]
     )
     job = SweepJob(

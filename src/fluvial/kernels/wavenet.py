@@ -113,7 +113,7 @@ class Generator:
         theta = torch.empty(self.batch, self._outputs, dtype=self.dtype)
         if previous is not None:
             previous = previous.to(self.dtype).contiguous()
-        boundary.check(self.dtype, "cpu", {"previous": (previous, (self.batch, self.net.numbers))})
+        boundary.check(self.dtype, boundary.CPU, [("previous", previous, (self.batch, self.net.numbers))])
         self.job.draw, self.job.previous, self.job.theta = 0, native.address(previous), theta.data_ptr()
         self._run(1)
         return theta
@@ -122,7 +122,7 @@ class Generator:
         """x (B, n, numbers) and its log-det (B, n) of the next n moments; not NaN in ``known``: what x is."""
         z = z.double().contiguous()
         boundary.require(z.dim() == 3, "z", "shape (B, steps, numbers)", tuple(z.shape))
-        boundary.check(torch.float64, "cpu", {"z": (z, (self.batch, z.shape[1], self.net.numbers))})
+        boundary.check(torch.float64, boundary.CPU, [("z", z, (self.batch, z.shape[1], self.net.numbers))])
         size, kind = self._outputs // self.net.numbers, univariate.kind
         boundary.require(kind in _DRAWS[1:], "univariate", f"one of {', '.join(_DRAWS[1:])}", kind)
         thirds = kind != "logistics" or 0 < size == 3 * univariate.bins
@@ -130,7 +130,7 @@ class Generator:
         x, log_det = torch.empty(z.shape, dtype=self.dtype), torch.empty(z.shape[:2], dtype=self.dtype)
         if known is not None:
             known = known.to(self.dtype).contiguous()
-        boundary.check(self.dtype, "cpu", {"known": (known, z.shape)})
+        boundary.check(self.dtype, boundary.CPU, [("known", known, z.shape)])
         job = self.job
         job.draw, job.components = _DRAWS.index(univariate.kind), univariate.bins
         job.levels, job.floor, job.temperature = univariate.a, univariate.b, univariate.temperature
@@ -230,7 +230,8 @@ def _check(net: Net, rest: list[Tensor], batch: int, context: Tensor | None) -> 
         features, rows = net.given.shape[0], context.shape[1:2] if net.upsample else ()
         shapes["given"] = (net.given, (features, layers, gates))
         shapes["context"] = (context.to(net.inlet.dtype), (batch, *rows, features))
-    boundary.check(net.inlet.dtype, "cpu", {name: (t.contiguous(), shape) for name, (t, shape) in shapes.items()})
+    packed = [(name, t.contiguous(), shape) for name, (t, shape) in shapes.items()]
+    boundary.check(net.inlet.dtype, boundary.CPU, packed)
 
 
 def _padded(tensor: Tensor) -> Tensor:

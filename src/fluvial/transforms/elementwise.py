@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fluvial.conditioners.mlp import MLP
-from fluvial.core.precision import Double
+from fluvial.core.precision import Double, dtype_of_numbers
 from fluvial.core.supports import Constraint, bounded, constraints
 from fluvial.core.transform import EventShape, Shape, Transform, sum_event
 from fluvial.univariate.discrete import elements_of
@@ -78,10 +78,10 @@ class Standardize(Double, Transform):
         self.scale: Tensor
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return ((x - self.location) / self.scale).to(x.dtype), -self._log_det(x)
+        return ((x - self.location) / self.scale).to(dtype_of_numbers(x)), -self._log_det(x)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return (z * self.scale + self.location).to(z.dtype), self._log_det(z)
+        return (z * self.scale + self.location).to(dtype_of_numbers(z)), self._log_det(z)
 
     def output_shape(self, event_shape: EventShape) -> EventShape:
         for own in (self.location.shape, self.scale.shape):

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from fluvial.core import doors
 from fluvial.core.constants import placed, with_values
-from fluvial.core.precision import Double, float32_at_least
+from fluvial.core.precision import Double, cast, dtype_of_numbers, float32_at_least
 from fluvial.core.tracing import to_onnx
 from fluvial.core.transform import EventShape, Transform
 
@@ -72,24 +72,27 @@ class LULinear(Transform):
         self.bias = nn.Parameter(torch.zeros(features))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        lower, upper, diagonal = (float32_at_least(t) for t in self._factors())
+        lower, upper, diagonal, bias = self._factors()
         with torch.autocast(x.device.type, enabled=False):  # the values themselves must not be rounded
-            z = F.linear(F.linear(x.to(upper.dtype), upper), lower, self.bias.to(upper.dtype))
+            z = F.linear(F.linear(cast(x, upper.dtype), upper), lower, bias)
         return z, diagonal.log().sum().expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        lower, upper, diagonal = (float32_at_least(t) for t in self._factors())
-        y = torch.linalg.solve_triangular(lower, (z.to(lower.dtype) - self.bias).t(), upper=False, unitriangular=True)
+        lower, upper, diagonal, bias = self._factors()
+        y = torch.linalg.solve_triangular(lower, (cast(z, lower.dtype) - bias).t(), upper=False, unitriangular=True)
         x = torch.linalg.solve_triangular(upper, y, upper=True).t()
         return x, -diagonal.log().sum().expand(z.shape[0])
 
     def output_shape(self, event_shape: EventShape) -> EventShape:
         return doors.over(event_shape, tuple(self.bias.shape))
 
-    def _factors(self) -> tuple[Tensor, Tensor, Tensor]:
-        diagonal = F.softplus(self.raw_diagonal) + self.floor
-        eye = torch.eye(diagonal.numel(), dtype=diagonal.dtype, device=diagonal.device)
-        return self.lower.tril(-1) + eye, self.upper.triu(1) + torch.diag(diagonal), diagonal
+    def _factors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """L, U, its diagonal and b, in float32 at least."""
+        diagonal = F.softplus(float32_at_least(self.raw_diagonal)) + self.floor
+        dtype = diagonal.dtype
+        eye = torch.eye(diagonal.numel(), dtype=dtype, device=diagonal.device)
+        lower, upper = cast(self.lower, dtype).tril(-1) + eye, cast(self.upper, dtype).triu(1) + torch.diag(diagonal)
+        return lower, upper, diagonal, cast(self.bias, dtype)
 
 
 class Whiten(Double, Transform):
@@ -116,16 +119,16 @@ class Whiten(Double, Transform):
         self.log_diagonal = nn.Parameter(torch.zeros(features, dtype=torch.float64))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        residual = (x.double() - self._mean(context)).t()
+        residual, dtype = (x.double() - self._mean(context)).t(), dtype_of_numbers(x)
         z = _solved(self.factor(), residual).t()
-        return z.to(x.dtype), -self.log_diagonal.sum().to(x.dtype).expand(x.shape[0])
+        return z.to(dtype), -self.log_diagonal.sum().to(dtype).expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        x = F.linear(z.double(), self.factor()) + self._mean(context)
-        return x.to(z.dtype), self.log_diagonal.sum().to(z.dtype).expand(z.shape[0])
+        x, dtype = F.linear(z.double(), self.factor()) + self._mean(context), dtype_of_numbers(z)
+        return x.to(dtype), self.log_diagonal.sum().to(dtype).expand(z.shape[0])
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self(x, context)[0], -self.log_diagonal.to(x.dtype).expand_as(x)
+        return self(x, context)[0], -self.log_diagonal.to(dtype_of_numbers(x)).expand_as(x)
 
     @torch.no_grad()
     def initialize(self, x: Tensor, context: Tensor | None = None) -> Tensor:
