@@ -154,3 +154,18 @@ def test_unknown_endings_and_missing_folders_are_refused_before_writing(tmp_path
         write(COLUMNS, tmp_path / "t.docx")
     with pytest.raises(RunError, match="could not be written: No such file or directory"):
         write(COLUMNS, tmp_path / "none" / "t.csv")
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x", "..\\..\\x", "/etc/x", "a/../../x", "C:\\x", "a//b", "a\0b", "./x", "a/ .."]
+)
+def test_archives_hold_no_entry_that_leads_out_of_their_folder(tmp_path, name):
+    with pytest.raises(DataError, match=r"cannot be written to \.npz"):
+        write({name: np.ones(2)}, tmp_path / "x.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["km/h", "..", "a..b", "x:y", "C:", ""])
+def test_other_names_go_through_archives_as_they_are(tmp_path, name):
+    write({name: np.ones(2)}, tmp_path / "x.npz")
+    assert np.load(tmp_path / "x.npz").files == [name]

@@ -1,8 +1,16 @@
 """What fluvial raises when a person, not the library, has to act. Each message is a sentence."""
 
+from fluvial.terminal import printable
+
 
 class FluvialError(ValueError):
-    """Base of every error that fluvial raises on purpose; the command line prints it and exits with 2."""
+    """Base of every error that fluvial raises on purpose; the command line prints it and exits with 2.
+
+    What it quotes of a file or a table cannot steer a terminal.
+    """
+
+    def __init__(self, sentence: object = "") -> None:
+        super().__init__(printable(str(sentence)))
 
 
 class DataError(FluvialError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable
@@ -232,9 +233,22 @@ def _write_npy(columns: Columns, file: BinaryIO) -> None:
 
 
 def _write_npz(columns: Columns, file: BinaryIO) -> None:
+    for name in columns:
+        _check_entry(name)
     # np.savez takes names as keyword arguments, and a column may be called "file"
     with zipfile.ZipFile(file, "w") as archive:
         for name, values in columns.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 plain = values.astype(str) if values.dtype == object else values
                 np.lib.format.write_array(entry, plain, allow_pickle=False)
+
+
+def _check_entry(name: str) -> None:
+    """DataError, a sentence, for a name that would lead out of the folder where an archive is unpacked."""
+    parts = re.split(r"[/\\]", name)
+    leads_out = len(parts) > 1 and ({"", ".", ".."} & {p.strip() for p in parts} or parts[0][1:] == ":")
+    if leads_out or "\0" in name:
+        raise DataError(
+            f"a column called {name!r} cannot be written to .npz: whoever unpacks the file would write to a place of "
+            "that name; write .csv or .parquet"
+        )

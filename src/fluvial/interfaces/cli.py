@@ -29,6 +29,7 @@ from fluvial.interfaces.words import (
     parse_size,
     started,
 )
+from fluvial.terminal import say
 
 if TYPE_CHECKING:
     from fluvial.tasks.kinds import AnyModel
@@ -181,7 +182,7 @@ def _conclude(fitted: AnyModel, folder: Path, require: str | None, figures: Lite
 
     for warning in fitted.record["warnings"]:
         _say(f"note: {warning}")
-    print(summarised(fitted, folder), flush=True)
+    say(summarised(fitted, folder))
     began = time.monotonic()
     try:
         page, verdict = write_report(fitted, folder, figures)
@@ -190,8 +191,8 @@ def _conclude(fitted: AnyModel, folder: Path, require: str | None, figures: Lite
             raise
         _say(f"no report: {error}")
         return _unmet(f"the fit has no verdict, and --require {require} asks for one") if require else 0
-    print(f"report: {page} ({time.monotonic() - began:.0f} s)")
-    print("\n".join(verdict_lines(verdict)))
+    say(f"report: {page} ({time.monotonic() - began:.0f} s)")
+    say("\n".join(verdict_lines(verdict)))
     if require and not verdict.is_at_least(require.replace("-", " ")):
         return _unmet(f"the verdict is {verdict.level!r}, and --require {require} asks for better")
     return 0
@@ -328,7 +329,7 @@ def report(run: Path, /, *, figures: Literal["pdf", "svg"] | None = None) -> Non
     from fluvial.tasks.entrance import load_any
 
     page, verdict = write_report(load_any(run), run, figures)
-    print("\n".join([str(page), *verdict_lines(verdict)]))
+    say("\n".join([str(page), *verdict_lines(verdict)]))
 
 
 @app.command
@@ -344,17 +345,17 @@ def info(source: str | None = None, /) -> None:
     if source is None:
         from fluvial.interfaces.summary import installation
 
-        print(installation())
+        say(installation())
         return
     if Path(source).is_file() or Path(source).suffix:
         from fluvial.interfaces.fitting import described
 
-        print(described(source))
+        say(described(source))
         return
     from fluvial.interfaces.commands import detailed
     from fluvial.tasks.entrance import load_any
 
-    print(detailed(load_any(source), Path(source)))
+    say(detailed(load_any(source), Path(source)))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -410,4 +411,4 @@ def _unmet(message: str) -> int:
 
 
 def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+    say(message, sys.stderr)

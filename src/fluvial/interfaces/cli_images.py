@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from fluvial.interfaces.words import parse_context
+from fluvial.terminal import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,7 +105,7 @@ def edit(
     labels = parse_context(context, model.schema.context)
     found = model.attribute(positives, negatives, labels, seed)
     told = f"the direction is {found.length:.2f} long; chance alone makes it {found.by_chance:.2f}"
-    print(told + ("" if found.length > 2 * found.by_chance else ": give more examples"), file=sys.stderr)
+    say(told + ("" if found.length > 2 * found.by_chance else ": give more examples"), sys.stderr)
     strengths = [strength * (2 * i / (number - 1) - 1) for i in range(number)]
     _write(model.edit(image, found, strengths, labels, seed), out or own_file(run / "edit.png"))
 
@@ -116,4 +117,4 @@ def _write(strip: np.ndarray, out: Path) -> None:
     if out.suffix.lower() != ".png":
         raise DataError(f"{out}: the strip is written as a .png file")
     write_png(out, grid(strip, len(strip)))
-    print(out)
+    say(out)

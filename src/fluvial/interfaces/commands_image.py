@@ -16,6 +16,7 @@ from fluvial.interfaces.words import Draw
 from fluvial.tasks.entrance import load_any
 from fluvial.tasks.foreign import foreignness
 from fluvial.tasks.image import ImageModel, write_samples
+from fluvial.terminal import say
 
 _IMAGES = 64  # drawn where no number is given
 _BYTES = 4  # of a number that is drawn
@@ -65,4 +66,4 @@ def sample(fitted: ImageModel, wish: Draw, *, temperature: float = 1.0) -> None:
         )
     images = fitted.sample(number, wish.context, temperature, wish.seed)
     for path in write_samples(wish.out or own_file(wish.run / "samples.png"), images):
-        print(path)
+        say(path)

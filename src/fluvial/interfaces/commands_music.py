@@ -14,6 +14,7 @@ from fluvial.interfaces.scored import Scored
 from fluvial.interfaces.summary import details
 from fluvial.interfaces.words import Draw
 from fluvial.tasks.music import RollModel
+from fluvial.terminal import say
 
 _PIECES = 4  # drawn where no number is given
 
@@ -39,7 +40,7 @@ def sample(fitted: RollModel, wish: Draw, *, temperature: float = 1.0) -> None:
     pieces = fitted.sample(_PIECES if wish.number is None else wish.number, temperature=temperature, seed=wish.seed)
     out = wish.out or own_file(wish.run / "samples.npz")
     write_rolls(out, pieces)
-    print(out)
+    say(out)
 
 
 def rolls_summary(model: RollModel) -> str:

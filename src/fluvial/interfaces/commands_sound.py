@@ -12,6 +12,7 @@ from fluvial.core.files import own_folder
 from fluvial.interfaces.scored import Scored
 from fluvial.interfaces.words import Draw
 from fluvial.tasks.sound import SoundModel
+from fluvial.terminal import say
 
 _RECORDINGS = 4  # drawn where no number is given
 
@@ -44,4 +45,4 @@ def sample(
     )
     given = fitted.draw_context(number, wish.context, wish.seed)
     for path in fitted.write_samples(wish.out or own_folder(wish.run / "samples"), samples, given):
-        print(path)
+        say(path)

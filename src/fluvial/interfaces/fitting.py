@@ -28,6 +28,7 @@ from fluvial.tasks.fit_sound import sound_line
 from fluvial.tasks.job import Progress, Words
 from fluvial.tasks.kinds import IMAGES, MUSIC, SOUND, TABLES, AnyModel, Kind, kind_of
 from fluvial.tasks.origin import Origin, files_of
+from fluvial.terminal import say
 from fluvial.training import Record, Settings
 from fluvial.training.run import RunFolder
 
@@ -142,7 +143,7 @@ def described(source: str) -> str:
 def _show(table: Table, source: Source) -> None:
     """How the table was read, on stderr; the fit itself says what has to be mended, and ends with the notes."""
     found = listing(table.without(source.own.get("drop", ())), source.context, source.own.get("kinds"))
-    print(replace(found, notes=(), problems=()), file=sys.stderr)
+    say(replace(found, notes=(), problems=()), sys.stderr)
 
 
 def run_folder(source: Source, resume: bool, force: bool) -> Path:

@@ -21,6 +21,7 @@ from fluvial.core.numbers import share
 from fluvial.core.randomness import drawing_from
 from fluvial.models import build
 from fluvial.tasks.origin import Origin, circumstances, fingerprint
+from fluvial.terminal import say
 from fluvial.training import Record, Rows, Settings, train
 from fluvial.training.checkpoint import load as load_checkpoint
 from fluvial.training.run import RunFolder, open_run
@@ -147,7 +148,7 @@ class Job:
                     "run until the new one is complete"
                 )
         if self.progress is not False:
-            print(f"{run.path} holds this run already, finished; nothing was trained", file=sys.stderr, flush=True)
+            say(f"{run.path} holds this run already, finished; nothing was trained", sys.stderr)
         return saved
 
     def _resumed(self, run: RunFolder | None) -> Job:
@@ -211,7 +212,7 @@ class Lines:
     def __call__(self, record: Record) -> None:
         if time.monotonic() >= self.next or record.left == 0:
             self.next = time.monotonic() + self.seconds
-            print(self.words(record), file=sys.stderr, flush=True)
+            say(self.words(record), sys.stderr)
 
 
 @dataclass(frozen=True)
