@@ -182,9 +182,9 @@ class Job:
         with contextlib.closing(training):
             for record in training:
                 if record.ended:
-                    records.append(record)
                     if run is not None:
-                        run.note(record)
+                        run.note(record, first=not records)
+                    records.append(record)
                 threads = torch.get_num_threads()  # those of the training, while it goes on
                 show(record)
         return records, threads

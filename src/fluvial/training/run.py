@@ -93,9 +93,10 @@ class RunFolder:
             return self.next / name
         return self.work / name
 
-    def note(self, record: Record) -> None:
-        """Append one epoch to the metrics."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    def note(self, record: Record, first: bool) -> None:
+        """Append one epoch to the metrics, or begin them anew: who goes on tells what came before once more."""
+        how = os.O_TRUNC if first else os.O_APPEND
+        flags = os.O_WRONLY | os.O_CREAT | how | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
             with os.fdopen(os.open(self.metrics, flags, 0o666), "a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(record)) + "\n")
@@ -202,8 +203,6 @@ def _opened(folder: Path, force: bool, resume: bool) -> RunFolder:
         raise RunError(f"{folder} holds an unfinished run; --resume continues it, --force starts over")
     if run.replacing:
         own_folder(run.next)
-    if not run.finished:
-        run.metrics.unlink(missing_ok=True)
     return run
 
 
