@@ -319,6 +319,7 @@ SMALL: dict[str, dict[str, object]] = {
     "nsf_coupling": {"transforms": 3, "hidden": HIDDEN, "activation": "tanh"},
     "made": {"hidden": HIDDEN, "activation": "tanh", "dropout": 0.0},
     "made_mog": {"hidden": HIDDEN, "activation": "tanh", "components": 3},
+    "mixed": {"hidden": (16,), "components": 3, "dropout": 0.0},
     "wavenet": {"levels": 3, "stacks": 2, "layers": 2, "channels": 6, "gates": 5, "skips": 8},
     "wavenet_made": {"hidden": (7,), "dropout": 0.0, "layers": 2, "channels": 6, "gates": 5, "skips": 8},
     "pixelcnn": {"channels": 4, "layers": 2, "reach": 2},

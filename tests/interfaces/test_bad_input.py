@@ -94,7 +94,8 @@ def test_text_in_a_number_column(refused):
 
 def test_a_column_of_labels(refused):
     frame = numbers().assign(kind=RNG.choice(["x", "y"], 60))
-    assert "--context kind" in refused("fit", written(frame))
+    assert "--context kind" in refused("fit", written(frame), "--model", "nsf")
+    assert main(["fit", "t.csv", "--out", "run", "--epochs", "1"]) == 0  # the default takes labels as they are
 
 
 def test_a_column_of_dates(refused):
@@ -106,16 +107,19 @@ def test_missing_and_non_finite_values(refused):
     frame = numbers()
     frame.loc[[2, 3], "a"] = np.nan
     frame.loc[5, "b"] = np.inf
-    sentence = refused("fit", written(frame))
+    sentence = refused("fit", written(frame), "--model", "nsf")
     assert "3 rows of 60" in sentence
     assert "'a' 2 missing" in sentence
     assert "'b' 1 infinite" in sentence
     assert "--drop-missing" in sentence
+    sentence = refused("fit", "t.csv")  # the default takes missing cells as they are
+    assert "'b' 1" in sentence
+    assert "missing" not in sentence.split(":")[0]
     assert main(["fit", "t.csv", "--drop-missing", "--out", "run", *TINY]) == 0
 
 
 def test_all_missing(refused):
-    assert "'b'" in refused("fit", written(numbers().assign(b=np.nan)))
+    assert "'b'" in refused("fit", written(numbers().assign(b=np.nan)), "--model", "nsf")
 
 
 def test_only_constants(refused):

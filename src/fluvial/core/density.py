@@ -34,6 +34,8 @@ class Density(nn.Module):
     context_shape: EventShape | None = None
     exact: bool = True
     """False: ``log_prob`` is a lower bound in expectation, and every report says so."""
+    gaps: bool = False
+    """True: NaN in x is a missing cell, a value like any other; else it is no value."""
     flat: bool = False
     """True: ``log_prob`` is 0 on the whole unit cube."""
     static: bool = True

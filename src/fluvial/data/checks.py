@@ -11,9 +11,15 @@ from fluvial.data.columns import Column, is_date, to_codes, to_numbers
 from fluvial.data.tables import Table
 from fluvial.data.words import counted, listed
 
+FOREIGN = -1.0
+"""The code of a label that no row of the fit had."""
 
-def read_columns(table: Table, found: Mapping[Column, str]) -> dict[str, np.ndarray]:
+
+def read_columns(table: Table, found: Mapping[Column, str], foreign: bool = False) -> dict[str, np.ndarray]:
     """The columns' values (N,) as float64, NaN where missing; ``found`` are their names in the table.
+
+    Args:
+        foreign: labels that the fit never saw get the code :data:`FOREIGN`; they are else an error.
 
     Raises:
         DataError: one message about all columns that do not fit.
@@ -22,7 +28,7 @@ def read_columns(table: Table, found: Mapping[Column, str]) -> dict[str, np.ndar
     problems: list[str] = []
     for column, name in found.items():
         try:
-            numbers[column.name] = _read_column(column, table, name)
+            numbers[column.name] = _read_column(column, table, name, FOREIGN if foreign else None)
         except DataError as error:
             problems.append(str(error))
     if problems:
@@ -31,10 +37,10 @@ def read_columns(table: Table, found: Mapping[Column, str]) -> dict[str, np.ndar
     return numbers
 
 
-def _read_column(column: Column, table: Table, name: str) -> np.ndarray:
+def _read_column(column: Column, table: Table, name: str, foreign: float | None) -> np.ndarray:
     if column.categorical:
         textual = isinstance(column.categories[0], str)
-        return to_codes(column, table.labels(name, column.categories) if textual else table.columns[name])
+        return to_codes(column, table.labels(name, column.categories) if textual else table.columns[name], foreign)
     values = table.columns[name]
     if is_date(values):
         raise refuse_dates([column.name])
@@ -65,6 +71,25 @@ def complete_rows(numbers: Mapping[str, np.ndarray], drop_missing: bool, warning
         )
     warnings.append(f"{counted(int(bad.sum()), 'row')} of {n:,} left out for missing or infinite values ({told})")
     return np.flatnonzero(~bad)
+
+
+def about_infinite(numbers: Mapping[str, np.ndarray]) -> str:
+    """A sentence about infinite numbers, empty if there are none."""
+    counts = [f"{name!r} {n:,}" for name, values in numbers.items() if (n := int(np.isinf(values).sum()))]
+    if not counts:
+        return ""
+    return (
+        f"infinite values (by column: {', '.join(counts[:6])}): correct them, clear the cells (then missing), "
+        "or leave these rows out with --drop-missing (drop_missing=True in Python)"
+    )
+
+
+def foreign_labels(column: Column, values: np.ndarray) -> list[str]:
+    """A sentence about labels (N,) that the fit never saw, none where there are none."""
+    count = int((values == FOREIGN).sum()) if column.categorical else 0
+    if not count:
+        return []
+    return [f"column {column.name!r} has {counted(count, 'label')} that the fit never saw: log-density -inf"]
 
 
 def refuse_dates(names: Sequence[str]) -> DataError:

@@ -146,8 +146,11 @@ def _parsed(name: str, values: np.ndarray) -> np.ndarray:
     )
 
 
-def to_codes(column: Column, values: np.ndarray) -> np.ndarray:
+def to_codes(column: Column, values: np.ndarray, foreign: float | None = None) -> np.ndarray:
     """A categorical column (N,) as the codes of its categories, NaN where missing.
+
+    Args:
+        foreign: what stands for a value that is none of the categories, which is else an error.
 
     Raises:
         DataError: a value is none of the categories.
@@ -160,7 +163,9 @@ def to_codes(column: Column, values: np.ndarray) -> np.ndarray:
     distinct, where = np.unique(known.astype(str) if known.dtype == object else known, return_inverse=True)
     found = np.array([_code(codes, label, textual) for label in distinct.tolist()], dtype=np.float64)
     unseen = np.isnan(found[where])
-    if unseen.any():
+    if foreign is not None:
+        found = np.where(np.isnan(found), foreign, found)
+    elif unseen.any():
         at = int(np.flatnonzero(unseen)[0])
         raise DataError(
             f"column {column.name!r} holds {known[at : at + 1].tolist()[0]!r} in row {int(filled[at]) + 1}, a category "
@@ -198,13 +203,29 @@ def labels(values: np.ndarray) -> tuple[Label, ...]:
 
 
 def from_codes(column: Column, codes: np.ndarray) -> np.ndarray:
-    """The labels that codes (N,) stand for, in the column's dtype."""
+    """The labels that codes (N,) stand for, in the column's dtype; with None among them where one is missing."""
     known = np.array(column.categories, dtype=object if column.dtype == "str" else column.dtype)
-    return known[np.rint(codes).astype(np.int64)]
+    missing = np.isnan(codes)
+    if not missing.any():
+        return known[np.rint(codes).astype(np.int64)]
+    return _spread_out(known[np.rint(codes[~missing]).astype(np.int64)], ~missing)
+
+
+def _spread_out(some: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Values at their places in a column (N,), and None everywhere else."""
+    column = np.full(len(where), None, dtype=object)
+    column[where] = some
+    return column
 
 
 def from_numbers(column: Column, values: np.ndarray) -> np.ndarray:
-    """Numbers (N,) float64 in the column's dtype: within its bounds, whole where that dtype is."""
+    """Numbers (N,) float64 in the column's dtype: within its bounds, whole where that dtype is; None where NaN.
+
+    Floats keep their NaN.
+    """
+    missing = np.isnan(values)
+    if missing.any() and column.dtype not in ("float16", "float32", "float64"):
+        return _spread_out(from_numbers(column, values[~missing]), ~missing)
     if column.dtype in ("str", "bool"):
         whole = np.rint(values)
         return whole != 0 if column.dtype == "bool" else values.astype(str).astype(object)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from fluvial.core.errors import DataError, UsageError
-from fluvial.data.checks import complete_rows, off_grid, refuse_categorical, refuse_dates
-from fluvial.data.columns import KINDS, Column, is_date
-from fluvial.data.copies import Copy, find_copies
+from fluvial.data.checks import about_infinite, complete_rows, refuse_categorical, refuse_dates
+from fluvial.data.columns import KINDS, is_date, is_missing
+from fluvial.data.determined import determined
 from fluvial.data.findings import findings
-from fluvial.data.look import Kind, Look, counts_rows, first_look, is_countable, kind_of, second_look
-from fluvial.data.schema import Derived, Schema
+from fluvial.data.look import Kind, Look, counts_rows, first_look, is_countable, is_label_like, kind_of, second_look
+from fluvial.data.schema import Schema
 from fluvial.data.tables import Table
 from fluvial.data.words import counted, listed, nearest
 
+_NONE_LEFT = "every column is context or of no use, so there is none left to model"
 FEWEST_ROWS = 10
 _MOST = 6
 
@@ -44,6 +45,7 @@ def infer(
     kinds: Mapping[str, Kind] | None = None,
     discrete: bool = False,
     drop_missing: bool = True,
+    cells: bool = False,
 ) -> tuple[Schema, list[str]]:
     """The schema of a table, and warnings about what was found.
 
@@ -59,6 +61,8 @@ def infer(
         discrete: the table is for a model of probabilities, not of densities: labels and whole numbers are
             modelled, all of them, and nothing else can be.
         drop_missing: rows with gaps may be left out; where not, they are an error.
+        cells: the table is for a model of any cells, labels and missing ones among them. Identifiers and empty columns
+            are left out, and so is what the labels of another column entail.
 
     Raises:
         DataError: columns that cannot be modelled (dates, identifiers, text that is not context), too few rows: one
@@ -71,23 +75,25 @@ def infer(
     [('a', 'positive', None), ('b', 'integer', 1.0)]
     """
     context, kinds = list(dict.fromkeys(context)), dict(kinds or {})
-    found = examine(table, context, kinds, discrete, drop_missing)
+    found = examine(table, context, kinds, discrete, drop_missing, cells)
     if found.problems:
         raise DataError(_told(found.problems))
     columns = [look.column for look in found.looks.values() if look.column is not None]
     modelled = [c for c in columns if c.name not in context]
-    dropped = [] if discrete else _determined(modelled, found.numbers)
+    dropped = [] if discrete else determined(modelled, found.numbers, cells)
     gone = {d.column.name for d in dropped}
     schema = Schema(
         columns=tuple(c for c in modelled if c.name not in gone),
         context=tuple(c for name in context for c in columns if c.name == name),
         dropped=tuple(dropped),
-        order=table.names,
+        order=tuple(name for name in table.names if found.looks[name].column is not None),
         header=table.header,
-        source=() if table.header else table.source,
+        source=() if table.header else table.source or table.names,
+        gaps=cells,
     )
     guessed = [] if discrete else [_one_sided(schema, kinds)]
-    notes = [*table.notes, *found.notes, *guessed, *findings(schema, found.numbers)]
+    notes = [*table.notes, *found.notes, *guessed, *([] if cells else findings(schema, found.numbers))]
+    notes += _about_determined(schema) if cells else []
     return schema, [note for note in notes if note]
 
 
@@ -103,6 +109,7 @@ def examine(
     kinds: Mapping[str, Kind] | None = None,
     discrete: bool = False,
     drop_missing: bool = True,
+    cells: bool = False,
 ) -> Examined:
     """What each column of a table is taken for, and all that keeps the table from being fitted.
 
@@ -119,23 +126,27 @@ def examine(
         for name in table.columns
     }
     usable = {look.name: look.numbers for look in looks.values() if look.numbers is not None}
-    gaps, numbers = _without_gaps(usable, drop_missing)
+    allowed = cells and not drop_missing
+    gaps, numbers = (about_infinite(usable), usable) if allowed else _without_gaps(usable, drop_missing)
     if discrete:
         kinds = _whole_numbers(looks, numbers, context) | kinds
     looks = {
-        name: second_look(look, numbers.get(name, np.empty(0)), table.columns[name], kinds.get(name))
+        name: second_look(look, _finite(numbers.get(name, np.empty(0))), table.columns[name], kinds.get(name))
         for name, look in looks.items()
     }
+    empty = [look.name for look in looks.values() if look.why == "it is empty"]
+    identifiers = [look for look in looks.values() if look.identifier]
     problems = [
         str(refuse_dates(dates)) if dates else "",
-        _empty([look.name for look in looks.values() if look.why == "it is empty"]),
+        "" if cells else _empty(empty),
         *(look.problem for look in looks.values()),
-        _identifiers(table, [look for look in looks.values() if look.identifier]),
-        _unmodelled(looks, context, discrete),
+        "" if cells else _identifiers(table, identifiers),
+        "" if cells else _unmodelled(looks, context, discrete),
         gaps,
-        "" if set(looks) - set(context) else "every column is context, so there is none left to model",
+        "" if {n for n, look in looks.items() if look.column} - set(context) else _NONE_LEFT,
     ]
     notes = [*(look.note for look in looks.values()), _row_numbers(looks, context)]
+    notes += _left_out(empty, identifiers) if cells else []
     return Examined(looks, numbers, tuple(p for p in problems if p), tuple(n for n in notes if n))
 
 
@@ -150,6 +161,21 @@ def is_discrete(table: Table, context: Sequence[str] = (), kinds: Mapping[str, K
     asked = kinds or {}
     found = [is_countable(table, name, asked.get(name)) for name in table.columns if name not in context]
     return bool(found) and (set(found) <= {"labels", "bits"} or ("labels" in found and "" not in found))
+
+
+def has_gaps_or_labels(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> bool:
+    """Whether some cells are missing, or labels stand beside numbers, in the columns that are not context."""
+    asked = kinds or {}
+    names = [name for name in table.columns if name not in context]
+    if any(is_missing(table.columns[name]).any() for name in names):
+        return True
+    labelled = [kind_of(asked.get(name)) == "categorical" or _is_labels(table, name, asked.get(name)) for name in names]
+    return any(labelled) and not is_discrete(table, context, kinds)
+
+
+def _is_labels(table: Table, name: str, asked: Kind | None) -> bool:
+    values = table.columns[name]
+    return asked is None and (is_label_like(table, name) or is_date(values))
 
 
 def _check_names(table: Table, context: Sequence[str], kinds: Mapping[str, Kind]) -> None:
@@ -232,6 +258,35 @@ def _unmodelled(looks: Mapping[str, Look], context: Sequence[str], discrete: boo
     )
 
 
+def _finite(numbers: np.ndarray) -> np.ndarray:
+    return numbers if np.isfinite(numbers).all() else numbers[np.isfinite(numbers)]
+
+
+def _left_out(empty: Sequence[str], identifiers: Sequence[Look]) -> list[str]:
+    """What to say of columns that a model of any cells does without."""
+    said: list[str] = []
+    if empty:
+        said.append(f"left out, for not a single value: {listed(empty)}")
+    if identifiers:
+        names = ", ".join(look.identifier for look in identifiers[:_MOST])
+        said.append(
+            f"left out, since labels repeat and here they hardly do: {names}; where such texts are labels all the "
+            f"same, say --kind {identifiers[0].name}=categorical"
+        )
+    return said
+
+
+def _about_determined(schema: Schema) -> list[str]:
+    """What to say of columns that follow from others."""
+    constant = [d.column.name for d in schema.dropped if not d.source]
+    follow = [f"{d.column.name!r} from {d.source!r}" for d in schema.dropped if d.source]
+    said = [f"always the same, so not modelled: {listed(constant)}"] if constant else []
+    if follow:
+        shown = ", ".join(follow[:_MOST]) + (f" and {len(follow) - _MOST} more" if len(follow) > _MOST else "")
+        said.append(f"not modelled, since others determine them: {shown}")
+    return said
+
+
 def _row_numbers(looks: Mapping[str, Look], context: Sequence[str]) -> str:
     names = [look.name for look in looks.values() if look.name not in context and counts_rows(look)]
     if not names:
@@ -256,23 +311,3 @@ def _whole_numbers(
     """Columns of whole numbers are integers, whichever dtype holds them."""
     plain = [n for n, look in looks.items() if look.column and not look.column.categorical and n not in context]
     return {name: "integer" for name in plain if (numbers[name] == np.rint(numbers[name])).all()}
-
-
-def _determined(columns: list[Column], numbers: Mapping[str, np.ndarray]) -> list[Derived]:
-    """The columns without freedom of their own: constants, and affine copies of an earlier column."""
-    # a dict keeps the columns' order and looks names up as fast as a set
-    constant = {c.name: c for c in columns if numbers[c.name].min() == numbers[c.name].max()}
-    if len(constant) == len(columns):
-        raise DataError(f"every column is constant ({listed(constant)}), so there is nothing to model")
-    varying = [c for c in columns if c.name not in constant]
-    copies = find_copies([numbers[c.name] for c in varying], [c.precision for c in varying])
-
-    def derived(c: Column, copy: Copy | None) -> Derived:
-        if copy is None:
-            return Derived(c, offset=float(numbers[c.name][0]))
-        # a few values off the grid are off it in the copy as well
-        exact = replace(c, step=None) if c.kind != "integer" and off_grid(c, numbers[c.name]) else c
-        return Derived(exact, varying[copy.source].name, copy.slope, copy.offset, copy.tolerance)
-
-    by_name = {varying[i].name: copy for i, copy in copies.items()}
-    return [derived(c, by_name.get(c.name)) for c in columns if c.name in constant or c.name in by_name]

@@ -10,7 +10,15 @@ from typing import Literal
 import numpy as np
 
 from fluvial.core.errors import DataError, UsageError
-from fluvial.data.checks import complete_rows, fractions, out_of_place, read_columns, unseen
+from fluvial.data.checks import (
+    about_infinite,
+    complete_rows,
+    foreign_labels,
+    fractions,
+    out_of_place,
+    read_columns,
+    unseen,
+)
 from fluvial.data.columns import Column, from_codes, from_numbers
 from fluvial.data.tables import Columns, Table, read
 from fluvial.data.words import counted, listed, nearest
@@ -20,8 +28,9 @@ from fluvial.data.words import counted, listed, nearest
 class Derived:
     """A column that others determine: ``offset + slope * source``, or always ``offset`` where source is empty.
 
-    It is no part of the density, where it would be infinite. Rows that differ by more than ``tolerance`` (units
-    of the column) contradict it.
+    With a ``mapping`` it is what that says of each value of the source, both as the schema encodes them and None where
+    missing. It is no part of the density, where it would be infinite. Rows that differ by more than ``tolerance``
+    (units of the column) contradict it.
     """
 
     column: Column
@@ -29,12 +38,30 @@ class Derived:
     slope: float = 0.0
     offset: float = 0.0
     tolerance: float = 0.0
+    mapping: tuple[tuple[float | None, float | None], ...] = ()
 
     def values(self, source: np.ndarray) -> np.ndarray:
         """What the column holds, (N,), given its source's values (N,)."""
+        if self.mapping:
+            return self._looked_up(source)
         exact = self.offset + self.slope * source
         step = self.column.step
         return exact if step is None else np.rint(exact / step) * step
+
+    def _looked_up(self, source: np.ndarray) -> np.ndarray:
+        """Infinite for values of the source that the fit never saw: nothing agrees with that."""
+        known = {a: np.nan if b is None else b for a, b in self.mapping}
+        distinct, where = np.unique(source, return_inverse=True)
+        return np.array([known.get(None if v != v else v, np.inf) for v in distinct.tolist()])[where]
+
+    def contradicted(self, value: np.ndarray, source: np.ndarray) -> np.ndarray:
+        """Which values (N,) are other than the source's (N,) determine."""
+        expected = self.values(source)
+        if self.mapping:
+            return (value != expected) & ~(np.isnan(value) & np.isnan(expected))
+        rounding = 4 * self.column.precision * (np.abs(value) + np.abs(expected) + abs(self.offset))
+        apart = np.abs(value - expected) > self.tolerance + rounding
+        return apart | (np.isnan(value) != np.isnan(expected))
 
 
 @dataclass(frozen=True)
@@ -67,6 +94,7 @@ class Schema:
         order: the names of all of these as the table had them.
         header: False where the table named no columns, so that others are matched by position.
         source: the names of all columns of such a table, where some of them were left out.
+        gaps: the model takes missing cells, and labels that the fit never saw, which are impossible to it.
     """
 
     columns: tuple[Column, ...]
@@ -75,6 +103,7 @@ class Schema:
     order: tuple[str, ...] = ()
     header: bool = True
     source: tuple[str, ...] = ()
+    gaps: bool = False
 
     def __post_init__(self) -> None:
         names = [c.name for c in self.every]
@@ -158,22 +187,25 @@ class Schema:
         if context == "ignored":
             wanted = {name: c for name, c in wanted.items() if c not in self.context}
         found = self._find(table, [name for name in self.order if name in wanted])
-        numbers = read_columns(table, {c: found[c.name] for c in wanted.values()})
+        numbers = read_columns(table, {c: found[c.name] for c in wanted.values()}, self.gaps)
         warnings: list[str] = []
-        rows = complete_rows(numbers, drop_missing, warnings)
+        rows = np.arange(len(table))
+        if self.gaps and not drop_missing:
+            if infinite := about_infinite(numbers):
+                raise DataError(infinite)
+        else:
+            rows = complete_rows(numbers, drop_missing, warnings)
         numbers = {name: values[rows] for name, values in numbers.items()}
         impossible = np.zeros(len(rows), dtype=bool)
         for d in self.dropped:
-            expected = d.values(numbers.get(d.source, np.zeros(len(rows))))
-            value = numbers[d.column.name]
-            rounding = 4 * d.column.precision * (np.abs(value) + np.abs(expected) + abs(d.offset))
-            impossible |= np.abs(value - expected) > d.tolerance + rounding
+            impossible |= d.contradicted(numbers[d.column.name], numbers.get(d.source, np.zeros(len(rows))))
         if impossible.any():
             warnings.append(
                 f"{counted(int(impossible.sum()), 'row')} contradict the constant or copied columns "
                 f"{listed(d.column.name for d in self.dropped)}: their density is 0 (log-density -inf)"
             )
         warnings += [w for c in self.columns for w in out_of_place(c, numbers[c.name], impossible)]
+        warnings += [w for c in self.columns for w in foreign_labels(c, numbers[c.name])]
         warnings += [w for c in self.context if c.name in numbers and (w := unseen(c, numbers[c.name]))]
         return Encoded(
             x=np.stack([numbers[c.name] for c in self.columns], axis=1),
@@ -217,13 +249,25 @@ class Schema:
         """Numbers (N, D), and context (N, C) if there is one, as columns in the table's own order and dtypes."""
         decoded = self.decode_first(x)
         for d in self.dropped:
-            # of what the source column really holds once it is in its dtype
-            source = decoded[d.source].astype(np.float64) if d.source else np.zeros(len(x))
-            decoded[d.column.name] = from_numbers(d.column, d.values(source))
+            decoded[d.column.name] = _from_encoded(d.column, d.values(self._source(d, x, decoded)))
         if context is not None:
             for c, values in zip(self.context, np.asarray(context, dtype=np.float64).T, strict=True):
                 decoded[c.name] = _from_encoded(c, values)
         return {name: decoded[name] for name in self.order if name in decoded}
+
+    def _source(self, derived: Derived, x: np.ndarray, decoded: Columns) -> np.ndarray:
+        """Numbers (N,) of the column that ``derived`` follows, as it really is once it is in its dtype."""
+        if not derived.source:
+            return np.zeros(len(x))
+        column = self.columns[self.names.index(derived.source)]
+        if column.categorical:
+            return x[:, self.names.index(derived.source)]
+        values = decoded[derived.source]
+        return (
+            np.array([np.nan if v is None else float(v) for v in values])
+            if values.dtype == object
+            else values.astype(np.float64)
+        )
 
     def decode_first(self, x: np.ndarray) -> Columns:
         """The first columns of x, (N, D or fewer), alone."""

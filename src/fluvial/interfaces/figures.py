@@ -22,6 +22,7 @@ DATA, SAMPLES, BASE = "#0072B2", "#D55E00", "#8a8f98"  # Okabe and Ito's blue an
 _INK, _RULE = "#2b2f36", "#d5d9e0"
 _PAIRED, _PANELS, _POINTS = 8, 48, 1200
 _IMAGED, _NAMED = 120, 24  # rows shown as an image; columns up to which it names them
+_SPELLED = 8  # labels that an axis spells out
 _TITLE = 11.5
 
 
@@ -95,20 +96,36 @@ def pairs(d: Diagnosis, labels: Sequence[str]) -> Figure | None:
     return figure
 
 
-def marginals(d: Diagnosis, labels: Sequence[str]) -> Figure:
-    """Every column's histogram, held-out rows and samples overlaid."""
+def marginals(d: Diagnosis, labels: Sequence[str], categories: Sequence[Sequence[object]] = ()) -> Figure:
+    """Every column's histogram, held-out rows and samples overlaid.
+
+    Args:
+        categories: of each column, the labels that its codes stand for; () for numbers.
+    """
     order = _worst_first(d.marginals.statistic)
     figure, axes = _panels(len(order), 2.0)
     for ax, j in zip(axes, order):
         _compare(ax, d.x[:, j], d.samples[:, j])
         ax.set_xlabel(_plain(labels[j]), fontsize=8.5)
-        ax.set_title(f"{100 * d.marginals.statistic[j]:.1f} % apart", fontsize=8.5, color=_INK)
-        ax.locator_params(axis="x", nbins=4)
+        ax.set_title(f"{100 * d.marginals.statistic[j]:.1f} % apart{_absent(d, j)}", fontsize=8.5, color=_INK)
+        if j < len(categories) and 0 < len(categories[j]) <= _SPELLED:
+            ax.set_xticks(
+                range(len(categories[j])), [_plain(str(c), 9) for c in categories[j]], rotation=35, ha="right"
+            )
+            ax.tick_params(axis="x", labelsize=6.5)
+        else:
+            ax.locator_params(axis="x", nbins=4)
     worst = d.marginals.worst
     title = f"Columns one by one: {_plain(labels[worst])} differs most, by {100 * d.marginals.statistic[worst]:.1f} %"
     _finish(figure, title + " (Kolmogorov-Smirnov)")
     _legend(figure)
     return figure
+
+
+def _absent(d: Diagnosis, j: int) -> str:
+    """The shares of missing cells in rows and samples, where there are any."""
+    shares = [100 * float(np.isnan(rows[:, j]).mean()) for rows in (d.x, d.samples)]
+    return f"; missing {shares[0]:.0f} and {shares[1]:.0f} %" if any(shares) else ""
 
 
 def calibration(c: Calibration) -> Figure:
@@ -285,6 +302,7 @@ def _legend(figure: Figure, labels: Sequence[str] = ("held-out rows", "samples")
 
 
 def _compare(ax: Axes, x: np.ndarray, samples: np.ndarray) -> None:
+    x, samples = x[~np.isnan(x)], samples[~np.isnan(samples)]
     edges = _edges(np.concatenate([x, samples]))
     ax.hist(x, edges, density=True, histtype="stepfilled", color=DATA, alpha=0.35)
     ax.hist(samples, edges, density=True, histtype="step", color=SAMPLES, lw=1.5)
@@ -307,15 +325,21 @@ def _edges(values: np.ndarray) -> np.ndarray:
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:
-    """Where all but the outermost values lie, with a margin."""
+    """Where all but the outermost values lie, with a margin; missing ones aside."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return 0.0, 1.0
     low, high = np.quantile(values, [0.002, 0.998])
     margin = 0.04 * (high - low) or 0.5
     return float(low - margin), float(high + margin)
 
 
 def _correlation(rows: np.ndarray) -> np.ndarray:
+    """Of the rows in which neither column is missing."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.corrcoef(rows.T)
+        if not np.isnan(rows).any():
+            return np.corrcoef(rows.T)
+        return np.ma.filled(np.ma.corrcoef(np.ma.masked_invalid(rows), rowvar=False), np.nan)
 
 
 def _outer(ax: Axes, bottom: bool, left: bool, x: str, y: str) -> None:

@@ -79,7 +79,7 @@ def _figures(model: Model, d: Diagnosis) -> dict[str, Figure]:
         "pairs": None if d.discrete else figures.pairs(d, labels),
         "rows": figures.rows(d, labels) if d.discrete else None,
         "dependence": figures.dependence(d) if d.discrete else None,
-        "marginals": figures.marginals(d, labels),
+        "marginals": figures.marginals(d, labels, [c.categories for c in model.schema.columns]),
         "calibration": None if d.calibration is None else figures.calibration(d.calibration),
         "noise": None if d.latent is None else figures.noise(d.latent),
         "round_trip": figures.round_trip(d),
@@ -147,7 +147,7 @@ def _columns(model: Model, train: Data) -> list[dict[str, Any]]:
 def _described(column: Column, role: str, values: np.ndarray) -> dict[str, Any]:
     low = median = high = None
     if len(values) and not column.categories:
-        low, median, high = (float(v) for v in np.quantile(values, [0, 0.5, 1]))
+        low, median, high = (float(v) for v in np.nanquantile(values, [0, 0.5, 1]))
     return {
         "name": column.name,
         "role": role,

@@ -3,6 +3,7 @@
 from fluvial.models.flowplusplus import flowpp
 from fluvial.models.image import glow
 from fluvial.models.made import made, made_mog
+from fluvial.models.mixed import AnyOrder, mixed
 from fluvial.models.multiscale import multiscale
 from fluvial.models.orders import OrderMixture
 from fluvial.models.pixelcnn import pixelcnn
@@ -12,11 +13,13 @@ from fluvial.models.registry import (
     DEFAULT,
     DEFAULT_DISCRETE,
     DEFAULT_IMAGE,
+    DEFAULT_MIXED,
     DEFAULT_MUSIC,
     DEFAULT_SOUND,
     DISCRETE,
     IMAGE_PRESETS,
     IMAGES,
+    MIXED,
     MUSIC,
     PRESETS,
     RECIPES,
@@ -34,15 +37,18 @@ __all__ = [
     "DEFAULT",
     "DEFAULT_DISCRETE",
     "DEFAULT_IMAGE",
+    "DEFAULT_MIXED",
     "DEFAULT_MUSIC",
     "DEFAULT_SOUND",
     "DISCRETE",
     "IMAGES",
     "IMAGE_PRESETS",
+    "MIXED",
     "MUSIC",
     "PRESETS",
     "RECIPES",
     "SOUND",
+    "AnyOrder",
     "OrderMixture",
     "bits_per_dimension",
     "build",
@@ -55,6 +61,7 @@ __all__ = [
     "made_mog",
     "maf",
     "maf_mog",
+    "mixed",
     "multiscale",
     "nice",
     "nsf",

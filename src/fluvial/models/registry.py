@@ -13,9 +13,11 @@ from fluvial.core.numbers import plain
 from fluvial.models import image, sequence, tabular
 from fluvial.models.flowplusplus import flowpp
 from fluvial.models.made import made, made_mog
+from fluvial.models.mixed import mixed
 from fluvial.models.multiscale import multiscale
 from fluvial.models.pixelcnn import pixelcnn
 from fluvial.transforms import CodeMap, Codes, ColumnMap, Columns
+from fluvial.transforms.laws import Law
 
 Recipe = Callable[..., Density]
 
@@ -32,6 +34,7 @@ RECIPES: dict[str, Recipe] = {
         tabular.nsf_coupling,
         made,
         made_mog,
+        mixed,
         pixelcnn,
         sequence.wavenet,
         sequence.wavenet_made,
@@ -64,6 +67,12 @@ DEFAULT_MUSIC = "wavenet_made"
 
 CLOSED_FORM = frozenset({"gaussian"})
 """Models that ``initialize`` with the whole training set fits completely."""
+
+DEFAULT_MIXED = "mixed"
+"""The same for tables with labels, dates or missing cells among the numbers."""
+
+MIXED = frozenset({"mixed"})
+"""Models of any cells: labels, numbers and missing ones."""
 
 DISCRETE = frozenset({"made", "pixelcnn"})
 """Models of probabilities, for rows of labels and whole numbers; ``classes`` is their option."""
@@ -184,6 +193,9 @@ def recipe_of(name: str, event_shape: Sequence[int] = ()) -> Recipe:
     return (IMAGES if len(event_shape) == 3 else RECIPES)[recipe_name(name, event_shape)]
 
 
+_OF_THE_DATA = ("context_shape", "laws")  # arguments of recipes that no user gives
+
+
 def resolve(model: str, options: Mapping[str, Any], event_shape: Sequence[int] = ()) -> dict[str, Any]:
     """The recipe's full options: its defaults, overridden by ``options["preset"]`` if named, then by the rest.
 
@@ -191,7 +203,9 @@ def resolve(model: str, options: Mapping[str, Any], event_shape: Sequence[int] =
         UsageError: an unknown model, preset or option.
     """
     parameters = inspect.signature(recipe_of(model, event_shape)).parameters.values()
-    full = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "context_shape"}
+    full = {
+        p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("context_shape", "laws")
+    }
     given = dict(options)
     if "preset" in given:
         full.update(preset(model, given.pop("preset"), event_shape))
@@ -224,7 +238,8 @@ def build(config: Mapping[str, Any]) -> Density:
     inner = (encoder.features,) if encoder else outer
     try:
         options = resolve(name, config.get("options") or {}, event_shape)
-        flow = recipe(event_shape, context_shape=inner, **options)
+        laws = {"laws": laws_of(config.get("laws") or ())} if name in MIXED else {}
+        flow = recipe(event_shape, context_shape=inner, **laws, **options)
         head = _head(config)
         if head is not None or encoder is not None:
             flow = Flow(head or Chain(), flow, event_shape, outer, encoder)
@@ -232,6 +247,19 @@ def build(config: Mapping[str, Any]) -> Density:
         return flow.double() if name in CLOSED_FORM else flow
     except (TypeError, ValueError) as error:
         raise UsageError(f"model {name}: {error}") from None
+
+
+def laws_of(config: Sequence[Mapping[str, Any]]) -> list[Law]:
+    """Laws from plain JSON."""
+    return [
+        Law(
+            tuple(law["atoms"]),
+            law["missing"],
+            law["labels"],
+            None if law["rest"] is None else ColumnMap(**law["rest"]),
+        )
+        for law in config
+    ]
 
 
 def _head(config: Mapping[str, Any]) -> Transform | None:

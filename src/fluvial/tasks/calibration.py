@@ -12,9 +12,10 @@ import torch
 
 from fluvial.core import Density, Flow, Logistic, Normal, StudentT, Uniform
 from fluvial.core.randomness import drawing_from, uniform
+from fluvial.models import AnyOrder
 from fluvial.tasks import batches
 from fluvial.training import Data
-from fluvial.training.objectives import part
+from fluvial.training.objectives import by_chunk, part
 
 BINS = 20
 FACTORISED = (Normal, Logistic, StudentT, Uniform)
@@ -74,8 +75,8 @@ class Latent:
 
 def calibrate(density: Density, data: Data, names: Sequence[str], seed: int = 0) -> Calibration | None:
     """PIT of every position of the innermost noise; None for densities whose noise is not factorised."""
-    from scipy import stats
-
+    if isinstance(density, AnyOrder):
+        return _of_laws(density, data, names, seed)
     if not isinstance(density, Flow) or not isinstance(density.noise, FACTORISED):
         return None
     flow, rows = batches.behind_noise(density, data, seed)
@@ -85,14 +86,30 @@ def calibrate(density: Density, data: Data, names: Sequence[str], seed: int = 0)
         with drawing_from(seed):
             z = z + steps * (uniform(z.shape, z.dtype) - 0.5)
     u = np.nan_to_num(density.noise.cdf(z).numpy())
-    n, features = u.shape
     conditional = steps is not None or triangular(flow, rows)
+    labels = _conditionals(names) if conditional else tuple(f"noise {j + 1}" for j in range(u.shape[1]))
+    return _judged(u, labels, conditional, steps is not None or not density.transform.bijective)
+
+
+def _of_laws(density: AnyOrder, data: Data, names: Sequence[str], seed: int) -> Calibration:
+    """PIT of each column given those before it, moved uniformly within the steps of atoms and cells."""
+    z = by_chunk(density, lambda i, d: density.encode(data.x[i].to(d), part(data.context, i, d)), len(data), seed)
+    half = by_chunk(density, lambda i, d: density.steps(data.x[i].to(d), part(data.context, i, d)), len(data), seed)
+    with drawing_from(seed):
+        u = z + half * (uniform(z.shape, z.dtype) - 0.5)
+    return _judged(u.numpy(), _conditionals(names), True, True)
+
+
+def _judged(u: np.ndarray, labels: tuple[str, ...], conditional: bool, randomised: bool) -> Calibration:
+    """PIT values (N, D) against the uniform."""
+    from scipy import stats
+
     tests = [stats.kstest(column, "uniform", method="asymp") for column in u.T]
-    low, high = stats.binom.interval(0.95, n, 1 / BINS)
+    low, high = stats.binom.interval(0.95, len(u), 1 / BINS)
     return Calibration(
-        labels=_conditionals(names) if conditional else tuple(f"noise {j + 1}" for j in range(features)),
+        labels=labels,
         conditional=conditional,
-        randomised=steps is not None or not density.transform.bijective,
+        randomised=randomised,
         statistic=np.array([test.statistic for test in tests]),
         p_value=np.array([test.pvalue for test in tests]),
         counts=np.stack([np.histogram(column, BINS, (0, 1))[0] for column in u.T]),

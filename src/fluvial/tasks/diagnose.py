@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fluvial.core import DataError, Density, Flow, UsageError
+from fluvial.models import AnyOrder
 from fluvial.tasks import batches
 from fluvial.tasks.baseline import baseline, is_discrete
 from fluvial.tasks.calibration import Calibration, Latent, calibrate, latent
@@ -23,6 +24,7 @@ from fluvial.tasks.two_sample import (
     marginals,
     memorisation,
     spread,
+    without_gaps,
 )
 from fluvial.training import Data, score
 from fluvial.transforms import Columns
@@ -129,14 +131,15 @@ def diagnose(
         raise DataError(f"a diagnosis needs at least 10 held-out rows, got {len(held_out)}: hold out more rows")
     _need_sklearn()
     discrete = is_discrete(density)
-    scale = np.ones(train.x.shape[1]) if discrete else spread(_array(train.x))  # probabilities have no unit
+    plain = discrete or density.gaps  # probabilities have no unit
+    scale = np.ones(train.x.shape[1]) if plain else spread(_array(train.x))
     log_p = _array(score(density, held_out.x, held_out.context, seed))
     simple = baseline(density, train)
     reference = _array(score(simple.density, held_out.x, _double(held_out.context), seed))
     known = _some(train, len(held_out), seed)
     some = _some(held_out, rows, seed)
     samples = batches.draw(density, len(some), some.context, seed)
-    finite = samples.isfinite().all(1)
+    finite = (samples.isfinite() | (samples.isnan() & density.gaps)).all(1)
     pairs = Data(some.x[finite], None if some.context is None else some.context[finite])
     x, drawn, context = _array(pairs.x), _array(samples[finite]), _optional(pairs.context)
     calibration = calibrate(density, held_out, names, seed)
@@ -154,13 +157,26 @@ def diagnose(
         marginals=marginals(drawn, x),
         round_trip=round_trip(density, held_out, scale, seed),
         round_trip_of_samples=round_trip(density, Data(samples[finite], pairs.context), scale, seed),
-        memorisation=memorisation(drawn, x, _array(train.x), seed),
+        memorisation=memorisation(*(points(density, rows) for rows in (drawn, x, _array(train.x))), seed),
         sample_rows=len(some),
         bad_samples=int((~finite).sum()),
         x=x,
         samples=drawn,
         context=context,
     )
+
+
+def points(density: Density, x: np.ndarray) -> np.ndarray:
+    """Rows (N, D) as points whose distances mean something: labels one-hot, and gaps a number of their own."""
+    if not isinstance(density, AnyOrder):
+        return x
+    columns: list[np.ndarray] = []
+    for law, values in zip(density.laws.laws, x.T):
+        if law.labels:
+            columns += [np.where(values == label, 1.0, 0.0) for label in law.atoms]
+        else:
+            columns.append(values)
+    return without_gaps(np.stack(columns, 1))
 
 
 def likelihood(log_p: np.ndarray, scale: np.ndarray) -> Likelihood:

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from fluvial.core import Density
-from fluvial.data.infer import is_discrete
+from fluvial.data.infer import has_gaps_or_labels, is_discrete
 from fluvial.data.look import Kind
 from fluvial.data.tables import Table, read
-from fluvial.models import CLOSED_FORM, DEFAULT, DEFAULT_DISCRETE, DISCRETE
+from fluvial.models import CLOSED_FORM, DEFAULT, DEFAULT_DISCRETE, DEFAULT_MIXED, DISCRETE
 from fluvial.tasks.baseline import baseline
 from fluvial.tasks.job import Job, Words
 from fluvial.tasks.model import Model, restore
@@ -113,6 +113,8 @@ def _decayed(job: Job, rows: Data) -> Job:
 
 def default_model(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> str:
     """The model for a table when none is named."""
+    if has_gaps_or_labels(table, context, kinds):
+        return DEFAULT_MIXED
     return DEFAULT_DISCRETE if is_discrete(table, context, kinds) else DEFAULT
 
 

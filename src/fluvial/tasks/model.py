@@ -14,13 +14,17 @@ from torch import Tensor
 
 from fluvial.core import Density, Flow, randomness
 from fluvial.core.errors import RunError, UsageError
-from fluvial.data.columns import Column
+from fluvial.data.columns import Column, from_codes, is_missing
 from fluvial.data.schema import Encoded, Schema
-from fluvial.data.tables import Table, as_kind, read
-from fluvial.data.words import counted
+from fluvial.data.tables import Table, as_kind, read, tidy
+from fluvial.data.words import counted, nearest
+from fluvial.models import AnyOrder
 from fluvial.tasks import records
 from fluvial.tasks.events import Probability, probability
 from fluvial.tasks.fitted import Fitted, record_of
+from fluvial.tasks.impute import filled
+from fluvial.tasks.predict import mean_of_numbers, quantiles_of_numbers, shares_of_labels
+from fluvial.tasks.questions import Condition, Given, given
 from fluvial.tasks.records import Kept, check_alike, check_context, check_kept, check_record
 from fluvial.training.objectives import chunk_rows, score, score_parts
 from fluvial.training.saved import Saved, load_run
@@ -132,9 +136,103 @@ class Model(Fitted):
         scores = [function(filled, columns.fill(rows, share), given) for share in shares]
         return None if scores[0] is None else torch.stack(scores).mean(0)
 
+    def given(self, conditions: Mapping[str, Condition], context: object = None) -> Given:
+        """The model given what is known of any columns: to sample, score and ask probabilities of.
+
+        Args:
+            conditions: by column: a value (None: missing); a range (low, high), ends included, None for no end; or a
+                list or set of values.
+            context: one row, for a conditional model.
+
+        Raises:
+            UsageError: the model answers no such questions, there is no such column, or a condition makes no sense.
+        """
+        if not isinstance(self.density, AnyOrder):
+            raise UsageError(
+                f"{self.record['model']['model']} does not condition on any columns; fit with model='mixed', which does"
+            )
+        encoded = self.schema.encode_context(context, 1)
+        return given(self.density, self.schema, conditions, self.record.get("table", "dict"), _tensor(encoded))
+
+    def impute(self, data: object, draws: int | None = None, seed: int = 0, context: object = None) -> Any:  # noqa: ANN401
+        """The table with its missing cells filled in; observed cells come back as they are.
+
+        Args:
+            draws: None for one table of best guesses (most frequent labels, medians); else a list of so many tables,
+                each drawn from p(missing cells | observed ones).
+            seed: of the draws.
+
+        Raises:
+            UsageError: the model does not condition on any columns. DataError: the table does not fit the schema.
+        """
+        density, encoded, table = self._of_any_cells(data)
+        found = filled(density, encoded.x, _tensor(encoded.context), draws, seed)
+        tables = [as_kind(self._filled_in(table, encoded, rows), table.kind, index=table.index) for rows in found]
+        return tables[0] if draws is None else tables
+
+    def _filled_in(self, table: Table, encoded: Encoded, x: np.ndarray) -> dict[str, np.ndarray]:
+        """The table's own columns, with the values of x where they were missing."""
+        decoded, columns = self.schema.decode(x), dict(table.columns)
+        for name, values in decoded.items():
+            gaps = is_missing(columns[name])
+            if gaps.any():
+                kept = columns[name].astype(object) if columns[name].dtype != values.dtype else columns[name].copy()
+                kept[gaps] = values[gaps]
+                columns[name] = tidy(kept)
+        return columns
+
+    def predict(self, data: object, target: str) -> np.ndarray:
+        """The target given the other columns of each row, (N,): the likeliest label, or the mean of a number.
+
+        Raises:
+            UsageError: there is no such column, or the model does not condition on any columns.
+        """
+        column, i = self._target(target)
+        if column.categorical:
+            shares = self.predict_proba(data, target)
+            return from_codes(column, shares.argmax(1).astype(np.float64))
+        density, encoded, _ = self._of_any_cells(data, without=i)
+        return mean_of_numbers(density, encoded.x, i, _tensor(encoded.context))
+
+    def predict_proba(self, data: object, target: str) -> np.ndarray:
+        """P(label | the other columns) of each row, (N, labels), in the order of the column's categories; exact."""
+        column, i = self._target(target)
+        if not column.categorical:
+            raise UsageError(f"{target!r} holds numbers: ask for predict or predict_quantiles")
+        density, encoded, _ = self._of_any_cells(data, without=i)
+        return shares_of_labels(density, encoded.x, i, _tensor(encoded.context))
+
+    def predict_quantiles(self, data: object, target: str, q: Sequence[float] = (0.05, 0.5, 0.95)) -> np.ndarray:
+        """Quantiles of a number given the other columns of each row, (N, len(q)); exact."""
+        column, i = self._target(target)
+        if column.categorical:
+            raise UsageError(f"{target!r} holds labels: ask for predict or predict_proba")
+        if not all(0 < each < 1 for each in q):
+            raise UsageError(f"q: expected shares between 0 and 1, got {tuple(q)}")
+        density, encoded, _ = self._of_any_cells(data, without=i)
+        return quantiles_of_numbers(density, encoded.x, i, _tensor(encoded.context), q)
+
+    def _target(self, name: str) -> tuple[Column, int]:
+        if name not in self.schema.names:
+            raise UsageError(f"target: there is no modelled column {name!r}{nearest(name, self.schema.names)}")
+        i = self.schema.names.index(name)
+        return self.schema.columns[i], i
+
+    def _of_any_cells(self, data: object, without: int | None = None) -> tuple[AnyOrder, Encoded, Table]:
+        """The density, and the table encoded; its column number ``without`` need not be there."""
+        if not isinstance(self.density, AnyOrder):
+            raise UsageError(
+                f"{self.record['model']['model']} does not condition on any columns; fit with model='mixed', which does"
+            )
+        table = read(data)
+        names = set(table.names) if table.header else set()
+        if without is not None and names and (absent := self.schema.columns[without].name) not in names:
+            table = table.with_missing(absent)
+        return self.density, self.schema.encode(table), table
+
     def probability(
         self,
-        event: Callable[[dict[str, np.ndarray]], np.ndarray],
+        event: str | Callable[[dict[str, np.ndarray]], np.ndarray],
         given: Mapping[str, object] | None = None,
         context: object = None,
         *,
@@ -142,7 +240,11 @@ class Model(Fitted):
         draws: int = 10_000,
         seed: int = 0,
     ) -> Probability:
-        """P(event | the first columns, context): exact for an event of the next column alone, else by simulation.
+        """P(event | given, context), with its standard error where it is not exact.
+
+        Of a model of any cells (``mixed``), given any columns, see :meth:`given`; the event may be written as
+        comparisons, ``"Rings > 12 and Sex == 'M'"``. Of other models, given the first columns: exact for an event of
+        the next column alone, else by simulation.
 
         Values of first columns can be given to models that predict one column after the other in one step; without
         any, every model has an answer.
@@ -157,6 +259,10 @@ class Model(Fitted):
             DataError: given or context do not fit the table. UsageError: the model does not predict one column after
             the other.
         """
+        if isinstance(self.density, AnyOrder):
+            return self.given(given or {}, context).probability(event, draws, seed)
+        if isinstance(event, str):
+            raise UsageError("events in words are for a model of any cells: fit with model='mixed', or give a function")
         numbers = self.schema.encode_first(given or {})
         encoded = self.schema.encode_context(context, 1)
 
@@ -226,7 +332,7 @@ class Model(Fitted):
             for rows in np.array_split(missing, -(-len(missing) // chunk_rows(self.density.event_shape))):
                 given = None if context is None else torch.from_numpy(context[rows]).to(self._device)
                 x[rows] = self.density.sample(len(rows), given).double().cpu().numpy()
-            missing = np.flatnonzero(~np.isfinite(x).all(1))
+            missing = np.flatnonzero(~(np.isfinite(x) | (np.isnan(x) & self.density.gaps)).all(1))
             if not len(missing):
                 return x
         raise RunError(f"{len(missing)} of {n} draws were not finite, {_REDRAWS} times over: fit the model again")
@@ -246,13 +352,14 @@ def restore(saved: Saved, path: str | os.PathLike[str]) -> Model:
     schema = Schema.from_json(saved.config["schema"])
     if (len(schema.columns),) != tuple(saved.density.event_shape):
         raise RunError(f"{path} is damaged: its schema has {len(schema.columns)} columns, its model does not")
+    if schema.gaps != saved.density.gaps:
+        raise RunError(f"{path} is damaged: its schema and its model disagree on whether cells may be missing")
     check_record(saved, path, records.TableSizes, records.TableScores)
     check_context(saved, path, [len(c.categories) for c in schema.context])
-    codes = saved.config["model"].get("codes") or [{"lower": 0, "classes": 0}] * len(schema.columns)
-    for column, code in zip(schema.columns, codes):
-        if column.categorical and (code["lower"], code["classes"]) != (0, len(column.categories)):
+    for column, labels in zip(schema.columns, _labels(saved, len(schema.columns))):
+        if column.categorical and labels != len(column.categories):
             raise RunError(f"{path} is damaged: its model has other categories of {column.name!r} than its schema")
-    rows, given = _kept(schema.columns), _kept(schema.context)
+    rows, given = _kept(schema.columns, schema.gaps), _kept(schema.context)
     names = {"train.x": rows, "held_out.x": rows, "train.context": given, "held_out.context": given, "contexts": given}
     check_kept(saved, path, names)
     check_alike(saved, path, "train.x", "train.context")
@@ -260,9 +367,19 @@ def restore(saved: Saved, path: str | os.PathLike[str]) -> Model:
     return Model(saved.density, schema, record_of(saved), saved.metrics, saved.rows)
 
 
-def _kept(columns: Sequence[Column]) -> Kept:
+def _labels(saved: Saved, columns: int) -> list[int]:
+    """How many labels the model of a run gives each column, 0 to one of numbers."""
+    config = saved.config["model"]
+    if config.get("laws"):
+        return [len(law["atoms"]) if law["labels"] else 0 for law in config["laws"]]
+    codes = config.get("codes") or [{"lower": 0, "classes": 0}] * columns
+    return [code["classes"] if code["lower"] == 0 else 0 for code in codes]
+
+
+def _kept(columns: Sequence[Column], gaps: bool = False) -> Kept:
     """Rows of these columns, as the schema encodes them."""
-    return Kept((len(columns),), [len(c.categories) - 1 if c.categorical else np.inf for c in columns], whole=False)
+    most = [len(c.categories) - 1 if c.categorical else np.inf for c in columns]
+    return Kept((len(columns),), most, whole=False, gaps=gaps)
 
 
 def _told(table: Table, encoded: Encoded, values: np.ndarray) -> tuple[str, ...]:

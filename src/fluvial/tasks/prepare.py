@@ -21,7 +21,8 @@ from fluvial.data.infer import infer
 from fluvial.data.look import Kind
 from fluvial.data.schema import Encoded, Schema
 from fluvial.data.tables import Table
-from fluvial.models import CLOSED_FORM, DISCRETE, build, resolve
+from fluvial.models import CLOSED_FORM, DISCRETE, MIXED, build, resolve
+from fluvial.tasks.laws import law_of
 from fluvial.tasks.parts import Parts, judged
 from fluvial.training import Data
 from fluvial.transforms import CodeMap, ColumnMap
@@ -82,9 +83,9 @@ def prepare(
     """
     full = resolve(model, options)
     holdout = share("holdout", holdout, "rows")
-    discrete = model in DISCRETE
+    discrete, cells = model in DISCRETE, model in MIXED
     table = table.without(drop)
-    schema, warnings = infer(table, tuple(context), kinds, discrete, drop_missing)
+    schema, warnings = infer(table, tuple(context), kinds, discrete, drop_missing, cells)
     for name, unit in (units or {}).items():
         schema = schema.edit(name, unit=unit)
     encoded = schema.encode(table, drop_missing=drop_missing)
@@ -108,6 +109,9 @@ def prepare(
         maps = [_code_map(c, v) for c, v in zip(schema.columns, known.T)]
         config["codes"] = [asdict(m) for m in maps]
         full["classes"] = _classes(maps, full["classes"])
+    elif cells:
+        sources = {d.source for d in schema.dropped if d.mapping}
+        config["laws"] = [asdict(law_of(c, v[kept], v, c.name in sources)) for c, v in zip(schema.columns, encoded.x.T)]
     else:
         maps = [_column_map(c, v) for c, v in zip(schema.columns, encoded.x[kept].T)]
         config["columns"] = [asdict(m) for m in maps]
@@ -121,7 +125,7 @@ def prepare(
         stopping if len(stopping) else None,
         held_out if len(held_out) else None,
         judged("rows", len(kept), len(stopping), len(parts.test), refitted=fitted_once),
-        np.ones(len(schema.columns)) if discrete else deviation(encoded.x[kept]),
+        np.ones(len(schema.columns)) if discrete or cells else deviation(encoded.x[kept]),
         tuple(dict.fromkeys([*warnings, *encoded.warnings, *(() if stop is None else stop.warnings)])),
     )
 

@@ -145,11 +145,13 @@ class Kept:
         shape: of one row.
         most: largest number, or one for each column, where the smallest is 0; None or infinite where any number may be.
         whole: whether it holds whole numbers.
+        gaps: NaN stands for a missing cell.
     """
 
     shape: tuple[int, ...] = ()
     most: Sequence[float] | float | None = None
     whole: bool = True
+    gaps: bool = False
 
     def fault(self, value: np.ndarray) -> str:
         """What is wrong with an array of it, empty if nothing is."""
@@ -158,7 +160,9 @@ class Kept:
         if value.dtype.kind not in ("iuf" if self.whole else "f"):
             return f"should hold numbers, got {value.dtype}"
         if value.dtype.kind == "f" and np.isnan(value).any():
-            return "is not a number in places"
+            if not self.gaps:
+                return "is not a number in places"
+            value = np.nan_to_num(value)
         most = np.asarray(np.inf if self.most is None else self.most)
         if not ((value <= most) & ((value >= 0) | np.isinf(most))).all():
             return f"should lie between 0 and {self.most!s:.80}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from fluvial.transforms.linear import Whiten
 
 _CURVES = (0.03, 0.3, 3.0, 30.0, 300.0)  # of a column's standard deviation; the likelihood chooses
 _NEAR = 0.04  # standard deviations; whitening columns that are further apart costs flows likelihood
+_ROBUST_CURVES = (0.003, 0.03, 0.3)  # of a column's median distance from its bound
 _EDGE = 1e-9  # values on a bound are scored this share of the range inside it
 
 
@@ -35,7 +36,9 @@ class ColumnMap:
     Args:
         step: distance of the grid that the values lie on, None for continuous ones.
         lower, upper: bounds in units of the column, None where there is none.
-        curve: where the one-sided map bends, units of the column.
+        curve: where the one-sided map, or that of heavy tails, bends, units of the column.
+        center: of a column without bounds whose tails are heavy: it is mapped by asinh((x - center) / curve). None:
+            left as it is.
         location, scale: of the unbounded values.
     """
 
@@ -45,6 +48,7 @@ class ColumnMap:
     curve: float = 1.0
     location: float = 0.0
     scale: float = 1.0
+    center: float | None = None
 
     @classmethod
     def fit(
@@ -53,11 +57,13 @@ class ColumnMap:
         step: float | None = None,
         lower: float | None = None,
         upper: float | None = None,
+        heavy: bool = False,
     ) -> ColumnMap:
         """The map whose output has mean 0 and variance 1 on ``values`` (N,).
 
         Where a column has one bound, ``curve`` is the candidate under which a Gaussian of the unbounded values
-        gives the highest likelihood, as in a Box-Cox transform.
+        gives the highest likelihood, as in a Box-Cox transform; with ``heavy`` a column without bounds is bent by
+        asinh where that does better than leaving it as it is.
 
         Raises:
             DataError: a value lies outside the bounds, or the values do not vary.
@@ -70,22 +76,21 @@ class ColumnMap:
         spread = float(deviation(middle.numpy()))
         if not spread > 0:
             raise DataError(f"all {len(values)} values equal {values[0]}: a constant has no density")
-        one_sided = (lower is None) != (upper is None)
         best, best_score = None, -math.inf
-        for curve in [c * spread for c in _CURVES] if one_sided else [1.0]:
-            raw = cls(step, lower, upper, curve)
-            z, log_det = _unbound(middle, _Numbers.of([raw]))
+        for curve, center in _bends(middle, spread, lower, upper, heavy):
+            raw = cls(step, lower, upper, curve, center=center)
+            z, log_det = unbound(middle, Numbers.of([raw]))
             scale = float(deviation(z.numpy()))
             score = float(log_det.mean()) - math.log(scale) if scale > 0 else -math.inf
             if score > best_score:
-                best, best_score = cls(step, lower, upper, curve, float(z.mean()), scale), score
+                best, best_score = replace(raw, location=float(z.mean()), scale=scale), score
         if best is None:
             raise DataError("the values cannot be standardised: they are not finite")
         return best
 
 
 @dataclass(frozen=True)
-class _Numbers:
+class Numbers:
     """The maps' numbers as float64 rows, with what each column needs as masks."""
 
     step: Tensor
@@ -98,11 +103,15 @@ class _Numbers:
     gridded: Tensor
     one_sided: Tensor
     two_sided: Tensor
-    bounded: bool
-    """Whether any column has a bound."""
+    lower: Tensor
+    upper: Tensor
+    heavy: Tensor
+    center: Tensor
+    plain: bool
+    """Whether no column has a bound or heavy tails."""
 
     @classmethod
-    def of(cls, maps: Sequence[ColumnMap], device: torch.device | None = None) -> _Numbers:
+    def of(cls, maps: Sequence[ColumnMap], device: torch.device | None = None) -> Numbers:
         def row(values: Sequence[float | bool]) -> Tensor:
             kind = torch.bool if isinstance(values[0], bool) else torch.float64
             return torch.tensor(values, dtype=kind, device=device)
@@ -127,25 +136,65 @@ class _Numbers:
             gridded=row([m.step is not None for m in maps]),
             one_sided=row(one),
             two_sided=row(both),
-            bounded=any(one) or any(both),
+            lower=row([-math.inf if m.lower is None else m.lower for m in maps]),
+            upper=row([math.inf if m.upper is None else m.upper for m in maps]),
+            heavy=row([m.center is not None for m in maps]),
+            center=row([m.center or 0.0 for m in maps]),
+            plain=not any(one) and not any(both) and all(m.center is None for m in maps),
         )
 
 
-def _unbound(x: Tensor, n: _Numbers) -> tuple[Tensor, Tensor]:
-    """Unbounded values and their elementwise log-det; -inf where x lies outside its bounds, never NaN."""
-    if not n.bounded:
+def _bends(
+    values: Tensor, spread: float, lower: float | None, upper: float | None, heavy: bool
+) -> list[tuple[float, float | None]]:
+    """Candidates for a map's curve and center."""
+    if (lower is None) != (upper is None):
+        bound = lower if lower is not None else upper
+        typical = float((values - (bound or 0.0)).abs().median()) or spread  # what outliers cannot move
+        one_sided: list[tuple[float, float | None]] = [(c * spread, None) for c in _CURVES]
+        return one_sided + [(c * typical, None) for c in _ROBUST_CURVES]
+    plain: list[tuple[float, float | None]] = [(1.0, None)]
+    if not heavy or lower is not None:
+        return plain
+    center = float(values.median())
+    typical = float((values - center).abs().median()) or spread
+    return plain + [(c * typical, center) for c in (0.3, 1.0, 3.0)]
+
+
+def unbound(x: Tensor, n: Numbers, edge: float = _EDGE) -> tuple[Tensor, Tensor]:
+    """Unbounded values and their elementwise log-det; -inf where x lies outside its bounds, never NaN.
+
+    Values nearer to a bound than ``edge`` of the curve, or of the range, are taken to be that near.
+    """
+    if n.plain:
         return x, torch.zeros_like(x)
+    far = (x - n.center) / n.curve
     distance = (x - n.origin) * n.sign  # from the bound, for columns that have one
-    u = (distance / n.curve).clamp(min=_EDGE)
+    u = (distance / n.curve).clamp(min=edge)
     log_share = torch.log(-torch.expm1(-u))
     positive = n.curve * (u + log_share) * n.sign
-    share = (distance / n.span).clamp(_EDGE, 1 - _EDGE)
+    share = (distance / n.span).clamp(edge, 1 - max(edge, 1e-16))
     logit = torch.logit(share)
-    z = torch.where(n.one_sided, positive, torch.where(n.two_sided, logit, x))
-    log_det = torch.where(n.one_sided, -log_share, 0.0)
+    z = torch.where(n.one_sided, positive, torch.where(n.two_sided, logit, torch.where(n.heavy, torch.asinh(far), x)))
+    log_det = torch.where(n.heavy, -torch.hypot(far, torch.ones_like(far)).log() - n.curve.log(), 0.0)
+    log_det = torch.where(n.one_sided, -log_share, log_det)
     log_det = torch.where(n.two_sided, -F.logsigmoid(logit) - F.logsigmoid(-logit) - n.span.log(), log_det)
     outside = (n.one_sided | n.two_sided) & (distance < 0) | n.two_sided & (distance > n.span)
     return z, torch.where(outside, -math.inf, log_det)
+
+
+def bind(y: Tensor, n: Numbers) -> tuple[Tensor, Tensor]:
+    """The values (and elementwise log-det) that unbounded ones stand for: the inverse of :func:`unbound`."""
+    scaled = y * n.sign / n.curve
+    positive = n.origin - n.sign * n.curve * F.logsigmoid(-scaled)
+    bounded = n.origin + n.span * torch.sigmoid(y)
+    x = torch.where(n.one_sided, positive, torch.where(n.two_sided, bounded, y))
+    log_det = torch.where(n.one_sided, F.logsigmoid(scaled), 0.0)
+    log_det = torch.where(n.two_sided, n.span.log() + F.logsigmoid(y) + F.logsigmoid(-y), log_det)
+    if not n.plain:
+        x = torch.where(n.heavy, n.center + n.curve * torch.sinh(y), x)
+        log_det = torch.where(n.heavy, n.curve.log() + y.abs() + F.softplus(-2 * y.abs()) - math.log(2.0), log_det)
+    return x, log_det
 
 
 class Columns(Transform):
@@ -170,7 +219,7 @@ class Columns(Transform):
         self.maps = tuple(maps)
         self.bijective = self.exact = all(m.step is None for m in maps)
         self.whiten = Whiten(len(maps)).requires_grad_(False) if whiten and len(maps) > 1 else None
-        self._numbers: dict[torch.device, _Numbers] = {}  # in float64 whatever the model's dtype, so not buffers
+        self._numbers: dict[torch.device, Numbers] = {}  # in float64 whatever the model's dtype, so not buffers
         constant(self, "like", torch.zeros((), device="cpu"))
         self.like: Tensor
 
@@ -216,42 +265,36 @@ class Columns(Transform):
         x = x.double()
         if not self.exact:
             x = self.fill(x, randomness.uniform(x.shape, x.dtype, x.device))
-        z, log_det = _unbound(x, n)
+        z, log_det = unbound(x, n)
         return (z - n.location) / n.scale, log_det - n.scale.log()
 
-    def _on(self, device: torch.device) -> _Numbers:
+    def _on(self, device: torch.device) -> Numbers:
         """The maps' numbers on this device, copied there once: a copy at each call would wait for the device."""
         if torch.compiler.is_compiling():
-            return _Numbers.of(self.maps, device)
+            return Numbers.of(self.maps, device)
         if device not in self._numbers:
-            self._numbers[device] = _Numbers.of(self.maps, device)
+            self._numbers[device] = Numbers.of(self.maps, device)
         return self._numbers[device]
 
     def fill(self, x: Tensor, share: Tensor) -> Tensor:
         """Grid values moved into their cells by ``share`` (broadcast over rows, in [0, 1)) of a step."""
         n = self._on(x.device)
-        return torch.where(n.gridded, _snap(x, n) + n.step * share, x)
+        return torch.where(n.gridded, snap(x, n) + n.step * share, x)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         n, z, more = self._on(z.device), z.double(), 0.0
         if self.whiten is not None:
             z, more = self.whiten.inverse(z)
-        y = z * n.scale + n.location
-        scaled = y * n.sign / n.curve
-        positive = n.origin - n.sign * n.curve * F.logsigmoid(-scaled)
-        bounded = n.origin + n.span * torch.sigmoid(y)
-        x = torch.where(n.one_sided, positive, torch.where(n.two_sided, bounded, y))
-        log_det = torch.where(n.one_sided, F.logsigmoid(scaled), 0.0)
-        log_det = torch.where(n.two_sided, n.span.log() + F.logsigmoid(y) + F.logsigmoid(-y), log_det) + n.scale.log()
+        x, log_det = bind(z * n.scale + n.location, n)
+        log_det = log_det + n.scale.log()
         if not self.exact:
-            x = torch.where(n.gridded, self._inside(_snap(x, n, floor=True)), x)
+            x = torch.where(n.gridded, self._inside(snap(x, n, floor=True)), x)
         return x, (log_det.sum(1) + more).to(self.like.dtype)
 
     def _inside(self, x: Tensor) -> Tensor:
         """Keep grid values on the bounds' side, whatever rounding did at the very edge."""
-        low = x.new_tensor([-math.inf if m.lower is None else m.lower for m in self.maps])
-        high = x.new_tensor([math.inf if m.upper is None else m.upper for m in self.maps])
-        return torch.minimum(torch.maximum(x, low), high)
+        n = self._on(x.device)
+        return torch.minimum(torch.maximum(x, n.lower), n.upper)
 
     def output_shape(self, event_shape: EventShape) -> EventShape:
         if tuple(event_shape) != (len(self.maps),):
@@ -259,7 +302,7 @@ class Columns(Transform):
         return event_shape
 
 
-def _snap(x: Tensor, n: _Numbers, floor: bool = False) -> Tensor:
+def snap(x: Tensor, n: Numbers, floor: bool = False) -> Tensor:
     """The nearest grid value (or the one below). Steps such as 0.005 divide by 200, which decimals survive exactly."""
     cells = torch.floor(x / n.step) if floor else torch.round(x / n.step)
     per_unit = torch.round(1 / n.step)

@@ -1,0 +1,124 @@
+"""A masked network over columns of different sizes, read in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fluvial.core import randomness
+from fluvial.core.constants import constant, on_cpu
+
+
+class RaggedMLP(nn.Module):
+    r"""theta (B, sum of ``outputs``) from features (B, sum of ``inputs``): MADE's masks over columns, in any order.
+
+    Column i brings ``inputs[i]`` features and asks for ``outputs[i]`` numbers. Under an order, the outputs of a column
+    read the features of the columns before it alone. One set of weights serves every order: a unit of degree d reads
+    the first d columns of whichever order is asked for (Germain et al. 2015, arXiv 1502.03509, sections 3 and 4.2).
+    The features of a column should tell its absence (all zeros) from every value, since a mask hides a column so.
+
+    One layer, then residual blocks of two. :meth:`steps` computes each hidden unit once, as the columns become known,
+    so a whole walk costs about one pass.
+
+    Args:
+        inputs, outputs: numbers of features and of outputs of each column.
+        hidden: units of each layer.
+        blocks: residual blocks.
+        context: features of the context, read by every unit.
+        dropout: share of the units inside a block that a training step leaves out.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        hidden: int = 256,
+        blocks: int = 1,
+        context: int = 0,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if len(inputs) != len(outputs) or not inputs:
+            raise ValueError(f"inputs and outputs: expected one number a column, got {len(inputs)} and {len(outputs)}")
+        if hidden < 1 or blocks < 0:
+            raise ValueError(f"a network needs at least one hidden unit and no fewer than 0 blocks: {hidden}, {blocks}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout: expected a share of at least 0 and less than 1, got {dropout}")
+        self.columns, self.context, self.dropout = len(inputs), context, dropout
+        self.outputs = tuple(outputs)
+        self.first = nn.Linear(sum(inputs) + context, hidden)
+        self.blocks = nn.ModuleList(
+            nn.ModuleList([nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)]) for _ in range(blocks)
+        )
+        self.last = nn.Linear(hidden, sum(outputs))
+        self.direct = nn.Linear(sum(inputs), sum(outputs), bias=False)
+        # theta starts at the last layer's bias, which the caller sets: the columns' own laws
+        for layer in (self.last, self.direct, *(block[1] for block in self.blocks)):  # pyright: ignore
+            nn.init.zeros_(layer.weight)
+        with on_cpu():
+            columns = torch.arange(self.columns)
+            reads, tells = (columns.repeat_interleave(torch.tensor(counts)) for counts in (inputs, outputs))
+            degrees = torch.arange(hidden) * self.columns // hidden
+        for name, value in (("reads", reads), ("tells", tells), ("degrees", degrees)):
+            constant(self, name, value)
+        self.reads: Tensor
+        self.tells: Tensor
+        self.degrees: Tensor
+
+    def forward(self, features: Tensor, context: Tensor | None = None, order: Tensor | None = None) -> Tensor:
+        """theta under ``order``, (D,), the columns as they become known; as they stand, where there is none."""
+        first, inner, last, direct = self._masks(order)
+        x = features if context is None else torch.cat((features, context.to(features.dtype)), 1)
+        h = F.linear(x, self.first.weight * first, self.first.bias)
+        for one, two in self.blocks:  # pyright: ignore
+            t = F.linear(F.relu(h), one.weight * inner, one.bias)
+            t = randomness.dropout(F.relu(t), self.dropout) if self.training else F.relu(t)
+            h = h + F.linear(t, two.weight * inner, two.bias)
+        theta = F.linear(F.relu(h), self.last.weight * last, self.last.bias)
+        return theta + F.linear(features, self.direct.weight * direct)
+
+    def _masks(self, order: Tensor | None) -> tuple[Tensor, ...]:
+        """Which weights ``order`` keeps, (out, in): of the first layer, inside blocks, of the last, and across."""
+        rank = torch.arange(1, self.columns + 1, device=self.degrees.device)
+        if order is not None:
+            rank = torch.empty_like(rank).scatter_(0, order, rank)
+        reads, tells, degrees = rank[self.reads], rank[self.tells], self.degrees.unsqueeze(1)
+        first = F.pad(degrees >= reads, (0, self.context), value=True)
+        inner = degrees >= self.degrees
+        last, direct = tells.unsqueeze(1) > self.degrees, tells.unsqueeze(1) > reads
+        return tuple(mask.to(self.first.weight.dtype) for mask in (first, inner, last, direct))
+
+    def steps(self, order: Tensor, features: Tensor, context: Tensor | None = None) -> Callable[[int], Tensor]:
+        """A function of k, called with 0, 1, ..., D - 1: theta of column ``order[k]``, (B, its outputs).
+
+        Args:
+            features: (B, sum of inputs), zeros; the caller writes those of column order[k] before it asks for k + 1.
+        """
+        ends = torch.bincount(self.degrees, minlength=self.columns).cumsum(0).tolist()
+        rows = features.shape[0]
+        wide = self.first.weight.shape[0]
+        h, ts = features.new_empty(rows, wide), [features.new_empty(rows, wide) for _ in self.blocks]
+        active = [features.new_empty(rows, wide) for _ in range(len(self.blocks) + 1)]
+        bounds = [0, *torch.tensor(self.outputs).cumsum(0).tolist()]
+        places = order.tolist()
+
+        def step(k: int) -> Tensor:
+            start, end = (ends[k - 1] if k else 0), ends[k]
+            if end > start:
+                x = features if context is None else torch.cat((features, context.to(features.dtype)), 1)
+                h[:, start:end] = F.linear(x, self.first.weight[start:end], self.first.bias[start:end])
+                for block, ((one, two), t) in enumerate(zip(self.blocks, ts)):  # pyright: ignore
+                    active[block][:, start:end] = F.relu(h[:, start:end])
+                    new = F.linear(active[block][:, :end], one.weight[start:end, :end], one.bias[start:end])
+                    t[:, start:end] = F.relu(new)
+                    h[:, start:end] += F.linear(t[:, :end], two.weight[start:end, :end], two.bias[start:end])
+                active[-1][:, start:end] = F.relu(h[:, start:end])
+            i = places[k]
+            own = slice(bounds[i], bounds[i + 1])
+            theta = F.linear(active[-1][:, :end], self.last.weight[own, :end], self.last.bias[own])
+            return theta + F.linear(features, self.direct.weight[own])
+
+        return step

@@ -1,0 +1,198 @@
+"""One density for tables as they are: labels, numbers, gaps and spikes, its columns read in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from fluvial.conditioners.ragged import RaggedMLP
+from fluvial.core import Density, Uniform, randomness
+from fluvial.core.transform import EventShape, Shape, by_rows
+from fluvial.models.shapes import context_of, features_of
+from fluvial.transforms.columns import ColumnMap
+from fluvial.transforms.laws import Law, Laws, Reading
+
+_NATURAL = 0.5  # share of the training steps in the columns' own order, in which whole rows are scored
+
+
+class AnyOrder(Density):
+    r"""p(x) = \prod_i p(x_i | x_{<i}), each factor a :class:`Law`, of rows (B, D) in the units of their table.
+
+    A cell that is NaN is missing, and missing is a value like any other. One network serves every order of the
+    columns (order-agnostic training: Uria et al. 2014, arXiv 1310.1757; Germain et al. 2015, arXiv 1502.03509), so
+    p(any columns | any other columns) is one pass: :meth:`log_prob_given`. Half of the training steps take the
+    columns as they stand, and ``log_prob`` is the density of that order.
+
+    Args:
+        laws: of the columns.
+        net: over the laws' features and sizes.
+    """
+
+    static = False
+    gaps = True
+
+    def __init__(self, laws: Laws, net: RaggedMLP, context_shape: EventShape | None = None) -> None:
+        super().__init__()
+        self.laws, self.net = laws, net
+        self.event_shape, self.context_shape = (len(laws.laws),), context_shape
+
+    @property
+    def columns(self) -> int:
+        """D."""
+        return len(self.laws.laws)
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        self.check_event(x)
+        self.check_context(x.shape[0], context)
+        order = self._drawn() if self.training else None
+        return self._by_rows(x, context, order).sum(1)
+
+    def parts(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        self.check_event(x)
+        self.check_context(x.shape[0], context)
+        return self._by_rows(x, context, None)
+
+    def log_prob_given(self, x: Tensor, known: Tensor, context: Tensor | None = None) -> Tensor:
+        """log p(the other columns | the known ones) of each row, (B,), nats.
+
+        Args:
+            known: (D,) bool, which columns are given; their values stand in x.
+        """
+        self.check_event(x)
+        self.check_context(x.shape[0], context)
+        return self._by_rows(x, context, self.known_first(known))[:, ~known].sum(1)
+
+    def known_first(self, known: Tensor) -> Tensor:
+        """The order (D,) of the known columns, then the others."""
+        return torch.cat((known.nonzero().squeeze(1), (~known).nonzero().squeeze(1)))
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        self.check_context(n, context)
+        device = self.net.first.weight.device
+        unknown = torch.zeros(self.columns, dtype=torch.bool, device=device)
+        return self.complete(torch.zeros(n, self.columns, device=device), unknown, context)
+
+    def sample_and_log_prob(self, n: int, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x = self.sample(n, context)
+        return x, self.log_prob(x, context)
+
+    @torch.no_grad()
+    def complete(self, x: Tensor, known: Tensor, context: Tensor | None = None, present: bool = False) -> Tensor:
+        """Rows (B, D), float64, whose known columns are x's and whose others are drawn given them.
+
+        Args:
+            known: (D,) bool.
+            present: drawn cells are not missing.
+        """
+        order = self.known_first(known)
+        x = x.double().clone()
+        walk = self.walk(x, order, context)
+        for k, i in enumerate(order.tolist()):
+            law, theta = walk(k)
+            if not known[i]:
+                theta = law.present(theta) if present else theta
+                x[:, i : i + 1] = law.draw(theta, randomness.uniform((len(x), 1), torch.float64, x.device))
+        return x
+
+    def theta(self, x: Tensor, column: int, order: Tensor, context: Tensor | None = None) -> Tensor:
+        """theta (B, size) of one column of rows x given those before it in the order."""
+        theta = self.net(self.laws.describe(self.laws.read(x)), context, order)
+        return theta.split(self.laws.sizes, 1)[column]
+
+    def walk(self, x: Tensor, order: Tensor, context: Tensor | None = None) -> Callable[[int], tuple[Laws, Tensor]]:
+        """A function of k = 0, 1, ...: the law of column order[k] and its theta (B, size) given the columns before.
+
+        Those are read from x (B, D), float64, which the caller fills as it goes.
+        """
+        features = x.new_zeros(len(x), sum(self.laws.features), dtype=self.net.first.weight.dtype)
+        step = self.net.steps(order, features, context)
+        starts = [0, *torch.tensor(self.laws.features).cumsum(0).tolist()]
+        places = order.tolist()
+
+        def next_one(k: int) -> tuple[Laws, Tensor]:
+            if k:
+                i = places[k - 1]
+                law = self.laws.column(i)
+                features[:, starts[i] : starts[i + 1]] = law.describe(law.read(x[:, i : i + 1]))
+            return self.laws.column(places[k]), step(k)
+
+        return next_one
+
+    def encode(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """P(cell before x's | the columns before) and half of P(cell) of each cell, (B, D): uniform under the model.
+
+        The probability integral transform, at the middle of the steps that atoms make; missing cells come first.
+        """
+        reading, theta = self._read(x, context)
+        return self.laws.below(reading, theta) + self.laws.mass(reading, theta) / 2
+
+    def steps(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """P(cell | the columns before) of each cell, (B, D): 0 for values of a density."""
+        return self.laws.mass(*self._read(x, context))
+
+    def _read(self, x: Tensor, context: Tensor | None) -> tuple[Reading, Tensor]:
+        reading = self.laws.read(x)
+        return reading, self.net(self.laws.describe(reading), context)
+
+    def decode(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """The rows (B, D), float64, that :meth:`encode` maps to z."""
+        x = torch.zeros_like(z, dtype=torch.float64)
+        walk = self.walk(x, torch.arange(self.columns, device=z.device), context)
+        for i in range(self.columns):
+            law, theta = walk(i)
+            x[:, i : i + 1] = law.quantile(theta, z[:, i : i + 1].double().clamp(1e-300, 1 - 1e-16))
+        return x
+
+    @property
+    def noise(self) -> Density:
+        """What :meth:`encode` gives if the model is right."""
+        return Uniform((self.columns,))
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        """Set what the network starts from: the columns' own shares of atoms."""
+        with torch.no_grad():
+            self.net.last.bias.copy_(self.laws.resting(self.laws.read(x)))
+
+    def _by_rows(self, x: Tensor, context: Tensor | None, order: Tensor | None) -> Tensor:
+        return by_rows(lambda a, c: (self._cells(a, c, order), a), x, context)[0]
+
+    def _cells(self, x: Tensor, context: Tensor | None, order: Tensor | None) -> Tensor:
+        reading = self.laws.read(x)
+        return self.laws.log_prob(reading, self.net(self.laws.describe(reading), context, order))
+
+    def _drawn(self) -> Tensor | None:
+        """The order of one training step."""
+        if randomness.uniform(()) < _NATURAL:
+            return None
+        return randomness.permutation(self.columns).to(self.net.first.weight.device)
+
+
+def mixed(
+    event_shape: Shape,
+    *,
+    laws: Sequence[Law] = (),
+    hidden: Sequence[int] = (256,),
+    blocks: int = 1,
+    components: int = 12,
+    dropout: float = 0.1,
+    context_shape: Shape | None = None,
+) -> Density:
+    """A table as it is: a law for each column, and one masked network that reads them in any order.
+
+    Args:
+        laws: one for each column; () for columns of real numbers, standardised.
+        hidden: the width of the network.
+        blocks, dropout: see :class:`RaggedMLP`.
+        components: logistics in the mixture of a continuous column.
+    """
+    columns = features_of(event_shape)
+    laws = laws or [Law(rest=ColumnMap())] * columns
+    if len(laws) != columns:
+        raise ValueError(f"laws: expected one for each of the {columns} columns, got {len(laws)}")
+    if len(hidden) != 1:
+        raise ValueError(f"hidden: this network has one width, got {tuple(hidden)}; blocks makes it deeper")
+    together = Laws(laws, components)
+    net = RaggedMLP(together.features, together.sizes, hidden[0], blocks, context_of(context_shape), dropout)
+    return AnyOrder(together, net, context_shape)

@@ -1,0 +1,74 @@
+"""The law of each column of a table, as its rows suggest it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fluvial.core.errors import DataError
+from fluvial.data.columns import Column
+from fluvial.transforms import ColumnMap
+from fluvial.transforms.laws import Law
+
+_MOST_ATOMS = 64  # values of a number that get a probability of their own
+_SHARE = 0.01  # of the rows, that a value on a grid needs for one
+_FEWEST = 20  # rows, likewise
+_SPIKE = 5  # rows that a value needs where values should hardly ever repeat, or a share of them
+_SPIKE_SHARE = 0.002
+
+
+def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool = False) -> Law:
+    """The law of a column, from its values (N,) in the rows to train on: NaN where missing, labels as codes.
+
+    Whether cells can be missing, and whether a bound is reached, ``every`` value of the table tells, (M,): that is no
+    secret of the rows held out. With ``closed`` there are no values but those of the table, since other columns follow
+    from them.
+
+    Labels are atoms. A number that many rows share is one too (a 0 in money, a cap of 99), on a grid beside the
+    probability of its cell; and so is a bound that is reached.
+    """
+    missing = bool(np.isnan(every).any())
+    if column.categorical:
+        return Law(tuple(float(i) for i in range(len(column.categories))), missing, labels=True)
+    known = values[~np.isnan(values)]
+    if not len(known):
+        raise DataError(f"column {column.name!r} has not a single value in the rows to train on: leave it out (--drop)")
+    if closed:
+        there = every[~np.isnan(every)]
+        distinct = np.unique(there if column.step is None else _on_grid(there, column.step))
+        return Law(tuple(distinct.tolist()), missing)
+    if column.step is not None:
+        known = _on_grid(known, column.step)
+    atoms = _atoms(column, known, every)
+    others = known if column.step is not None else known[~np.isin(known, atoms)]
+    rest = _rest(column, others)
+    if rest is None:
+        atoms = np.unique(known)[:_MOST_ATOMS]
+    return Law(tuple(float(a) for a in atoms), missing, rest=rest)
+
+
+def _on_grid(values: np.ndarray, step: float) -> np.ndarray:
+    """The nearest grid values, as decimals have them."""
+    cells, per_unit = np.rint(values / step), np.rint(1 / step)
+    return cells / per_unit if step < 1 and abs(per_unit * step - 1) < 1e-12 else cells * step
+
+
+def _atoms(column: Column, known: np.ndarray, every: np.ndarray) -> np.ndarray:
+    distinct, counts = np.unique(known, return_counts=True)
+    if column.step is not None:
+        enough = counts >= max(_FEWEST, _SHARE * len(known))
+    else:
+        enough = counts >= max(_SPIKE, _SPIKE_SHARE * len(known))
+    often = distinct[enough][np.argsort(-counts[enough], kind="stable")][:_MOST_ATOMS]
+    reached = [b for b in (column.lower, column.upper) if column.step is None and b is not None and (every == b).any()]
+    return np.union1d(often, reached)
+
+
+def _rest(column: Column, others: np.ndarray) -> ColumnMap | None:
+    """How the values that are no atoms are standardised; None where there are too few to tell."""
+    if len(np.unique(others)) < 3:
+        return None
+    # a lower bound that only happened to hold is kept; heavy tails are bent where that fits better
+    found = ColumnMap.fit(others, column.step, column.lower, column.upper, heavy=True)
+    return found if math.isfinite(found.scale) and found.scale > 0 else None

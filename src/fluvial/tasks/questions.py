@@ -1,0 +1,268 @@
+"""Questions to a model of any cells: what is known of some columns, and what follows for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fluvial.core.errors import DataError, UsageError
+from fluvial.core.randomness import drawing_from
+from fluvial.data.checks import FOREIGN, read_columns
+from fluvial.data.schema import Derived, Schema
+from fluvial.data.tables import Columns, as_kind, read
+from fluvial.data.words import listed, nearest
+from fluvial.models import AnyOrder
+from fluvial.tasks.comparisons import Comparison, Limits, read_event
+from fluvial.tasks.conditioning import Weighted, draw_given
+from fluvial.tasks.events import Probability
+
+_SPARE = 4  # draws for each one wanted, where they are weighted and drawn from again
+Condition = object
+"""What is known of a column: a value; (low, high), ends included, None for no end; or a set or list of values."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A fitted density given what is known of some columns: :meth:`fluvial.tasks.model.Model.given`.
+
+    Values are conditioned on exactly. Ranges and sets are kept to by weighted draws, whose effective number
+    :meth:`effective` tells.
+
+    Args:
+        density, schema: the model's.
+        known, limits: of the columns by their numbers in the schema.
+        kind: of table that comes back.
+        context: (1, C), where the model has context.
+    """
+
+    density: AnyOrder
+    schema: Schema
+    known: dict[int, float]
+    limits: dict[int, Limits]
+    kind: str = "dict"
+    context: Tensor | None = None
+
+    def sample(self, n: int, seed: int | None = None) -> Any:  # noqa: ANN401  (a library's own type)
+        """n rows as a table of the kind that the model was fitted to."""
+        return as_kind(self.schema.decode(self.sample_rows(n, seed)), self.kind)
+
+    def sample_rows(self, n: int, seed: int | None = None) -> np.ndarray:
+        """As :meth:`sample`, but encoded, (n, D) float64."""
+        if n < 1:
+            raise UsageError(f"n: expected at least one row to draw, got {n}")
+        with drawing_from(seed):
+            drawn = self._draw(n if len(self.limits) < 2 else _SPARE * n)
+            return drawn.resampled(n).numpy()
+
+    def log_prob(self, data: object) -> np.ndarray:
+        """log p(the other columns | the known values) of each row (N,), nats: rows that contradict them get -inf.
+
+        Raises:
+            UsageError: a range or a set is among the conditions, whose probability has no closed form.
+        """
+        if self.limits:
+            raise UsageError("log_prob is of rows given values; a range or a set is among what is given")
+        encoded = self.schema.encode(read(data))
+        x = torch.from_numpy(encoded.x)
+        known = torch.zeros(x.shape[1], dtype=torch.bool)
+        known[list(self.known)] = True
+        context = None if self.context is None else self.context.expand(len(x), -1)
+        with torch.no_grad():
+            values = self.density.log_prob_given(x, known, context).double().numpy()
+        for i, value in self.known.items():
+            agrees = np.isnan(encoded.x[:, i]) if np.isnan(value) else encoded.x[:, i] == value
+            values[~agrees] = -np.inf
+        values[encoded.impossible] = -np.inf
+        return values
+
+    def probability(
+        self, event: str | Callable[[Columns], np.ndarray], draws: int = 10_000, seed: int = 0
+    ) -> Probability:
+        """P(event | what is given), exact where the event limits one column and values are given.
+
+        Args:
+            event: comparisons, such as ``"Rings > 12 and Sex == 'M'"``; or a function of named columns (n,), as the
+                table has them, to whether it holds in each row.
+        """
+        comparison = self._read(event) if isinstance(event, str) else None
+        with drawing_from(seed):
+            if comparison is not None and comparison.limits is not None and not self.limits:
+                more = limits_of(self.schema, comparison.limits)
+                if not (set(more) & set(self.known)):
+                    return self._of_limits(more, 1 if len(more) == 1 else draws)
+            drawn = self._draw(draws)
+            if comparison is not None:
+                holds = comparison.holds(_numbers(self.schema, drawn.x.numpy()))
+            else:
+                holds = np.asarray(event(self.schema.decode(drawn.x.numpy())))  # pyright: ignore[reportCallIssue]
+        return _weighted_share(holds, drawn)
+
+    def quantile(self, column: str, q: float | np.ndarray, draws: int = 10_000, seed: int = 0) -> np.ndarray:
+        """Quantiles of a column of numbers, from draws."""
+        values = self._values(column, draws, seed)
+        return np.quantile(values, q)
+
+    def mean(self, column: str, draws: int = 10_000, seed: int = 0) -> float:
+        """Mean of a column of numbers, where it is not missing, from draws."""
+        return float(self._values(column, draws, seed).mean())
+
+    def mode(self, column: str, draws: int = 10_000, seed: int = 0) -> object:
+        """The most frequent value of a column, from draws."""
+        decoded = self.schema.decode(self.sample_rows(draws, seed))[_checked(self.schema, column)]
+        values, counts = np.unique(decoded.astype(str), return_counts=True)
+        chosen = values[counts.argmax()]
+        return next(v for v in decoded.tolist() if str(v) == chosen)
+
+    def effective(self, draws: int = 10_000, seed: int = 0) -> float:
+        """How many equally weighted draws so many are worth."""
+        with drawing_from(seed):
+            return self._draw(draws).effective
+
+    def _values(self, column: str, draws: int, seed: int) -> np.ndarray:
+        name = _checked(self.schema, column)
+        if next(c for c in self.schema.every if c.name == name).categorical:
+            raise UsageError(f"column {name!r} holds labels, which have no order; ask for mode or probability")
+        values = _numbers(self.schema, self.sample_rows(draws, seed))[name]
+        return values[~np.isnan(values)]
+
+    def _read(self, event: str) -> Comparison:
+        labels = frozenset(c.name for c in self.schema.every if c.categorical)
+        return read_event(event, self.schema.order, labels, lambda name, value: encode(self.schema, name, value))
+
+    def _draw(self, n: int) -> Weighted:
+        context = None if self.context is None else self.context.expand(n, -1)
+        return self._named(lambda: draw_given(self.density, n, self.known, self.limits, context))
+
+    def _of_limits(self, more: dict[int, Limits], n: int) -> Probability:
+        context = None if self.context is None else self.context.expand(n, -1)
+        try:
+            found = draw_given(self.density, n, self.known, more, context, alone=True)
+        except DataError:
+            return Probability(0.0)
+        value, error = found.probability()
+        return Probability(value) if n == 1 else Probability(value, error, n)
+
+    def _named(self, draw: Callable[[], Weighted]) -> Weighted:
+        """DataErrors with columns' names in place of their numbers."""
+        try:
+            return draw()
+        except DataError as error:
+            text = str(error)
+            for i, name in reversed(list(enumerate(self.schema.names))):
+                text = text.replace(f"column number {i + 1}:", f"column {name!r}:")
+            raise DataError(text) from None
+
+
+def given(
+    density: AnyOrder, schema: Schema, conditions: Mapping[str, Condition], kind: str, context: Tensor | None = None
+) -> Given:
+    """The density given conditions by the columns' names.
+
+    Raises:
+        UsageError: no such column, or a range the wrong way round. DataError: a value that its column cannot have.
+    """
+    known: dict[int, float] = {}
+    named: dict[str, Limits] = {}
+    for name, condition in conditions.items():
+        limits = _limits(schema, _checked(schema, name), condition)
+        if name in schema.names and limits.among is not None and len(limits.among) == 1 and not _is_several(condition):
+            known[schema.names.index(name)] = next(iter(limits.among))
+        else:
+            named[name] = limits
+    return Given(density, schema, known, limits_of(schema, named), kind, context)
+
+
+def encode(schema: Schema, name: str, value: object) -> float:
+    """The number that stands for a value of a column, NaN for None.
+
+    Raises:
+        UsageError: the column cannot have it.
+    """
+    column = next(c for c in schema.every if c.name == name)
+    if value is None:
+        return float("nan")
+    try:
+        number = float(read_columns(read({name: [value]}), {column: name}, foreign=True)[name][0])
+    except DataError as error:
+        raise UsageError(str(error)) from None
+    if column.categorical and number == FOREIGN:
+        raise UsageError(f"column {name!r} has no label {value!r}; it has {listed(column.categories, most=12)}")
+    if np.isnan(number):
+        raise UsageError(f"column {name!r}: {value!r} is no value of it")
+    return number
+
+
+def limits_of(schema: Schema, named: Mapping[str, Limits]) -> dict[int, Limits]:
+    """Limits by the numbers of modelled columns; those of a column that follows another become the other's."""
+    found: dict[int, Limits] = {}
+    for name, limits in named.items():
+        derived = next((d for d in schema.dropped if d.column.name == name), None)
+        source, limits = (name, limits) if derived is None else (derived.source, _of_source(derived, limits))
+        if not source:
+            continue  # a constant within its limits
+        i = schema.names.index(source)
+        found[i] = found[i].meet(limits) if i in found else limits
+    return found
+
+
+def _of_source(derived: Derived, limits: Limits) -> Limits:
+    name = derived.column.name
+    if not derived.source:
+        if not limits.hold(float(derived.values(np.zeros(1))[0])):
+            raise DataError(f"column {name!r} is always the same, and outside of what is given for it")
+        return limits
+    if derived.mapping:
+        values = [a for a, b in derived.mapping if a is not None and b is not None and limits.hold(b)]
+        return Limits(among=frozenset(values))
+    raise UsageError(f"column {name!r} is a copy of {derived.source!r}: say what is known of that one")
+
+
+def _limits(schema: Schema, name: str, condition: Condition) -> Limits:
+    if isinstance(condition, tuple):
+        if len(condition) != 2:
+            raise UsageError(f"{name}: a range is (low, high), got {condition!r}; for several values give a list")
+        if next(c for c in schema.every if c.name == name).categorical:
+            raise UsageError(f"column {name!r} holds labels, which have no order: give a list of them, not a range")
+        low = -np.inf if condition[0] is None else encode(schema, name, condition[0])
+        high = np.inf if condition[1] is None else encode(schema, name, condition[1])
+        if low > high:
+            raise UsageError(f"{name}: the range {condition!r} is the wrong way round")
+        return Limits(low, high)
+    values = list(condition) if _is_several(condition) else [condition]  # pyright: ignore
+    if not values:
+        raise UsageError(f"{name}: an empty set leaves nothing")
+    return Limits(among=frozenset(encode(schema, name, value) for value in values))
+
+
+def _is_several(condition: Condition) -> bool:
+    return isinstance(condition, list | set | frozenset)
+
+
+def _checked(schema: Schema, name: str) -> str:
+    if name not in schema.order:
+        raise UsageError(f"there is no column {name!r}{nearest(name, schema.order)} (columns: {listed(schema.order)})")
+    return name
+
+
+def _numbers(schema: Schema, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Encoded rows as named columns, those that follow others among them."""
+    columns = dict(zip(schema.names, x.T))
+    for d in schema.dropped:
+        columns[d.column.name] = d.values(columns[d.source] if d.source else np.zeros(len(x)))
+    return columns
+
+
+def _weighted_share(holds: np.ndarray, drawn: Weighted) -> Probability:
+    """The share of draws in which an event holds, with its standard error."""
+    n = len(holds)
+    weight = torch.softmax(drawn.log_weight, 0).numpy()
+    p = float((weight * holds).sum())
+    worth = drawn.effective
+    spread = float((weight**2 * (holds - p) ** 2).sum()) ** 0.5
+    least = ((p * worth + 1) / (worth + 2)) if p in (0.0, 1.0) else p
+    return Probability(p, spread or (least * (1 - least) / worth) ** 0.5, n)

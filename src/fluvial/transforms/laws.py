@@ -1,0 +1,424 @@
+"""The laws of a table's columns: atoms with probabilities of their own beside a continuous or gridded part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fluvial.core.constants import constant, on_cpu
+from fluvial.core.tracing import functional
+from fluvial.transforms.columns import ColumnMap, Numbers, bind, snap, unbound
+
+_FAR = 1e5  # where the edge of an outermost cell lies, in standard deviations
+_KNOTS, _REACH = 15, 2.2  # the piecewise linear features of a number, and the standard deviations that they span
+_EDGE = 1e-300  # how near to a bound values are told apart: no mass is lost there
+_THINNEST, _WIDEST = -9.0, 4.0  # log-scales of a component
+
+
+@dataclass(frozen=True)
+class Law:
+    r"""What the cells of one column can be: :math:`P(x) = \sum_j \pi_j [x = a_j] + \pi_\ast f(x)`.
+
+    Of a column without a grid, log p of an atom is its log-probability and log p of any other value a log-density,
+    nats per unit of x. With a grid f is the probability of x's cell, and both are divided by the step, which changes
+    nothing for whole numbers.
+
+    Args:
+        atoms: the values a_j, ascending: codes of labels, or numbers that many rows share.
+        missing: NaN is one more atom, the last.
+        labels: the atoms are codes, whose order and distance mean nothing.
+        rest: how all other values are standardised before f, a mixture of logistics, sees them; with a step they lie
+            on a grid. None where every value is an atom.
+
+    Raises:
+        ValueError: a cell could be nothing, or the atoms do not ascend.
+    """
+
+    atoms: tuple[float, ...] = ()
+    missing: bool = False
+    labels: bool = False
+    rest: ColumnMap | None = None
+
+    def __post_init__(self) -> None:
+        if not self.atoms and self.rest is None:
+            raise ValueError("a law needs atoms or a rest, else its column is always missing")
+        if not all(map(math.isfinite, self.atoms)) or any(a >= b for a, b in zip(self.atoms, self.atoms[1:])):
+            raise ValueError(f"atoms: expected finite numbers in ascending order, got {self.atoms}")
+
+    @property
+    def masses(self) -> int:
+        """How many atoms there are, the missing cell among them."""
+        return len(self.atoms) + self.missing
+
+    @property
+    def step(self) -> float | None:
+        """Of the grid that the values lie on."""
+        return None if self.rest is None else self.rest.step
+
+    def scale(self) -> ColumnMap:
+        """How the column's values enter a network."""
+        if self.rest is not None:
+            return self.rest
+        values = torch.tensor(self.atoms, dtype=torch.float64)
+        spread = float(values.std(correction=0)) if len(self.atoms) > 1 else 0.0
+        return ColumnMap(location=float(values.mean()), scale=spread or 1.0)
+
+
+class Reading(NamedTuple):
+    """Rows as their laws see them, each (B, D)."""
+
+    x: Tensor
+    """The values, on their grids, float64."""
+    atom: Tensor
+    """Number of the atom, -1 where the value is none."""
+    value: Tensor
+    """Standardised; 0 where a cell is missing."""
+    low: Tensor
+    """The standardised edges of the value's cell; the value itself where there is no grid."""
+    high: Tensor
+    width: Tensor
+    """high - low, taken where digits are plenty; 1 where there is no grid."""
+    log_det: Tensor
+    """From x to the standardised value, or -log(step); -inf where the law has no such value but for its atoms."""
+
+
+class Laws(nn.Module):
+    """The laws of D columns side by side, and what they make of a network's theta.
+
+    theta (B, ``sum(sizes)``) holds column by column the logits of the atoms, then, where there is a rest, its logit,
+    and the weights, means and log-scales of its K components. A network's features of a row are, column by column,
+    a 1 (so that a hidden column, all zeros, is like no value), the atom one-hot, and what number it is.
+
+    Args:
+        laws: one for each column.
+        components: K.
+    """
+
+    _logits: Tensor
+    _rests: Tensor
+    _mixtures: Tensor
+    _masses: Tensor
+    _last: Tensor
+    _gridded: Tensor
+    _cells: Tensor
+    _has_rest: Tensor
+    _absent: Tensor
+    _places: Tensor
+    _numbers_at: Tensor
+    _rest_at: Tensor
+    _knots: Tensor
+
+    def __init__(self, laws: Sequence[Law], components: int = 12) -> None:
+        super().__init__()
+        if not laws:
+            raise ValueError("laws: expected one for each column, got none")
+        if components < 1:
+            raise ValueError(f"components: expected at least 1, got {components}")
+        self.laws, self.components = tuple(laws), components
+        self.maps = tuple(law.scale() for law in laws)
+        self.sizes = tuple(law.masses + (1 + 3 * components if law.rest else 0) for law in laws)
+        self.features = tuple(1 + law.masses + (0 if law.labels else _KNOTS + 1) for law in laws)
+        self._numbers: dict[torch.device, tuple[Numbers, Tensor]] = {}  # float64 whatever the dtype, so not buffers
+        with on_cpu():
+            places = {**self._places_in_theta(), **self._places_of_features()}
+        for name, value in places.items():
+            constant(self, f"_{name}", value)
+        self._columns = nn.ModuleList(Laws([law], components) for law in laws if len(laws) > 1)
+
+    def column(self, i: int) -> Laws:
+        """The law of column i alone."""
+        return self._columns[i] if len(self._columns) else self  # pyright: ignore
+
+    def _places_in_theta(self) -> dict[str, Tensor]:
+        kept: dict[str, Tensor] = {}
+        rests = [i for i, law in enumerate(self.laws) if law.rest]
+        counts = [law.masses + (law.rest is not None) for law in self.laws]
+        starts = [0, *torch.tensor(self.sizes).cumsum(0).tolist()]
+        logits = torch.full((len(self.laws), max(counts)), starts[-1])  # one past theta: a logit of -inf
+        for i, count in enumerate(counts):
+            logits[i, :count] = starts[i] + torch.arange(count)
+        places = [starts[i] + counts[i] + torch.arange(3 * self.components) for i in rests]
+        kept["logits"] = logits
+        kept["rests"] = torch.tensor(rests, dtype=torch.long)
+        at = [rests.index(i) if i in rests else len(rests) for i in range(len(self.laws))]
+        kept["rest_at"] = torch.tensor(at)
+        kept["mixtures"] = torch.stack(places) if rests else torch.zeros(0, 3 * self.components, dtype=torch.long)
+        kept["masses"] = torch.tensor([law.masses for law in self.laws])
+        kept["last"] = torch.tensor(counts).unsqueeze(1) - 1
+        kept["gridded"] = torch.tensor([law.step is not None for law in self.laws])
+        kept["cells"] = torch.tensor([-math.log(law.step or 1.0) for law in self.laws])
+        kept["has_rest"] = torch.tensor([law.rest is not None for law in self.laws])
+        kept["absent"] = torch.tensor([law.masses - 1 if law.missing else -1 for law in self.laws])
+        return kept
+
+    def _places_of_features(self) -> dict[str, Tensor]:
+        kept: dict[str, Tensor] = {}
+        columns, self._widest = len(self.laws), max(law.masses for law in self.laws)
+        numbers = [i for i, law in enumerate(self.laws) if not law.labels]
+        ramps = columns * (1 + self._widest) + torch.arange(len(numbers) * (_KNOTS + 1)).view(len(numbers), _KNOTS + 1)
+        places: list[Tensor] = []
+        for i, law in enumerate(self.laws):  # among ones, atoms and ramps, as describe lays them
+            places += [torch.tensor([i]), columns + i * self._widest + torch.arange(law.masses)]
+            places += [] if law.labels else [ramps[numbers.index(i)]]
+        kept["places"] = torch.cat(places)
+        kept["numbers_at"] = torch.tensor(numbers, dtype=torch.long)
+        kept["knots"] = torch.linspace(-_REACH, _REACH, _KNOTS)
+        return kept
+
+    def _on(self, device: torch.device) -> tuple[Numbers, Tensor]:
+        """The maps' numbers and the atoms (D, A), padded with inf, on this device."""
+        if torch.compiler.is_compiling() or functional():
+            return self._made(device)
+        if device not in self._numbers:
+            self._numbers[device] = self._made(device)
+        return self._numbers[device]
+
+    def _made(self, device: torch.device) -> tuple[Numbers, Tensor]:
+        widest = max(1, *(len(law.atoms) for law in self.laws))
+        padded = [[*law.atoms, *[math.inf] * (widest - len(law.atoms))] for law in self.laws]
+        return Numbers.of(self.maps, device), torch.tensor(padded, dtype=torch.float64, device=device)
+
+    def read(self, x: Tensor) -> Reading:
+        """Rows (B, D) in the units of the table: NaN where a cell is missing, labels as their codes."""
+        n, atoms = self._on(x.device)
+        missing = x.isnan()
+        x = torch.where(missing, n.center, x.double())
+        x = torch.where(n.gridded, snap(x, n), x)
+        columns = x.t().contiguous()
+        nearest = torch.searchsorted(atoms, columns).clamp(max=atoms.shape[1] - 1)
+        atom = torch.where(atoms.gather(1, nearest) == columns, nearest, -1).t()
+        atom = torch.where(missing, self._absent, atom)
+        step = torch.where(n.gridded, n.step, 0.0)
+        warped, log_det = unbound(torch.cat((x + step / 2, x, x + step)), n, _EDGE)
+        value, low, high = ((warped - n.location) / n.scale).unflatten(0, (3, -1))
+        low = torch.where(n.gridded, torch.where(x <= n.lower, -_FAR, low), value)
+        high = torch.where(n.gridded, torch.where(x >= n.upper, _FAR, high), value)
+        width = torch.where(n.gridded, high - low, 1.0)
+        log_det = log_det.unflatten(0, (3, -1))[0]
+        possible = log_det.isfinite() & self._has_rest & ~missing
+        log_det = torch.where(n.gridded, -n.step.log(), log_det - n.scale.log())
+        log_det = torch.where(possible, log_det, -math.inf)
+        value = torch.where(missing, 0.0, value)
+        dtype = self._knots.dtype
+        return Reading(x, atom, *(t.to(dtype) for t in (value, low, high, width, log_det)))
+
+    def describe(self, reading: Reading) -> Tensor:
+        """What a network sees of rows, (B, ``sum(features)``)."""
+        atom, value = reading.atom.unsqueeze(2), reading.value
+        hot = (atom == torch.arange(self._widest, device=atom.device)).to(value.dtype)
+        parts = [torch.ones_like(value), hot.flatten(1)]
+        if len(self._numbers_at):
+            number = value[:, self._numbers_at].unsqueeze(2).clamp(-8, 8)
+            ramps = ((number - self._knots) * ((_KNOTS - 1) / (2 * _REACH)) + 0.5).clamp(0, 1)
+            missing = self._is_missing(reading)[:, self._numbers_at].unsqueeze(2)
+            parts.append(torch.cat((number, ramps), 2).masked_fill(missing, 0.0).flatten(1))
+        return torch.cat(parts, 1).index_select(1, self._places)
+
+    def log_prob(self, reading: Reading, theta: Tensor) -> Tensor:
+        """log p of each cell, (B, D), given theta (B, ``sum(sizes)``)."""
+        logits = self._log_masses(theta)
+        known = logits.gather(2, reading.atom.clamp(min=0).unsqueeze(2)).squeeze(2)
+        # a whole cell of the grid stands for the atom on it
+        known = known + self._per_unit(reading)
+        known = torch.where(reading.atom >= 0, known, -math.inf)
+        if not len(self._rests):
+            return known
+        weight = logits.gather(2, self._last.expand(theta.shape[0], -1, 1)).squeeze(2)
+        rest = weight[:, self._rests] + self._log_rest(reading, theta)
+        rest = F.pad(rest, (0, 1), value=-math.inf).index_select(1, self._rest_at)
+        both = self._gridded & (reading.atom >= 0) & ~self._is_missing(reading)
+        sums = torch.logaddexp(*(torch.where(both, part, 0.0) for part in (known, rest)))  # -inf has no derivatives
+        return torch.where(both, sums, torch.where(reading.atom >= 0, known, rest))
+
+    def _is_missing(self, reading: Reading) -> Tensor:
+        return (reading.atom == self._absent) & (reading.atom >= 0)
+
+    def _per_unit(self, reading: Reading) -> Tensor:
+        """What makes the log-probability of a cell of a grid one per unit, (B, D)."""
+        return torch.where(self._gridded & ~self._is_missing(reading), self._cells, 0.0)
+
+    def _log_masses(self, theta: Tensor) -> Tensor:
+        """Log-probabilities of the atoms and, behind them, of the rest: (B, D, the most of a column), -inf beyond."""
+        padded = F.pad(theta, (0, 1), value=-math.inf)
+        return padded.index_select(1, self._logits.flatten()).unflatten(1, self._logits.shape).log_softmax(2)
+
+    def _components(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log-weights, means and log-scales of the columns that have a rest, (B, R, K) each."""
+        places = self._mixtures
+        weights, means, scales = (
+            theta.index_select(1, places.flatten()).unflatten(1, places.shape).split(self.components, 2)
+        )
+        return weights.log_softmax(2), means, scales.clamp(_THINNEST, _WIDEST)
+
+    def _log_rest(self, reading: Reading, theta: Tensor) -> Tensor:
+        """log f of the columns that have a rest, (B, R).
+
+        With the edges a > b of a cell in units of a component, sigmoid(a) - sigmoid(b) =
+        sigmoid(a) sigmoid(-b) (1 - exp(b - a)), which loses no digits in thin tails.
+        """
+        weights, means, scales = self._components(theta)
+        low, high, width, log_det = (t[:, self._rests] for t in reading[3:])
+        rate = torch.exp(-scales)
+        above, below = (high.unsqueeze(2) - means) * rate, (low.unsqueeze(2) - means) * rate
+        share = torch.log(-torch.expm1(-width.unsqueeze(2) * rate))
+        last = torch.where(self._gridded[self._rests].unsqueeze(1), share, -scales)
+        return torch.logsumexp(weights + F.logsigmoid(above) + F.logsigmoid(-below) + last, 2) + log_det
+
+    def resting(self, reading: Reading) -> Tensor:
+        """theta (sum(sizes),) of columns that depend on none: shares of their atoms, and components side by side."""
+        theta = reading.value.new_zeros(sum(self.sizes))
+        rest = (reading.atom < 0).sum(0)
+        for i, law in enumerate(self.laws):
+            counts = torch.bincount(reading.atom[:, i].clamp(min=0), minlength=max(1, law.masses))[: law.masses]
+            counts = counts.to(theta.dtype)
+            if law.masses:
+                counts[0] -= (reading.atom[:, i] < 0).sum()
+            if law.rest is not None:
+                counts = torch.cat((counts, rest[i : i + 1].to(theta.dtype)))
+            places = self._logits[i, : len(counts)]
+            theta[places] = torch.log((counts + 0.5) / (len(reading.x) + 0.5 * len(counts)))
+        spread = torch.linspace(-2.0, 2.0, self.components, dtype=theta.dtype)
+        for places in self._mixtures:
+            _, means, scales = places.split(self.components)
+            theta[means] = spread
+            theta[scales] = math.log(2.2 / self.components)
+        return theta
+
+    def below(self, reading: Reading, theta: Tensor) -> Tensor:
+        """P(cell before x), (B, D), float64: missing comes first, then the values in ascending order.
+
+        With :meth:`log_prob` it makes the staircase whose middle of x's step is the noise of x.
+        """
+        atoms = self._on(theta.device)[1]
+        masses = self._log_masses(theta.double()).exp()
+        steps = masses[:, :, : atoms.shape[1]] * (atoms < reading.x.unsqueeze(2))
+        total = steps.sum(2) + self._absent_mass(masses)
+        if len(self._rests):
+            weights, means, scales = self._components(theta.double())
+            low = reading.low[:, self._rests].double().unsqueeze(2)
+            share = (weights.exp() * torch.sigmoid((low - means) * torch.exp(-scales))).sum(2)
+            total[:, self._rests] += self._rest_mass(masses)[:, self._rests] * share
+        return torch.where(self._is_missing(reading), 0.0, total)
+
+    def _absent_mass(self, masses: Tensor) -> Tensor:
+        mass = masses.gather(2, self._absent.clamp(min=0).expand(masses.shape[0], -1).unsqueeze(2)).squeeze(2)
+        return torch.where(self._absent >= 0, mass, 0.0)
+
+    def _rest_mass(self, masses: Tensor) -> Tensor:
+        return torch.where(self._has_rest, masses.gather(2, self._last.expand(masses.shape[0], -1, 1)).squeeze(2), 0.0)
+
+    def shares(self, theta: Tensor) -> Tensor:
+        """Probabilities of the atoms, and behind them of the rest, (B, D, the most of a column)."""
+        return self._log_masses(theta).exp()
+
+    def present(self, theta: Tensor) -> Tensor:
+        """theta of the same cells, given that none is missing."""
+        theta = theta.clone()
+        for i, law in enumerate(self.laws):
+            if law.missing:
+                theta[:, self._logits[i, law.masses - 1]] = -math.inf
+        return theta
+
+    def missing_mass(self, theta: Tensor) -> Tensor:
+        """P(cell is missing), (B, D), float64."""
+        return self._absent_mass(self._log_masses(theta.double()).exp())
+
+    def up_to(self, x: Tensor, theta: Tensor, included: bool) -> Tensor:
+        """P(cell is missing or less than x), (B, D), float64, x too where it is ``included``; x on a grid or not."""
+        n = self._on(x.device)[0]
+        on_grid = torch.where(n.gridded, snap(x, n, floor=True), x)
+        whole = included | (on_grid < x) & n.gridded  # between two cells, the one below lies below
+        inside = torch.minimum(torch.maximum(on_grid, n.lower), n.upper)
+        reading = self.read(inside)
+        total = self.below(reading, theta) + torch.where(whole, self.mass(reading, theta), 0.0)
+        none = (x < n.lower) & self._has_rest
+        total = torch.where(none, self.missing_mass(theta), total)
+        return torch.where((x > n.upper) & self._has_rest, 1.0, total)
+
+    def mass(self, reading: Reading, theta: Tensor) -> Tensor:
+        """P(cell = x), (B, D), float64: 0 for values of a density, which single values have none of."""
+        log_p = self.log_prob(reading, theta.double()) - self._per_unit(reading)
+        return torch.where((reading.atom >= 0) | self._gridded, log_p.exp(), 0.0)
+
+    def draw(self, theta: Tensor, u: Tensor) -> Tensor:
+        """Cells (B, D) from uniform numbers u (B, D), float64: an atom or a component is chosen, then its value.
+
+        Faster than :meth:`quantile`, and as good where x need not grow with u.
+        """
+        chosen, share = _choose(self._log_masses(theta).double().exp(), u)
+        x = self._value_of(chosen)
+        if not len(self._rests):
+            return x
+        weights, means, scales = self._components(theta.double())
+        which, share = _choose(weights.exp(), share[:, self._rests])
+        mean, scale = (t.gather(2, which.unsqueeze(2)).squeeze(2) for t in (means, scales))
+        value = x.new_zeros(x.shape)
+        value[:, self._rests] = mean + scale.exp() * torch.logit(share, 1e-15)
+        return torch.where((chosen == self._masses) & self._has_rest, self._unread(value), x)
+
+    def quantile(self, theta: Tensor, z: Tensor) -> Tensor:
+        """The cell x with P(cell before x) <= z < P(cell up to x): (B, D) from z (B, D) in (0, 1), float64."""
+        masses = self._log_masses(theta.double()).exp()
+        atoms = self._on(theta.device)[1]
+        x = torch.full_like(z, math.nan)
+        found = z < self._absent_mass(masses)
+        spent = self._absent_mass(masses)
+        for j in range(atoms.shape[1]):
+            at = atoms[:, j].isfinite()
+            reading = self.read(torch.where(at, atoms[:, j], math.nan).expand_as(z))
+            start = self.below(reading, theta)
+            end = start + self.mass(reading, theta)
+            hit = at & ~found & (start <= z) & (z < end)
+            x, found = torch.where(hit, atoms[:, j], x), found | hit
+            spent = spent + torch.where(at & (end <= z), masses[:, :, j], 0.0)
+        if not len(self._rests):
+            last = self._value_of(masses.argmax(2))
+            return torch.where(found, x, last)
+        share = (z - spent) / self._rest_mass(masses).clamp(min=1e-300)
+        value = z.new_zeros(z.shape)
+        value[:, self._rests] = _search(
+            share[:, self._rests].clamp(1e-15, 1 - 1e-15), *self._components(theta.double())
+        )
+        return torch.where(found, x, self._unread(value))
+
+    def _value_of(self, atom: Tensor) -> Tensor:
+        """The values of atoms (B, D): NaN for a missing cell."""
+        atoms = self._on(atom.device)[1]
+        x = atoms.expand(atom.shape[0], -1, -1).gather(2, atom.clamp(max=atoms.shape[1] - 1).unsqueeze(2)).squeeze(2)
+        return torch.where((atom == self._absent) & (self._absent >= 0), math.nan, x)
+
+    def _unread(self, value: Tensor) -> Tensor:
+        """The cells that standardised values lie in."""
+        n = self._on(value.device)[0]
+        x = bind(value * n.scale + n.location, n)[0]
+        x = torch.where(n.gridded, snap(x, n, floor=True), x)
+        return torch.minimum(torch.maximum(x, n.lower), n.upper)
+
+
+def _choose(shares: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    """Which of the shares (B, D, W), laid end to end, u (B, D) falls into, and where in it, from 0 to 1."""
+    ends = shares.cumsum(2)
+    total = ends[..., -1:]
+    u = u.unsqueeze(2) * total
+    which = (ends <= u).sum(2, keepdim=True).clamp(max=shares.shape[2] - 1)
+    start = torch.where(which > 0, ends.gather(2, (which - 1).clamp(min=0)), 0.0)
+    inside = (u - start) / shares.gather(2, which).clamp(min=1e-300)
+    return which.squeeze(2), inside.clamp(0, 1).squeeze(2)
+
+
+def _search(share: Tensor, weights: Tensor, means: Tensor, scales: Tensor) -> Tensor:
+    """The value below which a mixture of logistics has this share: bisection between its components' own."""
+    weights, rate = weights.exp(), torch.exp(-scales)
+    each = means + torch.logit(share).unsqueeze(2) / rate
+    low, high = each.amin(2), each.amax(2)
+    for _ in range(60):
+        middle = (low + high) / 2
+        too_low = (weights * torch.sigmoid((middle.unsqueeze(2) - means) * rate)).sum(2) < share
+        low, high = torch.where(too_low, middle, low), torch.where(too_low, high, middle)
+    return (low + high) / 2

@@ -1,0 +1,137 @@
+"""Laws of columns: every kind of cell, each summing to one, read, drawn and found again."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from fluvial.transforms.columns import ColumnMap
+from fluvial.transforms.laws import Law, Laws
+
+NAN = math.nan
+LAWS = {
+    "labels": Law((0.0, 1.0, 2.0), labels=True),
+    "labels, some missing": Law((0.0, 1.0), missing=True, labels=True),
+    "whole": Law((18.0, 20.0), rest=ColumnMap(step=1.0, lower=0.0, curve=3.0, location=20.0, scale=9.0)),
+    "rounded": Law((0.5,), missing=True, rest=ColumnMap(step=0.005, lower=0.0, upper=1.0, scale=1.5)),
+    "spike": Law((0.0,), rest=ColumnMap(lower=0.0, curve=40.0, location=-50.0, scale=150.0)),
+    "heavy": Law(missing=True, rest=ColumnMap(curve=2.0, center=1.0, scale=1.3)),
+    "plain": Law(rest=ColumnMap(location=3.0, scale=2.0)),
+    "bounded": Law((0.0, 1.0), rest=ColumnMap(lower=0.0, upper=1.0, location=0.3, scale=1.1)),
+}
+
+
+def theta_of(laws: Laws, rows: int) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(rows, sum(laws.sizes), dtype=torch.float64, generator=generator)
+
+
+def cells(law: Law) -> tuple[Tensor, Tensor]:
+    """Values that tile all a cell can be, and the width of each: 1 where a value has a probability of its own."""
+    single = [*law.atoms, *([NAN] if law.missing else [])]
+    rest = law.rest
+    if rest is None or rest.step is not None:
+        step = 1.0 if rest is None or rest.step is None else rest.step
+        top = 200_000 if rest is None or rest.upper is None else round(rest.upper / step)
+        grid = [] if rest is None else (torch.arange(top + 1).double() / round(1 / step)).tolist()
+        values = torch.tensor([*(v for v in single if v != v or rest is None), *grid], dtype=torch.float64)
+        return values, torch.where(values.isnan(), 1.0, step)
+    t = torch.linspace(-26, 26, 400_001, dtype=torch.float64)
+    edges = t.sinh()
+    if rest.lower is not None:
+        edges = (
+            torch.sigmoid(t)
+            if rest.upper is not None
+            else torch.cat((torch.linspace(-700, -26.01, 100_000).double(), t)).exp()
+        )
+    values = torch.cat((torch.tensor(single, dtype=torch.float64), (edges[1:] + edges[:-1]) / 2))
+    return values, torch.cat((torch.ones(len(single)), edges[1:] - edges[:-1]))
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_every_cell_together_has_probability_one(name):
+    laws = Laws([LAWS[name]], components=3).double()
+    values, widths = cells(LAWS[name])
+    theta = theta_of(laws, 1)
+    log_p = laws.log_prob(laws.read(values.unsqueeze(1)), theta.expand(len(values), -1)).squeeze(1)
+    assert (log_p.exp() * widths).sum().item() == pytest.approx(1.0, abs=1e-6)
+
+
+def some(law: Law) -> Tensor:
+    values, _ = cells(law)
+    return values[:: max(1, len(values) // 101)].unsqueeze(1)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_the_staircase_finds_each_cell_again(name):
+    laws = Laws([LAWS[name]], components=3).double()
+    x = some(LAWS[name])
+    theta = theta_of(laws, 1).expand(len(x), -1)
+    reading = laws.read(x)
+    start, mass = laws.below(reading, theta), laws.mass(reading, theta)
+    z = start + mass / 2
+    found = laws.quantile(theta, z)
+    again = laws.read(found)
+    assert torch.equal(found.isnan(), x.isnan())
+    assert torch.allclose(laws.below(again, theta) + laws.mass(again, theta) / 2, z, rtol=0, atol=1e-9)
+    near = (z > 1e-3) & (z < 1 - 1e-3) & ~x.isnan()  # far out, many values share the digits of one z
+    assert torch.allclose(found[near & (x.abs() < 1e3)], x[near & (x.abs() < 1e3)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_draws_have_the_law_s_own_probabilities(name):
+    laws = Laws([LAWS[name]], components=3).double()
+    n = 40_000
+    theta = theta_of(laws, 1).expand(n, -1)
+    u = torch.rand(n, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    x = laws.draw(theta, u)
+    start = laws.below(laws.read(x), theta)
+    # P(start of a draw's cell <= t) is at least t, and no more than t and the mass of the cell at t
+    for t in (0.1, 0.3, 0.5, 0.8):
+        at = torch.full((1, 1), t, dtype=torch.float64)
+        cell = laws.read(laws.quantile(theta[:1], at))
+        up_to = (
+            float(laws.below(cell, theta[:1]) + laws.mass(cell, theta[:1])) if float(laws.mass(cell, theta[:1])) else t
+        )
+        assert float((start < t).double().mean()) == pytest.approx(max(t, up_to), abs=4 * 0.5 / math.sqrt(n))
+
+
+def test_what_no_law_allows_has_probability_zero():
+    laws = Laws([LAWS["labels"], LAWS["spike"], LAWS["plain"]], components=3).double()
+    rows = torch.tensor([[7.0, 1.0, 0.0], [0.0, -3.0, 0.0], [0.0, 1.0, NAN], [0.0, 1.0, 1e300]], dtype=torch.float64)
+    log_p = laws.log_prob(laws.read(rows), theta_of(laws, 4))
+    assert log_p[0, 0] == log_p[1, 1] == log_p[2, 2] == -math.inf
+    assert not log_p.isnan().any()
+
+
+def test_gradients_are_finite_wherever_a_cell_is_possible():
+    laws = Laws(list(LAWS.values()), components=3)
+    columns = [some(law).flatten()[torch.arange(64) % len(some(law))] for law in LAWS.values()]
+    rows = torch.stack(columns, 1)
+    theta = theta_of(laws, 64).float().requires_grad_()
+    laws.log_prob(laws.read(rows), theta).sum().backward()
+    assert theta.grad is not None
+    assert theta.grad.isfinite().all()
+
+
+def test_a_hidden_column_is_like_no_value():
+    laws = Laws(list(LAWS.values()), components=3)
+    for i, law in enumerate(LAWS.values()):
+        one = laws.column(i)
+        assert (one.describe(one.read(some(law)))[:, 0] == 1).all()
+
+
+def test_the_resting_theta_gives_the_shares_of_atoms():
+    laws = Laws([LAWS["labels"], LAWS["spike"]], components=4)
+    x = torch.tensor([[0.0, 0.0], [0.0, 5.0], [1.0, 0.0], [2.0, 0.0]] * 100, dtype=torch.float64)
+    theta = laws.resting(laws.read(x)).unsqueeze(0)
+    reading = laws.read(torch.tensor([[0.0, 0.0]]))
+    assert laws.log_prob(reading, theta).exp().flatten().tolist() == pytest.approx([0.5, 0.75], abs=0.01)
+
+
+def test_a_law_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="always missing"):
+        Law(missing=True)
+    with pytest.raises(ValueError, match="ascending"):
+        Law((1.0, 0.0))
