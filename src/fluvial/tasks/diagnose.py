@@ -157,7 +157,7 @@ def diagnose(
         marginals=marginals(drawn, x),
         round_trip=round_trip(density, held_out, scale, seed),
         round_trip_of_samples=round_trip(density, Data(samples[finite], pairs.context), scale, seed),
-        memorisation=memorisation(*(points(density, rows) for rows in (drawn, x, _array(train.x))), seed),
+        memorisation=memorisation(points(density, drawn), points(density, x), points(density, _array(train.x)), seed),
         sample_rows=len(some),
         bad_samples=int((~finite).sum()),
         x=x,
