@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+import contextlib
+import sys
 
 
 def printable(text: str) -> str:
@@ -17,6 +18,13 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
-def say(text: object, to: TextIO | None = None) -> None:
-    """Print text that may quote anything; to stdout where nothing else is named."""
-    print(printable(str(text)), file=to, flush=True)
+def say(text: object) -> None:
+    """Print a result, which may quote anything, to standard output."""
+    print(printable(str(text)), flush=True)
+
+
+def note(text: object) -> None:
+    """Print what is said beside the results to standard error; that nobody can hear it ends nothing."""
+    if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison]  (it is where the caller has closed it)
+        with contextlib.suppress(OSError):
+            print(printable(str(text)), file=sys.stderr, flush=True)

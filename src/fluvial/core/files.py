@@ -132,6 +132,8 @@ def make_folder(path: Path) -> None:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise RunError(f"{path!s:.300} is not a folder: name one, or a place where one can be made") from None
     except (OSError, ValueError) as error:
         raise RunError(f"{path!s:.300} could not be made: {reason(error)}") from None
 

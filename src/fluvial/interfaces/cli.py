@@ -5,7 +5,6 @@ Results go to stdout or a file, all else to stderr.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
@@ -29,7 +28,7 @@ from fluvial.interfaces.words import (
     parse_size,
     started,
 )
-from fluvial.terminal import say
+from fluvial.terminal import note, say
 
 if TYPE_CHECKING:
     from fluvial.tasks.kinds import AnyModel
@@ -181,7 +180,7 @@ def _conclude(fitted: AnyModel, folder: Path, require: str | None, figures: Lite
     from fluvial.interfaces.summary import verdict_lines
 
     for warning in fitted.record["warnings"]:
-        _say(f"note: {warning}")
+        note(f"note: {warning}")
     say(summarised(fitted, folder))
     began = time.monotonic()
     try:
@@ -189,7 +188,7 @@ def _conclude(fitted: AnyModel, folder: Path, require: str | None, figures: Lite
     except ValueError as error:
         if not _is_ours(error):
             raise
-        _say(f"no report: {error}")
+        note(f"no report: {error}")
         return _unmet(f"the fit has no verdict, and --require {require} asks for one") if require else 0
     say(f"report: {page} ({time.monotonic() - began:.0f} s)")
     say("\n".join(verdict_lines(verdict)))
@@ -246,11 +245,11 @@ def score(
     flags = {"drop-missing": drop_missing, "no-shares": no_shares, "labels": labels, "background": background}
     with seekable(data) as files:
         found = scored(load_any(run), one_or_more(files), context, flags)
-    for note in found.notes:
-        _say(note)
+    for sentence in found.notes:
+        note(sentence)
     write_columns(escaped(found.columns) if escape_formulas else found.columns, out)
     for mean in found.means:
-        _say(mean)
+        note(mean)
 
 
 @app.command
@@ -306,7 +305,7 @@ def sample(
     with seekable([contexts] if contexts else []) as files:
         sampled(load_any(run), Draw(run, number, None, out, chosen), context, next(iter(files), None), flags)
     if seed is None:
-        _say(f"drawn with --seed {chosen}")
+        note(f"drawn with --seed {chosen}")
 
 
 app.command(cli_images.interpolate)
@@ -369,6 +368,8 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     command.set(tuple(argv))
     started.set(time.monotonic())
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  (it is where the caller has closed it)
+        return _fail("standard output is closed, so nothing could be printed: send it to a file, or to /dev/null")
     try:
         with stopping():
             code = app(argv, exit_on_error=False, print_error=False)
@@ -376,8 +377,7 @@ def main(argv: list[str] | None = None) -> int:
     except CycloptsError as error:
         return _fail(" ".join(str(error).split()))
     except KeyboardInterrupt as error:
-        with contextlib.suppress(OSError):  # a terminal that has hung up hears nothing
-            _say(how_to_go_on(argv, error.folder) if isinstance(error, Interrupted) else "interrupted")
+        note(how_to_go_on(argv, error.folder) if isinstance(error, Interrupted) else "interrupted")
         return 128 + number_of(error)
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -401,14 +401,10 @@ def _is_ours(error: ValueError) -> bool:
 
 
 def _fail(message: str) -> int:
-    _say(f"fluvial: {message}")
+    note(f"fluvial: {message}")
     return 2
 
 
 def _unmet(message: str) -> int:
-    _say(f"fluvial: {message}")
+    note(f"fluvial: {message}")
     return 3
-
-
-def _say(message: str) -> None:
-    say(message, sys.stderr)

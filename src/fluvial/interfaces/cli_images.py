@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from fluvial.interfaces.words import parse_context
-from fluvial.terminal import say
+from fluvial.terminal import note, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,7 +104,7 @@ def edit(
     labels = parse_context(context, model.schema.context)
     found = model.attribute(positives, negatives, labels, seed)
     told = f"the direction is {found.length:.2f} long; chance alone makes it {found.by_chance:.2f}"
-    say(told + ("" if found.length > 2 * found.by_chance else ": give more examples"), sys.stderr)
+    note(told + ("" if found.length > 2 * found.by_chance else ": give more examples"))
     strengths = [strength * (2 * i / (number - 1) - 1) for i in range(number)]
     _write(model.edit(image, found, strengths, labels, seed), out or own_file(run / "edit.png"))
 

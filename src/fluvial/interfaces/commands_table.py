@@ -13,7 +13,7 @@ from fluvial.core.errors import UsageError
 from fluvial.interfaces.scored import Scored
 from fluvial.interfaces.words import Draw
 from fluvial.tasks.model import Model
-from fluvial.terminal import say
+from fluvial.terminal import note
 
 _ROWS = 1000  # drawn where no number is given
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that a spreadsheet runs
@@ -47,7 +47,7 @@ def sample(fitted: Model, wish: Draw, *, escape_formulas: bool = False) -> None:
         warnings.simplefilter("always")
         rows = fitted.sample_columns(_ROWS if wish.number is None else wish.number, wish.context, wish.seed)
     for warning in caught:
-        say(f"note: {warning.message}", sys.stderr)
+        note(f"note: {warning.message}")
     write_columns(escaped(rows) if escape_formulas else rows, wish.out, fitted.schema.header)
 
 

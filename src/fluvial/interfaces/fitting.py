@@ -28,7 +28,7 @@ from fluvial.tasks.fit_sound import sound_line
 from fluvial.tasks.job import Progress, Words
 from fluvial.tasks.kinds import IMAGES, MUSIC, SOUND, TABLES, AnyModel, Kind, kind_of
 from fluvial.tasks.origin import Origin, files_of
-from fluvial.terminal import say
+from fluvial.terminal import note
 from fluvial.training import Record, Settings
 from fluvial.training.run import RunFolder
 
@@ -143,7 +143,7 @@ def described(source: str) -> str:
 def _show(table: Table, source: Source) -> None:
     """How the table was read, on stderr; the fit itself says what has to be mended, and ends with the notes."""
     found = listing(table.without(source.own.get("drop", ())), source.context, source.own.get("kinds"))
-    say(replace(found, notes=(), problems=()), sys.stderr)
+    note(replace(found, notes=(), problems=()))
 
 
 def run_folder(source: Source, resume: bool, force: bool) -> Path:
@@ -174,7 +174,8 @@ def _split(assignments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
 @contextmanager
 def _progress(words: Callable[[Record], str]) -> Generator[bool | Progress]:
     """A bar on a terminal; in a pipe a line every few seconds."""
-    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+    heard = sys.stderr is not None and sys.stderr.isatty()  # pyright: ignore[reportUnnecessaryComparison]
+    if not heard or os.environ.get("TERM") == "dumb":
         yield True
         return
     from rich.console import Console

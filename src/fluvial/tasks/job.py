@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -21,7 +20,7 @@ from fluvial.core.numbers import share
 from fluvial.core.randomness import drawing_from
 from fluvial.models import build
 from fluvial.tasks.origin import Origin, circumstances, fingerprint
-from fluvial.terminal import say
+from fluvial.terminal import note
 from fluvial.training import Record, Rows, Settings, train
 from fluvial.training.checkpoint import load as load_checkpoint
 from fluvial.training.run import RunFolder, open_run
@@ -148,7 +147,7 @@ class Job:
                     "run until the new one is complete"
                 )
         if self.progress is not False:
-            say(f"{run.path} holds this run already, finished; nothing was trained", sys.stderr)
+            note(f"{run.path} holds this run already, finished; nothing was trained")
         return saved
 
     def _resumed(self, run: RunFolder | None) -> Job:
@@ -212,7 +211,7 @@ class Lines:
     def __call__(self, record: Record) -> None:
         if time.monotonic() >= self.next or record.left == 0:
             self.next = time.monotonic() + self.seconds
-            say(self.words(record), sys.stderr)
+            note(self.words(record))
 
 
 @dataclass(frozen=True)
