@@ -90,11 +90,11 @@ def test_a_disk_that_is_read_only(monkeypatch: pytest.MonkeyPatch, refused, kind
 @pytest.fixture(params=["full", "closed"])
 def deaf(request: pytest.FixtureRequest):
     """A stream that takes nothing, as on a full disk, or what Python has in place of one that the caller has closed."""
-    stream = Path("/dev/full").open("w") if request.param == "full" else None
-    yield stream
-    if stream is not None:
-        with contextlib.suppress(OSError):
-            stream.close()
+    if request.param == "closed":
+        yield None
+        return
+    with contextlib.suppress(OSError), open("/dev/full", "w") as stream:
+        yield stream
 
 
 @pytest.mark.parametrize("argv", [("info", "runs/table"), ("sample", "runs/table"), ("info", "t.csv"), ("info",)])
