@@ -7,11 +7,13 @@ import pytest
 import torch
 from training import toy
 
-from fluvial.core import Density
+from fluvial.core import Chain, Density, Flow, Normal
 from fluvial.data.image_schema import ImageSchema
 from fluvial.data.images import Images, read_images
 from fluvial.training import Settings, train
 from fluvial.training.image_rows import ImageRows
+from fluvial.transforms import Elementwise, ImageBatchNorm
+from fluvial.univariate import Affine
 
 CPU = torch.device("cpu")
 
@@ -103,14 +105,27 @@ def test_images_are_read_as_they_are_needed():
     images = Images(pixels, np.arange(3000), ("x",) * 3000, {})
     data = ImageRows(images, ImageSchema.of(images, 8))
 
-    class Learner(toy.Gaussian):
+    class Learner(Density):
+        event_shape = (3, 4, 6)
+
         def __init__(self):
-            super().__init__(72, jitter=1.0)
-            self.event_shape = (3, 4, 6)
+            super().__init__()
+            self.vectors = toy.Gaussian(72, jitter=1.0)
 
         def log_prob(self, x, context=None):
-            return super().log_prob(x.flatten(1) / 128)
+            return self.vectors.log_prob(x.flatten(1) / 128)
 
     for _ in train(Learner(), data, settings=Settings(epochs=1)):
         pass
     assert pixels.most <= 256
+
+
+def test_batch_norm_is_judged_by_the_statistics_of_every_image(monkeypatch: pytest.MonkeyPatch):
+    data = rows(60)
+    monkeypatch.setattr(type(data), "measured", 16)  # four parts
+    norm = ImageBatchNorm((3, 4, 6))
+    density = Flow(Chain(norm, Elementwise(Affine(), (3, 1, 1))), Normal((3, 4, 6)), (3, 4, 6))
+    list(train(density, data, None, Settings(epochs=1, batch_size=8, device="cpu")))
+    want = ImageBatchNorm((3, 4, 6))
+    want.measure(data.rows(torch.arange(60), CPU)[0])
+    torch.testing.assert_close((norm.mean, norm.variance), (want.mean, want.variance), rtol=1e-4, atol=1e-4)

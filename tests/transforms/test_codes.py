@@ -35,3 +35,18 @@ def test_maps_must_fit_the_event():
         Codes([CodeMap(), CodeMap()]).output_shape((3,))
     with pytest.raises(ValueError, match="expected one for each column, got none"):
         Codes([])
+
+
+@given(
+    st.integers(-(2**40), 2**40), st.integers(2, 9), st.floats(-3, 12), st.sampled_from([torch.float32, torch.float64])
+)
+def test_what_is_none_of_a_columns_classes_is_impossible(lower: int, classes: int, at: float, dtype: torch.dtype):
+    codes = Codes([CodeMap(lower, classes)]).to(dtype)
+    known = torch.arange(classes, dtype=torch.float64)[:, None] + lower
+    assert torch.equal(codes(known)[0].double(), known - lower)
+    assert torch.equal(codes.inverse(known - lower)[0], known)
+    x = torch.tensor([[at], [math.nan], [math.inf]], dtype=torch.float64) + lower
+    z, log_det = codes(x)
+    within = [bool((known == value).any()) for value in x]
+    assert log_det.isfinite().tolist() == within
+    assert z.isfinite().all()

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from fluvial import models
-from fluvial.transforms import ActNorm, BatchNorm, needs_statistics, refresh_statistics
+from fluvial.core import Flow, Normal
+from fluvial.transforms import ActNorm, BatchNorm, ImageBatchNorm, needs_statistics, refresh_statistics
+from fluvial.transforms.normalization import pool_statistics
 
 
 def test_actnorm_normalises_the_first_batch_and_only_that():
@@ -56,3 +58,15 @@ def test_batchnorm_evaluates_with_the_whole_training_set():
 def test_batchnorm_has_no_inverse_in_training():
     with pytest.raises(RuntimeError, match=r"call density.eval\(\) before sampling"):
         BatchNorm(2).inverse(torch.zeros(3, 2))
+
+
+@pytest.mark.parametrize("size", [7, 60])
+def test_statistics_of_parts_are_pooled(size: int):
+    kept = torch.tensor([True, False]).repeat(8).view(1, 4, 4)
+    images = 3 + 2 * torch.randn(60, 2, 4, 4)
+    for norm, x in ((ImageBatchNorm((2, 4, 4), kept), images), (BatchNorm(5), torch.randn(60, 5))):
+        shape = tuple(x.shape[1:])
+        pool_statistics(Flow(norm, Normal(shape), shape), ((part, None) for part in x.split(size)))
+        seen = (norm.mean.clone(), norm.variance.clone())
+        norm.measure(x)
+        torch.testing.assert_close(seen, (norm.mean, norm.variance))

@@ -24,9 +24,11 @@ from fluvial.models.registry import (
     PRESETS,
     RECIPES,
     SOUND,
+    behind_head,
     build,
     preset,
     recipe_of,
+    register,
     resolve,
 )
 from fluvial.models.sequence import wavenet, wavenet_made
@@ -50,6 +52,7 @@ __all__ = [
     "SOUND",
     "AnyOrder",
     "OrderMixture",
+    "behind_head",
     "bits_per_dimension",
     "build",
     "continuous",
@@ -70,6 +73,7 @@ __all__ = [
     "preset",
     "realnvp",
     "recipe_of",
+    "register",
     "resolve",
     "sample_at_temperature",
     "wavenet",

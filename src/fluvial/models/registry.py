@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import entry_points
 from typing import Any
 
 from fluvial.conditioners import ContextEncoder, ContextMap
 from fluvial.core import Chain, Density, Flow, Transform, UsageError
 from fluvial.core.numbers import plain
+from fluvial.core.transform import EventShape
 from fluvial.models import image, sequence, tabular
 from fluvial.models.flowplusplus import flowpp
 from fluvial.models.made import made, made_mog
@@ -164,6 +166,51 @@ IMAGE_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
+ENTRY_POINTS = "fluvial.models"
+"""The group under which installed packages name recipes of their own."""
+
+
+def register(name: str, recipe: Recipe) -> Recipe:
+    """Add a recipe of your own for rows of tables: ``fit``, the command line and saved runs then know it by name.
+
+    A run that was saved is loaded where its recipe is registered: by this call, or by a package that is installed, in
+    its entry points of the group "fluvial.models".
+
+    Args:
+        recipe: (event_shape, \\*, context_shape, **options) -> Density over standardised rows; the defaults of its
+            keywords are its options, numbers, words, or tuples of whole numbers.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        UsageError: the name is taken, or the recipe is none.
+
+    >>> from fluvial.models import maf
+    >>> def narrow(event_shape, *, width=8, context_shape=None):
+    ...     return maf(event_shape, hidden=(width,), context_shape=context_shape)
+    >>> build({"model": register("narrow", narrow).__name__, "event_shape": [3], "options": {"width": 4}}).event_shape
+    (3,)
+    """
+    if RECIPES.get(name, IMAGES.get(name, recipe)) is not recipe:
+        raise UsageError(f"there is a model named {name!r} already: register yours under another name")
+    parameters = inspect.signature(recipe).parameters.values() if callable(recipe) else ()  # pyright: ignore
+    keywords = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    if "context_shape" not in keywords or inspect.Parameter.empty in keywords.values():
+        raise UsageError(
+            f"recipe {name}: expected a function (event_shape, *, context_shape=None, ...) with a default for every "
+            f"option, got {recipe!r}"
+        )
+    RECIPES[name] = recipe
+    return recipe
+
+
+def _installed(name: str) -> None:
+    """Register the recipe of this name that an installed package has, if there is one."""
+    for entry in entry_points(group=ENTRY_POINTS, name=name):
+        register(name, entry.load())
+
+
 def preset(model: str, name: str, event_shape: Sequence[int] = ()) -> dict[str, Any]:
     """Options of ``model`` as its paper or its released code has them; of its model of images for (C, H, W).
 
@@ -179,6 +226,8 @@ def preset(model: str, name: str, event_shape: Sequence[int] = ()) -> dict[str, 
 
 def recipe_name(name: str, event_shape: Sequence[int] = ()) -> str:
     """``name`` if it is a model's of such events, else a sentence with the nearest one."""
+    if name not in RECIPES and name not in IMAGES:
+        _installed(name)
     known, others = (IMAGES, RECIPES) if len(event_shape) == 3 else (RECIPES, IMAGES)
     if name not in known and name in others:
         expects = "images, (C, H, W)" if others is IMAGES else "vectors, (D,)"
@@ -233,20 +282,38 @@ def build(config: Mapping[str, Any]) -> Density:
     """
     event_shape = tuple(config["event_shape"])
     name, recipe = config["model"], recipe_of(config["model"], event_shape)
-    outer = None if config.get("context_shape") is None else tuple(config["context_shape"])
-    encoder = ContextEncoder([ContextMap(**m) for m in config["context"]]) if config.get("context") else None
-    inner = (encoder.features,) if encoder else outer
     try:
         options = resolve(name, config.get("options") or {}, event_shape)
         laws = {"laws": laws_of(config.get("laws") or ())} if name in MIXED else {}
-        flow = recipe(event_shape, context_shape=inner, **laws, **options)
-        head = _head(config)
-        if head is not None or encoder is not None:
-            flow = Flow(head or Chain(), flow, event_shape, outer, encoder)
+        flow = behind_head(config, lambda inner: recipe(event_shape, context_shape=inner, **laws, **options))
         # a closed form is as exact as float64 makes it; what is trained gains nothing from that
         return flow.double() if name in CLOSED_FORM else flow
     except (TypeError, ValueError) as error:
         raise UsageError(f"model {name}: {error}") from None
+
+
+def behind_head(config: Mapping[str, Any], make: Callable[[EventShape | None], Density]) -> Density:
+    """What ``make`` makes for contexts of a shape, behind the columns' own maps and contexts of a configuration.
+
+    Raises:
+        ValueError: what it makes is no density of such events, given such contexts.
+    """
+    event_shape = tuple(config["event_shape"])
+    outer = None if config.get("context_shape") is None else tuple(config["context_shape"])
+    encoder = ContextEncoder([ContextMap(**m) for m in config["context"]]) if config.get("context") else None
+    inner = (encoder.features,) if encoder else outer
+    density = make(inner)
+    if not isinstance(density, Density):  # pyright: ignore[reportUnnecessaryIsInstance]  (somebody's own recipe)
+        raise ValueError(f"expected a fluvial.core.Density, got {type(density).__name__}")
+    for what, want, got in (
+        ("events", event_shape, density.event_shape),
+        ("contexts", inner, density.context_shape),
+    ):
+        if (None if got is None else tuple(got)) != want:
+            name = type(density).__name__
+            raise ValueError(f"expected a density of {what} of shape {want}, got {name}, of {what} of shape {got}")
+    head = _head(config)
+    return density if head is None and encoder is None else Flow(head or Chain(), density, event_shape, outer, encoder)
 
 
 def laws_of(config: Sequence[Mapping[str, Any]]) -> list[Law]:

@@ -8,19 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fluvial.core.errors import UsageError
+from fluvial.core import Density
 from fluvial.data.listing import names_of
 from fluvial.data.look import Kind
 from fluvial.tasks.job import Job, Progress, overruled
-from fluvial.tasks.kinds import AnyModel, kind_of, kind_of_run
+from fluvial.tasks.kinds import TABLES, AnyModel, kind_of, kind_of_run
 from fluvial.tasks.origin import Origin, files_of
+from fluvial.tasks.own import check_own
 from fluvial.training import Settings
 from fluvial.training.saved import load_run
 
 
 def fit(
     data: object,
-    model: str | None = None,
+    model: str | Density | None = None,
     *,
     context: str | int | Sequence[str | int] = (),
     epochs: int | None = None,
@@ -52,7 +53,9 @@ def fit(
             sound: a file, a folder, a list of those, or an .npz archive with ``audio``, ``length``, ``sample_rate``; or
             images: files, a folder, idx (MNIST's format), or uint8 arrays (N, H, W[, C]), in .npy and .npz files too;
             or piano rolls: a .mat file, or an .npz archive with ``rolls``, ``length`` (see ``data.rolls.read_rolls``).
-        model: a name in ``models.RECIPES``; None for the default.
+        model: a name in ``models.RECIPES``; None for the default. For tables also a density of your own, over (D,)
+            columns that are standardised for it: it is trained in place, and scores and draws rows in their own
+            units. To save a fit of it, :func:`fluvial.models.register` its recipe and give that name.
         context: columns, or labels of recordings, to condition on; one name or several.
         epochs, budget: passes over the data, wall-clock seconds (or "5m") for reading, preparing and training; with
             neither, as long as it helps. Scoring comes after it.
@@ -87,15 +90,12 @@ def fit(
     own |= {"labels": labels, "size": size, "flip": flip or None}
     given = {name: value for name, value in own.items() if value is not None}
     kind = kind_of(data)
-    if model is not None and not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise UsageError(
-            f"model: expected a name, got {type(model).__name__}; a density of your own is trained with "
-            "fluvial.training.train, or by name once its recipe is in fluvial.models.RECIPES"
-        )
-    kind.check(model, given)
+    if model is not None and not isinstance(model, str):
+        check_own(model, kind is TABLES, out, options)
+    kind.check(model if isinstance(model, str) else None, given)
     settings = overruled(settings or Settings(), epochs, budget, seed, device)
     if settings.learning_rate is None:
-        settings = replace(settings, learning_rate=kind.learning_rate(model))
+        settings = replace(settings, learning_rate=kind.learning_rate(model if isinstance(model, str) else None))
     settings.torch_device()
     origin = origin or Origin(files=files_of(data), began=began)
     job = Job(settings, holdout, out, resume, force, progress, origin)

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from fluvial.core import Density
+from fluvial.core.errors import UsageError
 from fluvial.data.infer import has_gaps_or_labels, is_discrete
 from fluvial.data.look import Kind
 from fluvial.data.tables import Table, read
-from fluvial.models import CLOSED_FORM, DEFAULT, DEFAULT_DISCRETE, DEFAULT_MIXED, DISCRETE
+from fluvial.models import CLOSED_FORM, DEFAULT, DEFAULT_DISCRETE, DEFAULT_MIXED, DISCRETE, behind_head
 from fluvial.tasks.baseline import baseline
 from fluvial.tasks.job import Job, Words
 from fluvial.tasks.model import Model, restore
@@ -27,7 +28,7 @@ _ROWS, _CONTEXTS = 2000, 10_000  # rows of each kind that a run keeps, for its r
 
 def fit_table(
     data: object,
-    model: str | None,
+    model: str | Density | None,
     job: Job,
     *,
     context: Sequence[str] = (),
@@ -42,7 +43,8 @@ def fit_table(
 
     Args: as of :func:`fluvial.fit`, but
         data: a path (CSV, Parquet, Feather, npy, npz), a pandas, polars or pyarrow frame, or an array (N, D).
-        model: None for the default, which is ``made`` where every column holds labels, or zeros and ones.
+        model: None for the default, which is ``made`` where every column holds labels, or zeros and ones. A density
+            of the user's own, over (D,) standardised columns, is trained in place; it cannot be saved.
         context: columns to condition on.
         kinds, units: of columns, by name, where they are known better than the table tells.
         drop_missing: leave out rows with missing or non-finite values, which are else an error.
@@ -69,7 +71,7 @@ def fit_table(
     )
     if name in DISCRETE:
         job = _decayed(job, prepared.train)
-    density = job.build(prepared.config)
+    density = job.build(prepared.config) if isinstance(name, str) else _behind_head(prepared, name)
     if closed := name in CLOSED_FORM:
         fit_closed_form(density, prepared.train, job.seed)
 
@@ -92,6 +94,15 @@ def fit_table(
 
     rows, schema = (prepared.train, prepared.validation), prepared.schema.to_json()
     return job.learn(density, prepared.config, *rows, Words(), restore, conclude, schema, closed)
+
+
+def _behind_head(prepared: Prepared, own: Density) -> Density:
+    """A density of the user's own behind the table's columns; UsageError, a sentence, if it does not fit them."""
+    try:
+        return behind_head(prepared.config, lambda _: own)
+    except ValueError as error:
+        columns = ", ".join(c.name for c in prepared.schema.columns)
+        raise UsageError(f"model: {error}, of the columns {columns}") from None
 
 
 def _only(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +129,7 @@ def default_model(table: Table, context: Sequence[str] = (), kinds: Mapping[str,
     return DEFAULT_DISCRETE if is_discrete(table, context, kinds) else DEFAULT
 
 
-def _scores(density: Density, name: str, prepared: Prepared, seed: int) -> dict[str, Any]:
+def _scores(density: Density, name: str | Density, prepared: Prepared, seed: int) -> dict[str, Any]:
     """Scores of the model and of its yardstick on the held-out rows, and of the model on as many training rows.
 
     A model with a closed form is judged like any other, then set by every row there is.

@@ -12,6 +12,7 @@ import numpy as np
 
 from fluvial.core import Density
 from fluvial.core.errors import UsageError
+from fluvial.tasks.own import check_saved
 from fluvial.training.run import RunFolder, open_run
 from fluvial.training.saved import Saved
 
@@ -81,7 +82,9 @@ class Fitted:
 
         Raises:
             RunError: it cannot be written, or holds a run already and ``force`` is not given.
+            UsageError: the model was given to ``fit`` as an object, which no recipe makes again.
         """
+        check_saved(self.record)
         with open_run(path, force=force) as run:
             self.write(run)
 

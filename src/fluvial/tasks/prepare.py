@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from fluvial.conditioners import ContextMap
+from fluvial.core import Density
 from fluvial.core.errors import DataError, UsageError
 from fluvial.core.numbers import share
 from fluvial.core.precision import deviation
@@ -59,7 +60,7 @@ class Prepared:
 
 def prepare(
     table: Table,
-    model: str,
+    model: str | Density,
     options: Mapping[str, Any],
     *,
     context: Sequence[str] = (),
@@ -74,6 +75,7 @@ def prepare(
     """Infer the schema, encode and split the rows, and fit each column's map on the training rows.
 
     Args:
+        model: a name, or a density of the user's own.
         drop: columns to leave out.
         validation: rows that stop the training, where they are not to be taken from the table.
 
@@ -81,15 +83,16 @@ def prepare(
         DataError: the table cannot be modelled as it is.
         UsageError: an unknown model, option or column, or a share of held-out rows outside [0, 0.5].
     """
-    full = resolve(model, options)
+    own = isinstance(model, Density)
+    model, full = (model, resolve(model, options)) if isinstance(model, str) else (type(model).__name__, {})
     holdout = share("holdout", holdout, "rows")
-    discrete, cells = model in DISCRETE, model in MIXED
+    discrete, cells = model in DISCRETE and not own, model in MIXED and not own
     table = table.without(drop)
     schema, warnings = infer(table, tuple(context), kinds, discrete, drop_missing, cells)
     for name, unit in (units or {}).items():
         schema = schema.edit(name, unit=unit)
     encoded = schema.encode(table, drop_missing=drop_missing)
-    fitted_once = model in CLOSED_FORM
+    fitted_once = model in CLOSED_FORM and not own
     parts = Parts.of(len(encoded.x), holdout, seed, stopping=validation is None and not fitted_once)
     stop = None if validation is None else schema.encode(validation, drop_missing=drop_missing)
     kept, aside = parts.train, parts.judges
@@ -102,6 +105,8 @@ def prepare(
         "context": _context_maps(schema, encoded, kept),
         "options": full,
     }
+    if own:
+        config["own"] = True
     if discrete:
         if "classes" in options:
             raise UsageError("option classes: the table itself tells how many values each column has; leave it out")
@@ -116,8 +121,9 @@ def prepare(
         maps = [_column_map(c, v) for c, v in zip(schema.columns, encoded.x[kept].T)]
         config["columns"] = [asdict(m) for m in maps]
         # a preset is its paper's model, and no more
-        config["whiten"] = model not in CLOSED_FORM and "preset" not in options
-    _check_size(config)
+        config["whiten"] = not fitted_once and "preset" not in options
+    if not own:
+        _check_size(config)
     return Prepared(
         schema,
         json.loads(json.dumps(config)),

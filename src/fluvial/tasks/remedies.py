@@ -117,9 +117,11 @@ def _again(
     """The command of the fit, or a line of Python where there was none, with other options or another model."""
     trained = {f.name for f in fields(Settings)}
     if not record.get("command"):
-        name, options = model or record["model"]["model"], {k: v for k, v in values.items() if k not in trained}
+        named = repr(model or record["model"]["model"])
+        named = "my_density" if record["model"].get("own") and model is None else named
+        options = {k: v for k, v in values.items() if k not in trained}
         settings = ", ".join(f"{k}={v!r}" for k, v in values.items() if k in trained)
-        parts = ["data", repr(name), *([f"options={options}"] if options else [])]
+        parts = ["data", named, *([f"options={options}"] if options else [])]
         parts += [f"settings=fluvial.training.Settings({settings})"] if settings else []
         return f"fluvial.fit({', '.join(parts)})"
     words = _stripped(shlex.split(record["command"]), {*_VALUED, *without, *(["--model"] if model else [])})

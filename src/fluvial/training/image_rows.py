@@ -57,7 +57,7 @@ class ImageRows:
 
     @property
     def measured(self) -> int:
-        """So many images that a layer of a hundred channels fills about a GiB; each counts its every pixel."""
+        """So many images at once that a layer of a hundred channels fills about a GiB; each counts its every pixel."""
         return min(len(self), max(256, _MEASURED // math.prod(self.schema.shape[1:])))
 
     def count(self, index: Tensor | None = None) -> int:

@@ -24,7 +24,7 @@ from fluvial.training.schedule import CUT, Schedule
 from fluvial.training.settings import Settings
 from fluvial.training.terms import changed
 from fluvial.training.update import Update
-from fluvial.transforms.normalization import needs_statistics, refresh_statistics
+from fluvial.transforms.normalization import needs_statistics, pool_statistics
 
 _BAD_STEPS, _ROLLBACKS = 3, 20
 _SMALL = 2e9  # operations of a step below which a second thread costs more than it gives
@@ -167,7 +167,8 @@ class Loop:
         judged = self.update.judged
         if needs_statistics(judged):
             with drawing_from(self.settings.seed, self.lend):
-                refresh_statistics(judged, *self.data.rows(torch.arange(self.data.measured), self.device))
+                parts = torch.arange(len(self.data)).chunk(-(-len(self.data) // self.data.measured))
+                pool_statistics(judged, (self.data.rows(index, self.device) for index in parts))
         if self.held_out is None:
             return None
         value = -self.held_out.score(judged, self.settings.seed)

@@ -35,7 +35,7 @@ class Rows(Protocol):
 
     @property
     def measured(self) -> int:
-        """Rows that BatchNorm's statistics for evaluation are taken over."""
+        """Rows that BatchNorm's statistics for evaluation are taken over at once, of all of them."""
         ...
 
     def rows(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor | None]:

@@ -45,7 +45,7 @@ class Streamed:
         if self.side is None:
             return most
         room = torch.cuda.get_device_properties(self.side.device).total_memory // 8
-        return min(most, room * len(self) // max(1, self.data.x.nbytes))
+        return max(1, min(most, room * len(self) // max(1, self.data.x.nbytes)))
 
     def count(self, index: Tensor | None = None) -> int:
         return self.data.count(index)

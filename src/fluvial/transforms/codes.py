@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fluvial.core.constants import constant
+from fluvial.core.precision import Double
 from fluvial.core.supports import Constraint, side_by_side
 from fluvial.core.transform import EventShape, Transform
 
@@ -22,10 +23,11 @@ class CodeMap:
     classes: int = 2
 
 
-class Codes(Transform):
+class Codes(Double, Transform):
     """Whole numbers (B, D) to classes counted from 0, column by column; rows keep their probability.
 
-    log_det is 0, and -inf for rows with a value that is none of its column's, which are impossible.
+    log_det is 0, and -inf for rows with a value that is none of its column's, which are impossible: 0.5 is no class of
+    0 and 1, nor nearly one.
 
     Args:
         maps: one for each column.
@@ -42,8 +44,8 @@ class Codes(Transform):
             raise ValueError("maps: expected one for each column, got none")
         self.maps = tuple(maps)
         constant(self, "like", torch.zeros((), device="cpu"))
-        constant(self, "lower", torch.tensor([float(m.lower) for m in maps], device="cpu"))
-        constant(self, "last", torch.tensor([m.classes - 1.0 for m in maps], device="cpu"))
+        constant(self, "lower", torch.tensor([m.lower for m in maps], dtype=torch.float64, device="cpu"))
+        constant(self, "last", torch.tensor([m.classes - 1 for m in maps], dtype=torch.float64, device="cpu"))
         self.like: Tensor
         self.lower: Tensor
         self.last: Tensor
@@ -56,13 +58,13 @@ class Codes(Transform):
         return z, log_det.sum(1)
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        code = (x.double() - self.lower.double()).round()
-        known = torch.minimum(code.clamp(min=0), self.last.double())
+        code = x.double() - self.lower
+        known = torch.minimum(code.nan_to_num().round().clamp(min=0), self.last)  # the nearest class
         log_det = torch.where(code == known, 0.0, -math.inf)
         return known.to(self.like.dtype), log_det.to(self.like.dtype)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return z.double() + self.lower.double(), z.new_zeros(z.shape[0])
+        return z.double() + self.lower, z.new_zeros(z.shape[0])
 
     def output_shape(self, event_shape: EventShape) -> EventShape:
         if tuple(event_shape) != (len(self.maps),):

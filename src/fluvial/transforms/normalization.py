@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -129,7 +131,7 @@ class ImageBatchNorm(Transform):
 
     log_det = -0.5 sum log(v + eps) over those entries. In training m and v are the batch's, and running averages
     of them, with a weight of ``decay`` on the newest, serve evaluation; ``measure`` (``refresh_statistics``) puts
-    the exact statistics of all rows in their place. The inverse exists in evaluation mode only.
+    the statistics of all rows in their place. The inverse exists in evaluation mode only.
 
     Dinh et al. 2016, arXiv 1605.08803, section 3.7; eps and decay of the released code.
 
@@ -198,10 +200,31 @@ def needs_statistics(density: nn.Module) -> bool:
     return any(isinstance(m, BatchNorm | ImageBatchNorm) for m in density.modules())
 
 
-@torch.no_grad()
 def refresh_statistics(density: Density, x: Tensor, context: Tensor | None = None) -> None:
     """Set every BatchNorm's evaluation statistics to those of all rows x, exactly; call before evaluating."""
-    training = density.training
+    pool_statistics(density, [(x, context)])
+
+
+@torch.no_grad()
+def pool_statistics(density: Density, parts: Iterable[tuple[Tensor, Tensor | None]]) -> None:
+    r"""As :func:`refresh_statistics`, of rows that come in parts, each x and its context.
+
+    Pooled are :math:`m = \sum w_k m_k` and :math:`v = \sum w_k (v_k + m_k^2) - m^2`, w_k the share of rows in part k.
+    That is exact for the first BatchNorm; those behind it see each part normalised by its own statistics, whose error
+    vanishes as parts grow, so choose parts as large as memory allows, and of equal size.
+    """
+    norms = [m for m in density.modules() if isinstance(m, BatchNorm | ImageBatchNorm)]
+    training, rows = density.training, 0
+    sums = [m.mean.new_zeros(2, *m.mean.shape, dtype=torch.float64) for m in norms]
     density.eval()
-    density.measure(x, context)
+    for x, context in parts:
+        density.measure(x, context)
+        rows += x.shape[0]
+        for m, total in zip(norms, sums):
+            mean = m.mean.double()
+            total += x.shape[0] * torch.stack((mean, m.variance.double() + mean.square()))
+    for m, total in zip(norms, sums):
+        mean, square = total / rows
+        m.mean.copy_(mean)
+        m.variance.copy_((square - mean.square()).clamp(min=0))
     density.train(training)

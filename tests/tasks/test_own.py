@@ -1,0 +1,121 @@
+"""A person's own density trains, scores, draws and reports like any other; saved it is by the name of its recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import fluvial
+from fluvial import models
+from fluvial.core import Density
+from fluvial.core.errors import UsageError
+
+RNG = np.random.default_rng(0)
+TABLE = {"a": RNG.normal(1e6, 3.0, 300), "b": 1e-3 * RNG.normal(size=300), "g": RNG.choice(["x", "y"], 300)}
+
+
+class Independent(Density):
+    """Normal columns, their means linear in the context; in torch's own words."""
+
+    def __init__(self, features: int, context: int = 0) -> None:
+        super().__init__()
+        self.event_shape, self.context_shape = (features,), (context,) if context else None
+        self.mean, self.log_scale = nn.Linear(context, features), nn.Parameter(torch.zeros(features))
+        nn.init.zeros_(self.mean.weight)
+        nn.init.zeros_(self.mean.bias)
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self._normal(x.shape[0], context).log_prob(x).sum(1)
+
+    def sample_and_log_prob(self, n: int, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x = self._normal(n, context).sample()
+        return x, self.log_prob(x, context)
+
+    def _normal(self, n: int, context: Tensor | None) -> torch.distributions.Normal:
+        mean = self.mean.bias.expand(n, -1) if context is None else self.mean(context)
+        return torch.distributions.Normal(mean, self.log_scale.exp())
+
+
+def independent(event_shape: tuple[int, ...], *, context_shape: tuple[int, ...] | None = None) -> Density:
+    return Independent(event_shape[0], 0 if context_shape is None else context_shape[0])
+
+
+@pytest.fixture(autouse=True)
+def unregistered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setattr(models.registry, "RECIPES", dict(models.RECIPES))
+        yield
+
+
+@pytest.mark.parametrize("context", [None, "g"])
+def test_an_object_is_fitted_in_the_units_of_the_table(context: str | None, tmp_path: Path):
+    own = Independent(2, 2 if context else 0)
+    model = fluvial.fit(TABLE, own, context=context or (), drop=() if context else "g", epochs=2, progress=False)
+    z = (TABLE["a"] - 1e6) / 3
+    exact = -0.5 * (z**2 + (1e3 * TABLE["b"]) ** 2) - np.log(2 * np.pi * 3e-3)
+    assert abs(model.log_prob(TABLE) - exact).mean() < 0.2
+    draws = model.sample(300, seed=0)
+    assert abs(draws["a"].mean() - 1e6) < 1
+    assert np.array_equal(draws["b"], model.sample(300, seed=0)["b"])
+    assert "Independent: 2 columns" in repr(model)
+    with pytest.raises(UsageError, match="Independent was given as an object: register its recipe"):
+        model.save(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_registered_recipe_is_saved_by_its_name(tmp_path: Path):
+    assert models.register("independent", independent) is models.register("independent", independent)
+    run = tmp_path / "run"
+    model = fluvial.fit(TABLE, "independent", context="g", epochs=1, progress=False, out=run)
+    assert np.array_equal(fluvial.load(run).log_prob(TABLE), model.log_prob(TABLE))
+
+
+def test_an_installed_package_names_its_recipes(monkeypatch: pytest.MonkeyPatch):
+    class Entry:
+        @staticmethod
+        def load() -> object:
+            return independent
+
+    def entries(group: str, name: str) -> list[type[Entry]]:
+        return [Entry] if (group, name) == ("fluvial.models", "independent") else []
+
+    monkeypatch.setattr(models.registry, "entry_points", entries)
+    assert isinstance(models.build({"model": "independent", "event_shape": [2]}), Independent)
+    with pytest.raises(UsageError, match="no model named 'independant'"):
+        models.build({"model": "independant", "event_shape": [2]})
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "told"),
+    [
+        (Independent(2), {"out": "run"}, "Independent was given as an object: register its recipe"),
+        (Independent(3), {}, r"expected a density of events of shape \(2,\), got Independent, of .* columns a, b"),
+        (Independent(2, 5), {}, r"of contexts of shape None, got Independent, of contexts of shape \(5,\)"),
+        (Independent(2), {"options": {"width": 3}}, "Independent is made already"),
+        (nn.Linear(2, 2), {}, "expected a name or a fluvial.core.Density, got Linear"),
+        (Independent, {}, "expected a name or a fluvial.core.Density, got type"),
+    ],
+)
+def test_what_cannot_be_is_said_before_training(model, arguments, told):
+    with pytest.raises(UsageError, match=told):
+        fluvial.fit(TABLE, model, drop="g", epochs=10**9, progress=False, **arguments)
+
+
+def test_only_recipes_are_registered():
+    for name, recipe, told in (
+        ("maf", independent, "there is a model named 'maf' already"),
+        ("glow", independent, "there is a model named 'glow' already"),
+        ("mine", 3, "expected a function"),
+        ("mine", lambda event_shape: None, "expected a function"),
+        ("mine", lambda event_shape, *, width, context_shape=None: None, "with a default for every option"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            models.register(name, recipe)
+    models.register("mine", lambda event_shape, *, context_shape=None: nn.Linear(1, 1))
+    with pytest.raises(UsageError, match=r"model mine: expected a fluvial\.core\.Density, got Linear"):
+        models.build({"model": "mine", "event_shape": [2]})
