@@ -32,6 +32,7 @@ NETWORKS = {
     "residual-drawn": {"residual": True, "drawn": 1},
     "direct": {"direct": True, "order": [4, 3, 2, 1, 0]},
     "narrow": {"hidden": (3, 2)},
+    "near": {"reach": 0.5},
     **{name: {"activation": name} for name in ("tanh", "elu", "silu")},
 }
 

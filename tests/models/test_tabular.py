@@ -86,3 +86,17 @@ def test_gradient_of_the_autoregressive_inverse():
     z = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
     context = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda a, c: density.transform.inverse(a, c), (z, context))
+
+
+@pytest.mark.parametrize(("recipe", "scale"), [(models.nsf, 0.1), (models.nsf_coupling, 0.07)])
+@torch.no_grad()
+def test_rows_far_out_come_back_from_deep_splines(recipe, scale: float):
+    torch.manual_seed(0)
+    density = recipe((6,), transforms=50, hidden=(16, 16)).eval()
+    for name, weight in density.named_parameters():
+        if ".last." in name:
+            weight.copy_(scale * torch.randn_like(weight))
+    for deviations in (1.0, 10.0, 30.0):
+        x = deviations * 6**0.5 * torch.nn.functional.normalize(torch.randn(200, 6))
+        back = density.decode(density.encode(x))
+        assert ((back - x).abs() / (1 + x.abs())).max() < 0.02

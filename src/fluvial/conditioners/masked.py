@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from fluvial.conditioners import sweeping
 from fluvial.conditioners.conditioner import Conditioner, Invert, Pair, Step
 from fluvial.conditioners.degrees import Order, Plan, make_plan
-from fluvial.conditioners.mlp import activation_named, layer_sizes, run_hidden
+from fluvial.conditioners.mlp import activation_named, layer_sizes, run_hidden, within
 from fluvial.conditioners.stepping import MaskedStepper
 from fluvial.core import randomness
 from fluvial.core.constants import constant, on_cpu
@@ -63,6 +63,7 @@ class MaskedMLP(Conditioner):
         dropout: share of the hidden units that a training step leaves out.
         drawn: seed of hidden degrees drawn at random; None spreads them evenly.
         offset: (size, D), fixed numbers added to theta; -inf bars a class that a position does not have.
+        reach: numbers beyond +-reach are read as +-reach; None for no bound. See :class:`~fluvial.conditioners.MLP`.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class MaskedMLP(Conditioner):
         dropout: float = 0.0,
         drawn: int | None = None,
         offset: Tensor | None = None,
+        reach: float | None = None,
     ) -> None:
         super().__init__()
         if not hidden or min(hidden) < 1:
@@ -88,7 +90,7 @@ class MaskedMLP(Conditioner):
         order = list(range(features)) if order is None else list(order)
         if sorted(order) != list(range(features)):
             raise ValueError(f"order: expected a permutation of 0..{features - 1}, got {order}")
-        self.features, self.size, self.context = features, size, context
+        self.features, self.size, self.context, self.reach = features, size, context, reach
         self.event_shape, self.context_features = (features,), context
         self.activation, self.residual, self.dropout = activation_named(activation), residual, dropout
         self.classes, self.numbers = classes, classes if classes > 2 else 1
@@ -153,7 +155,7 @@ class MaskedMLP(Conditioner):
         """
         dtype = self.last.weight.dtype
         if not self.classes:
-            return cast(x, dtype)
+            return within(cast(x, dtype), self.reach)
         if self.numbers == 1:
             return 2 * x.to(dtype).clamp(0.0, 1.0) - 1
         return (x.unsqueeze(-1) == torch.arange(self.numbers, device=x.device)).flatten(1).to(dtype)

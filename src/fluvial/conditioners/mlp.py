@@ -44,6 +44,8 @@ class MLP(Contextual):
         activation: a key of ``ACTIVATIONS``.
         residual: hidden layers come in pairs around which the input is added (pre-activation blocks); then
             ``hidden`` must repeat one width, once per block.
+        reach: entries beyond +-reach are read as +-reach; None for no bound. Networks go on linearly far from all
+            data, and a stack of maps steered by them then loses all digits of far rows on the way back.
     """
 
     def __init__(
@@ -54,8 +56,10 @@ class MLP(Contextual):
         context: int = 0,
         activation: str = "relu",
         residual: bool = False,
+        reach: float | None = None,
     ) -> None:
         super().__init__()
+        self.reach = reach
         self.out_shape, self.context_features = tuple(out_shape), context
         self.in_features = torch.Size(in_shape).numel()
         self.activation, self.residual = activation_named(activation), residual
@@ -67,10 +71,15 @@ class MLP(Contextual):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        x = cast(x.flatten(1), self.last.weight.dtype)
+        x = within(cast(x.flatten(1), self.last.weight.dtype), self.reach)
         h = x if context is None else torch.cat((x, context.to(x.dtype)), 1)
         h = run_hidden(self.layers, h, self.activation, self.residual)
         return self.last(h).unflatten(1, self.out_shape)
+
+
+def within(x: Tensor, reach: float | None) -> Tensor:
+    """x, in [-reach, reach] where there is a bound."""
+    return x if reach is None else x.clamp(-reach, reach)
 
 
 def layer_sizes(first: int, hidden: Sequence[int], residual: bool) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,6 +24,35 @@ def invert(
     walk: Invert,
 ) -> Pair | None:
     """See ``Conditioner.invert``."""
+    if net.reach is None:
+        return _swept(net, z, context, univariate, walk)
+    if torch.compiler.is_compiling():
+        return None
+    found = _swept(net, z, context, univariate, walk)
+    return None if found is None else _beyond(net.reach, z, context, found, walk)
+
+
+def _beyond(reach: float, z: Tensor, context: Tensor | None, found: Pair, walk: Invert) -> Pair:
+    """What was swept, with the rows walked that have a number beyond the network's reach, of which kernels do not know.
+
+    All others are right: each of their numbers follows from numbers within it.
+    """
+    x, log_det = found
+    if x.numel() == 0 or torch.linalg.vector_norm(x.detach(), math.inf) <= reach:  # one cheap look is the rule
+        return found
+    far = (~(x.detach().abs() <= reach)).any(1).nonzero()[:, 0]
+    x_far, log_det_far = walk(z[far], None if context is None else context[far])
+    return x.index_copy(0, far, x_far.to(x.dtype)), log_det.index_copy(0, far, log_det_far.to(log_det.dtype))
+
+
+def _swept(
+    net: MaskedMLP,
+    z: Tensor,
+    context: Tensor | None,
+    univariate: sweep.Map | None,
+    walk: Invert,
+) -> Pair | None:
+    """As :func:`invert`, by kernels."""
     weight = net.last.weight
     if z.device.type == "cuda":
         return _on_cuda(net, z, context, univariate)

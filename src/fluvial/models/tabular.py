@@ -187,14 +187,15 @@ def nsf(
     """NSF, autoregressive: rational-quadratic splines, masked networks (Durkan et al. 2019, arXiv 1906.04032).
 
     Args:
-        bound: the splines act on [-bound, bound], in standard deviations, and are the identity outside.
+        bound: the splines act on [-bound, bound], in standard deviations, and are the identity outside; networks read
+            no number as larger than that, so that rows far out come back from deep stacks too.
         linear: a learned LU-factored map and a permutation between steps, as in the paper; else a reversal.
     """
     features = features_of(event_shape)
     spline = RQSpline(bins, bound)
     steps: list[Transform] = []
     for i in range(_depth(transforms)):
-        net = _masked(features, spline.size, hidden, activation, residual, context_shape)
+        net = _masked(features, spline.size, hidden, activation, residual, context_shape, bound)
         steps += [*_mixing(features, linear, first=i == 0), Autoregressive(net, spline)]
     return Flow(Chain(*steps), Normal(event_shape), event_shape, context_shape)
 
@@ -220,7 +221,7 @@ def nsf_coupling(
     for i in range(_depth(transforms)):
         steps += _mixing(features, linear, first=i == 0)
         spline = RQSpline(bins, bound)
-        steps.append(_coupling(event_shape, spline, i, hidden, activation, residual, context_shape))
+        steps.append(_coupling(event_shape, spline, i, hidden, activation, residual, context_shape, bound))
     return Flow(Chain(*steps), Normal(event_shape), event_shape, context_shape)
 
 
@@ -243,9 +244,10 @@ def _masked(
     activation: str,
     residual: bool,
     context_shape: Shape | None,
+    reach: float | None = None,
 ) -> MaskedMLP:
     context = context_of(context_shape)
-    return MaskedMLP(features, size, hidden, context, activation=activation, residual=residual)
+    return MaskedMLP(features, size, hidden, context, activation=activation, residual=residual, reach=reach)
 
 
 def _initialize_normal(net: MaskedMLP) -> None:
@@ -264,6 +266,7 @@ def _coupling(
     activation: str,
     residual: bool,
     context_shape: Shape | None,
+    reach: float | None = None,
 ) -> Transform:
     """A coupling over alternating entries; with one column, which leaves nothing to couple, a map of its own."""
     features, context = features_of(event_shape), context_of(context_shape)
@@ -273,7 +276,7 @@ def _coupling(
         return Elementwise(univariate, event_shape, net)
     mask = alternating_mask(features, layer)
     kept = int(mask.sum())
-    net = MLP((kept,), (univariate.size, features - kept), hidden, context, activation, residual)
+    net = MLP((kept,), (univariate.size, features - kept), hidden, context, activation, residual, reach)
     return Coupling(net, univariate, mask)
 
 
