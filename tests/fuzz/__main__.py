@@ -8,7 +8,7 @@ from importlib import import_module
 
 from fuzz.harness import apart
 
-FAMILIES = ("readers",)
+FAMILIES = ("readers", "runs")
 
 
 def main(cases: int, family: str | None = None, first: int = 0) -> int:

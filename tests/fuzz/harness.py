@@ -60,7 +60,11 @@ def apart(case: Case, seed: int) -> str | None:
     if not child:
         faulthandler.disable()
         resource.setrlimit(resource.RLIMIT_CPU, (2 * SECONDS, 2 * SECONDS))
-        os.write(writes, (fault(case, seed) or "").encode()[:60_000])
+        try:
+            said = fault(case, seed) or ""
+        except BaseException:  # the case itself is wrong, and this copy of the caller must not go on
+            said = f"no case: {traceback.format_exc()}"
+        os.write(writes, said.encode()[:60_000])
         os._exit(0)
     os.close(writes)
     with open(reads, "rb") as pipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from fluvial.core.errors import RunError
@@ -32,10 +33,24 @@ def typed(data: object, kind: type[T], what: str, exact: bool = False) -> T:
         value = msgspec.convert(data, kind)
     except (msgspec.ValidationError, RecursionError, OverflowError) as error:
         raise RunError(_sentence(str(error), what)) from None
-    foreign = _foreign(data, msgspec.to_builtins(value)) if exact else None
+    foreign = _foreign(data, plain(value)) if exact else None
     if foreign is not None:
         raise RunError(f"{what} is damaged: it has a field {foreign!r:.80} that this version of fluvial does not know")
     return value
+
+
+def plain(value: object) -> Any:  # noqa: ANN401  (plain JSON)
+    """What :func:`typed` gives as dicts, lists and scalars again; fields that were left out have their defaults.
+
+    >>> from fluvial.transforms import CodeMap
+    >>> plain(typed([{"lower": 1}], list[CodeMap], "x"))
+    [{'lower': 1, 'classes': 2}]
+    """
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def decoded(content: bytes, what: str) -> Any:  # noqa: ANN401  (plain JSON)

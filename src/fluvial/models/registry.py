@@ -353,7 +353,7 @@ def _coerce(model: str, name: str, value: Any, default: Any) -> Any:  # noqa: AN
     else:
         fits = isinstance(value, str)
     if not fits:
-        raise UsageError(f"option {name} of {model}: {value!r} does not fit; its default is {default!r}")
+        raise UsageError(f"option {name} of {model}: {value!r:.80} does not fit; its default is {default!r}")
     return value
 
 

@@ -17,6 +17,7 @@ from fluvial.core.errors import RunError
 from fluvial.core.typed import decoded, typed
 from fluvial.training.settings import Settings
 from fluvial.transforms import CodeMap, ColumnMap
+from fluvial.transforms.laws import Law
 
 Count = Annotated[int, Meta(ge=0, le=1 << 62)]
 Finite = Annotated[float, Meta(gt=-1e300, lt=1e300)]
@@ -44,6 +45,7 @@ class ModelParts(ModelConfig, total=False):
     whiten: bool
     codes: list[CodeMap] | None
     context: list[ContextMap] | None
+    laws: list[Law] | None
 
 
 class Training(TypedDict):

@@ -18,7 +18,7 @@ from torch import Tensor
 from fluvial.core import Density
 from fluvial.core.errors import FluvialError, RunError
 from fluvial.core.files import open_regular, read_regular
-from fluvial.core.typed import decoded, typed
+from fluvial.core.typed import decoded, plain, typed
 from fluvial.models import build
 from fluvial.training.run import FORMAT, RunFolder
 
@@ -82,7 +82,7 @@ def _finite(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
 
 
 def _config(path: Path) -> dict[str, Any]:
-    from fluvial.training.formats import Config
+    from fluvial.training.formats import Config, ModelParts
 
     config = decoded(read_regular(path, _JSON), str(path))
     form = config.get("format") if isinstance(config, dict) else None
@@ -92,7 +92,9 @@ def _config(path: Path) -> dict[str, Any]:
         version = config.get("version", "unknown")
         raise RunError(f"{path} has format {form} (fluvial {version}), this fluvial reads up to {FORMAT}: upgrade")
     typed(config, Config, str(path))
-    return config
+    # whole, for whoever reads it: with what it leaves out, and nothing that a model would not know
+    model = plain(typed(config["model"], ModelParts, f"the model in {path}", exact=True))
+    return {**config, "model": model}
 
 
 def _metrics(path: Path) -> list[dict[str, Any]]:
