@@ -97,3 +97,10 @@ def test_without_scikit_learn_the_import_says_what_to_install():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert 'pip install "fluvial[sklearn]"' in done.stderr.splitlines()[-1]
+
+
+def test_numbers_of_numpy_are_numbers(moons):
+    search = GridSearchCV(FlowDensity(model="gaussian"), {"epochs": np.arange(1, 3)}, cv=2, error_score="raise").fit(
+        moons
+    )
+    assert search.best_params_["epochs"] in (1, 2)

@@ -66,3 +66,8 @@ def test_flags_of_other_data_get_a_sentence(run, capsys, words, sentence):
     out = ["--out", str(run / "other")] if words[0] == "fit" else []
     assert main([*(places.get(w, w) for w in words), *out]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_no_piece_is_refused(run, capsys):
+    assert main(["sample", str(run / "run"), "-n", "0"]) != 0
+    assert "at least one piece" in capsys.readouterr().err

@@ -100,3 +100,12 @@ def test_rows_far_out_come_back_from_deep_splines(recipe, scale: float):
         x = deviations * 6**0.5 * torch.nn.functional.normalize(torch.randn(200, 6))
         back = density.decode(density.encode(x))
         assert ((back - x).abs() / (1 + x.abs())).max() < 0.02
+
+
+def test_a_gaussian_keeps_its_precision_in_float32():
+    x = correlated(300).double()
+    x[:, 5] = x[:, 0] + 1e-6 * x[:, 5]
+    density = models.build({"model": "gaussian", "event_shape": [6]})
+    density.initialize(x)
+    want = density.log_prob(x)
+    assert torch.equal(density.float().log_prob(x), want)

@@ -161,3 +161,15 @@ def test_a_budget_counts_from_the_beginning_and_says_so_where_nothing_is_left():
     assert seen[-1].rows_per_second > 10  # of the training alone
     with pytest.raises(UsageError, match=r"nothing of 900 s is left to train"):
         fit(rows(), "maf", budget=900.0, options=TINY, origin=Origin(began=began), progress=False)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "nsf"])
+def test_a_saved_model_scores_equal_to_the_bit(tmp_path, name):
+    rows = np.random.default_rng(0).normal(size=(120, 2))
+    model = fit(rows, name, epochs=2, progress=False, out=tmp_path / "run")
+    assert np.array_equal(load(tmp_path / "run").log_prob(rows), model.log_prob(rows))
+
+
+def test_twenty_rows_take_few_steps():
+    model = fit(np.random.default_rng(0).normal(size=(20, 2)), progress=False)
+    assert model.record["training"]["steps"] <= 2000

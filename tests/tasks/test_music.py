@@ -171,3 +171,8 @@ def test_training_windows_are_transposed_as_a_whole():
             (shift,) = [s for s in range(9) if torch.equal(a.roll(s, 1).nan_to_num(-1), b.nan_to_num(-1))][:1]
             shifts.add(shift)
     assert shifts == set(range(6))  # five free notes above
+
+
+def test_log_prob_is_that_of_the_scores():
+    model, rolls = untrained(), some(5)
+    assert np.array_equal(model.log_prob(rolls), model.score(rolls).log_prob)
