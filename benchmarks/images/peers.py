@@ -1,9 +1,9 @@
 """Glow here and in normflows: the same levels, steps and widths, the same images, the same number of steps.
 
-    python -m benchmarks.image_peers bits mnist          # bits per dimension after equal steps, three seeds
-    python -m benchmarks.image_peers step cifar10-8      # CPU seconds of a training step, taking turns
-    python -m benchmarks.image_peers memory cifar10      # what a training step takes beyond weights and optimiser
-    python -m benchmarks.image_peers cell ...            # one measurement of memory, in a process of its own
+    python -m benchmarks.images.peers bits mnist          # bits per dimension after equal steps, three seeds
+    python -m benchmarks.images.peers step cifar10-8      # CPU seconds of a training step, taking turns
+    python -m benchmarks.images.peers memory cifar10      # what a training step takes beyond weights and optimiser
+    python -m benchmarks.images.peers cell ...            # one measurement of memory, in a process of its own
 
 Every command adds its part to benchmarks/records/images-normflows.json.
 """
@@ -16,7 +16,6 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,10 @@ import torch
 from cyclopts import App
 from torch import Tensor, nn
 
-from benchmarks import contenders, pictures
-from benchmarks.fidelity import RECORDS, write_record
-from benchmarks.images import bits_per_dim
-from benchmarks.timing import interleave
+from benchmarks import common
+from benchmarks.common import RECORDS, interleave, write_record
+from benchmarks.images import pictures
+from benchmarks.images.likelihood import bits_per_dim
 from fluvial import models
 
 NAME = "images-normflows"
@@ -148,8 +147,8 @@ def memory(data: str, *, depths: tuple[int, ...] = (4, 8, 16, 32), levels: int =
         found[library], held[library] = {}, {}
         for steps in depths:
             cell = ["cell", data, library, "--levels", str(levels), "--steps", str(steps), "--width", str(width)]
-            call = [sys.executable, "-m", "benchmarks.image_peers", *cell]
-            result = subprocess.run(call, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+            call = [sys.executable, "-m", "benchmarks.images.peers", *cell]
+            result = subprocess.run(call, capture_output=True, text=True, check=True, cwd=common.ROOT)
             found[library][str(steps)], held[library][str(steps)] = map(int, result.stdout.split()[-2:])
             print(data, library, steps, found[library][str(steps)], held[library][str(steps)], flush=True)
     _note("memory", data, {"levels": levels, "width": width, "batch": BATCH, "mib": found, "held_mib": held})
@@ -192,7 +191,7 @@ def _held(module: nn.Module, loss: Callable[[], Tensor]) -> int:
 def _note(part: str, data: str, values: dict[str, Any]) -> None:
     path = RECORDS / f"{NAME}.json"
     record = json.loads(path.read_text()) if path.exists() else {}
-    record.setdefault(part, {})[data] = {"commit": contenders.commit(), **values}
+    record.setdefault(part, {})[data] = {"commit": common.commit(), **values}
     write_record(NAME, {key: record[key] for key in ("bits", "step", "memory") if key in record})
 
 

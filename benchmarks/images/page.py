@@ -1,4 +1,4 @@
-"""The documentation's page of images, from the records of benchmarks/images.py and benchmarks/image_peers.py."""
+"""The documentation's page of images, from the records of likelihood.py and peers.py."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fidelity import RECORDS
+from benchmarks.common import DOCS, RECORDS
 
-PAGE = Path(__file__).parents[1] / "docs" / "images-benchmarks.md"
+PAGE = DOCS / "images-benchmarks.md"
 PAIRS = {
     "MNIST": ("glow_mnist", "default_mnist"),
     "CIFAR-10, 16 x 16 crops": ("plain_glow_cifar10_16", "default_cifar10_16"),

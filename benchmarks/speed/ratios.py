@@ -20,12 +20,12 @@ from typing import NamedTuple
 
 import torch
 
-from benchmarks.peers import LIBRARIES, Floor, Size, Subject
-from benchmarks.timing import Timing, interleave
+from benchmarks.common import DOCS, RECORDS, Timing, interleave
+from benchmarks.speed.peers import LIBRARIES, Floor, Size, Subject
 from fluvial.kernels import native
 
-RECORD = Path(__file__).parent / "records" / "speed.json"
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+RECORD = RECORDS / "speed.json"
+PAGE = DOCS / "performance.md"
 INTRODUCTION = """# Speed
 
 Written by `python -m benchmarks.speed`, from `benchmarks/records/speed.json`.
@@ -211,7 +211,7 @@ def curves_section(record: dict) -> str:
     base = record["base"]
     return f"""## What the cost depends on
 
-`python -m benchmarks.curves`: a spline flow of {base["features"]} columns, {base["transforms"]} transforms and
+`python -m benchmarks.speed.curves`: a spline flow of {base["features"]} columns, {base["transforms"]} transforms and
 {base["hidden"]} hidden units, {base["rows"]:,} rows at once, one of these varied at a time; one thread. Below, the
 memory that one call needs at its peak, above what was there before. zuko is dashed; it samples by D passes and is left
 out there.
@@ -232,21 +232,21 @@ def threads_section(record: dict) -> str:
     return f"""## More threads
 
 How many times as fast as on one thread, in wall seconds, best rounds, D = 63 and 4,096 rows; in brackets, the dense
-products alone. `python -m benchmarks.threads`, {record["cores"]} cores, load {record["load"]:.1f}.
+products alone. `python -m benchmarks.speed.threads`, {record["cores"]} cores, load {record["load"]:.1f}.
 
 {chr(10).join(lines)}
 """
 
 
 def time_section(record: dict) -> str:
-    from benchmarks import time_to
+    from benchmarks.speed import time_to
 
     threads = " and ".join(sorted({str(row["threads"]) for row in record["rows"]}))
     return f"""## Time to a given likelihood
 
 zuko's NSF trains for its whole budget, as its README has it (`zuko-readme`) or with fluvial's training (`zuko`);
 fluvial's default is stopped when its validation score, and the same weights' test score, are at least the peer's at
-the end. `python -m benchmarks.time_to`, up to {threads} threads; wall seconds, scores in nats.
+the end. `python -m benchmarks.speed.time_to`, up to {threads} threads; wall seconds, scores in nats.
 
 {time_to.table(record["rows"])}
 """
@@ -282,7 +282,3 @@ def main() -> None:
     if options.out == RECORD:
         PAGE.write_text(page(record))
     print(f"\n{table(measured)}\n\nimport fluvial: {record['import_ms']:.1f} ms of CPU over import torch")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""What fifty transforms do to each recipe at its defaults: ``python -m benchmarks.depth``.
+"""What fifty transforms do to each recipe at its defaults: ``python -m benchmarks.tables.depth``.
 
 Trains 100 steps in float32, then writes the worst round trip on the data and what becomes of rows and noise a
 thousand standard deviations out.
@@ -6,15 +6,16 @@ thousand standard deviations out.
 
 from __future__ import annotations
 
+import argparse
 import json
-from pathlib import Path
 
 import torch
 
+from benchmarks.common import RECORDS
 from fluvial import models
 from fluvial.core import Flow
 
-RECORD = Path(__file__).parent / "records" / "depth.json"
+RECORD = RECORDS / "depth.json"
 TRANSFORMS, STEPS, FEATURES = 50, 100, 6
 
 
@@ -55,6 +56,7 @@ def measure(name: str) -> dict[str, float]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()  # so that --help measures nothing
     torch.set_num_threads(1)
     rows = {}
     for name in models.RECIPES:

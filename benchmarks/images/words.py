@@ -1,5 +1,5 @@
 # ruff: noqa: E501  (tables and sentences of a page)
-"""The measured part of docs/images.md, from the record of ``benchmarks.image_pictures``."""
+"""The measured part of docs/images.md, from the record of ``benchmarks.images.gallery``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def page(record: dict[str, Any]) -> str:
     parts = [_by_default(record["default"])] if "default" in record else []
     parts += [_digits(record["mnist"])] if "mnist" in record else []
     parts += [_faces(record["frey"])] if "frey" in record else []
-    return "\n".join(["% Written by python -m benchmarks.image_pictures.", "", *parts])
+    return "\n".join(["% Written by python -m benchmarks.images.gallery.", "", *parts])
 
 
 def _by_default(r: dict[str, Any]) -> str:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -85,18 +81,3 @@ PEERS: dict[str, Callable[[int], Peer]] = {
     "nflows": nflows,
     "nflows-readme": nflows_readme,
 }
-
-
-def versions() -> dict[str, str]:
-    """Of torch and of those libraries compared that are installed."""
-    found = {}
-    for name in ("fluvial", "torch", "zuko", "nflows"):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
-
-
-def commit() -> str:
-    """The commit that a measurement was made with; a + behind it where the sources had been changed since."""
-    call = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+", "--exclude=*"]
-    return subprocess.run(call, capture_output=True, text=True, check=False).stdout.strip() or "unknown"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -13,12 +12,13 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from benchmarks import contenders, datasets
+from benchmarks import common
+from benchmarks.common import RECORDS, write_record
+from benchmarks.tables import datasets
 from fluvial import models
 from fluvial.core import Density
 from fluvial.training import Data, Record, Settings, score, train
 
-RECORDS = Path(__file__).parent / "records"
 GROUPS = {"adult": (5, 8, 5, 16, 5, 7, 14, 6, 5, 2, 2, 2, 5, 41), "connect4": (3,) * 42, "dna": (3,) * 60}
 """Sets whose columns are one-hot codes of attributes, squares of a board, and bases; no row that is learnt from or that
 chooses has two ones in a group."""
@@ -53,7 +53,7 @@ def attempt(
         "model": model,
         "options": {**options, "order": "shuffled by seed"} if options.get("order") else options,
         "settings": asdict(settings),
-        "commit": contenders.commit(),
+        "commit": common.commit(),
         "parameters": sum(p.numel() for p in density.parameters()),
         "seconds": round(curve[-1].elapsed, 1),
         "epochs": curve[-1].epoch,
@@ -148,11 +148,7 @@ def read(data: str) -> dict[str, Any]:
 
 def write(data: str, content: dict[str, Any], folder: Path = RECORDS) -> None:
     """One record, with what it was measured on."""
-    versions = {"python": platform.python_version(), "numpy": np.__version__, **contenders.versions()}
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"made-{data}.json"
-    path.write_text(json.dumps({"versions": versions, "threads": torch.get_num_threads(), **content}, indent=1) + "\n")
-    print(f"wrote {path.name}", flush=True)
+    write_record(f"made-{data}", content, folder)
 
 
 def keep(weights: Path, data: str, index: int, density: Density) -> None:

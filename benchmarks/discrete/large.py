@@ -1,11 +1,11 @@
 """The binarised digits with models that want a GPU; one command trains one, and scores its test rows once.
 
-    python -m benchmarks.bits_large made --budget 300 --device cuda --checkpoints DIR --records DIR
-    python -m benchmarks.bits_large made-orders ...      # the paper's two layers, 32 orders
-    python -m benchmarks.bits_large pixelcnn ...
+    python -m benchmarks.discrete.large made --budget 300 --device cuda --checkpoints DIR --records DIR
+    python -m benchmarks.discrete.large made-orders ...      # the paper's two layers, 32 orders
+    python -m benchmarks.discrete.large pixelcnn ...
 
 ``--budget`` is seconds of training, over all the lives of a run: it goes on from ``--checkpoints``. The record is that
-of ``benchmarks.made``. ``--tiny`` shrinks the model, to see that a command works.
+of ``benchmarks.discrete``. ``--tiny`` shrinks the model, to see that a command works.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 
 import torch
 
-from benchmarks import bits
+from benchmarks.common import RECORDS
+from benchmarks.discrete import bits
 from fluvial import models
 from fluvial.training import Settings
 
@@ -62,7 +63,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, required=True, help="seconds of training")
     parser.add_argument("--device", default=None)
     parser.add_argument("--checkpoints", type=Path, required=True)
-    parser.add_argument("--records", type=Path, default=bits.RECORDS)
+    parser.add_argument("--records", type=Path, default=RECORDS)
     parser.add_argument("--tiny", action="store_true")
     given = parser.parse_args()
     torch.backends.cudnn.benchmark = True

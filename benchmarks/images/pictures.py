@@ -1,4 +1,4 @@
-"""The images that benchmarks use, uint8 (N, C, H, W), with fixed splits; see :mod:`benchmarks.datasets`.
+"""The images that benchmarks use, uint8 (N, C, H, W), with fixed splits; see :mod:`benchmarks.common`.
 
 Of CIFAR-10, whatever training files lie in the folder are used, and their number is recorded.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.datasets import data_folder
+from benchmarks.common import data_folder
 
 
 @dataclass(frozen=True)

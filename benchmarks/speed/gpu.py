@@ -1,8 +1,8 @@
-"""What a GPU gives, beside zuko on the same one: ``python -m benchmarks.gpu --out FOLDER``.
+"""What a GPU gives, beside zuko on the same one: ``python -m benchmarks.speed.gpu --out FOLDER``.
 
-    python -m benchmarks.gpu --out FOLDER                          # everything, about two minutes on an H100
-    python -m benchmarks.gpu --out FOLDER --only train sample      # some parts
-    python -m benchmarks.gpu --out FOLDER --tiny                   # small sizes, on the CPU too: does it run?
+    python -m benchmarks.speed.gpu --out FOLDER                          # everything, about two minutes on an H100
+    python -m benchmarks.speed.gpu --out FOLDER --only train sample      # some parts
+    python -m benchmarks.speed.gpu --out FOLDER --tiny                   # small sizes, on the CPU too: does it run?
     python -m pytest -q -p no:cacheprovider tests/test_cuda.py tests/kernels/test_triton.py    # the laws, on that GPU
 
 Each result is one line of FOLDER/gpu.jsonl, written at once; a part that fails writes its traceback and the next one
@@ -32,7 +32,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks import contenders, peers
+from benchmarks import common
+from benchmarks.speed import peers
 from fluvial.core import Flow
 from fluvial.kernels import gpu, native, spline
 from fluvial.training import Data, Settings, device
@@ -40,7 +41,7 @@ from fluvial.training.loop import Loop
 from fluvial.transforms import Autoregressive
 
 Steps = Callable[[int], None]
-ZOO = Path(__file__).parents[1] / "tests"
+ZOO = common.ROOT / "tests"
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ def environment(run: Run) -> None:
         cpu_kernels=native.status(),
         precision=torch.get_float32_matmul_precision(),
         python=platform.python_version(),
-        commit=contenders.commit(),
-        **contenders.versions(),
+        commit=common.commit(),
+        **common.versions(),
     )
 
 
@@ -205,7 +206,7 @@ def train(run: Run) -> None:
 
 def compiled(run: Run) -> None:
     """zuko's loss under torch.compile, which takes long to compile: in a process of its own that is stopped in time."""
-    call = [sys.executable, "-m", "benchmarks.gpu", "--out", str(run.out.parent), "--only", "compiled-here"]
+    call = [sys.executable, "-m", "benchmarks.speed.gpu", "--out", str(run.out.parent), "--only", "compiled-here"]
     call += ["--device", str(run.device), *["--tiny"] * run.tiny]
     given = max(1.0, run.left)
     try:

@@ -1,12 +1,12 @@
 """How good are the densities? One command per row, each writing a record.
 
-    python -m benchmarks.fidelity gaussian                         # fingerprints of the data and of the closed form
-    python -m benchmarks.fidelity nsf --data miniboone40           # a model with its defaults, three seeds
-    python -m benchmarks.fidelity zuko --data miniboone40          # a peer of the same size, trained the same way
-    python -m benchmarks.fidelity zuko-readme --data miniboone40   # a peer as its README has it
-    python -m benchmarks.fidelity maf --data bsds300 --preset paper --seeds 1 --checkpoints DIR   # resumable
-    python -m benchmarks.fidelity nsf --data bsds300 --device cuda --budget 360 --checkpoints DIR --records DIR
-    python -m benchmarks.fidelity table                            # all records side by side
+    python -m benchmarks.tables gaussian                         # fingerprints of the data and of the closed form
+    python -m benchmarks.tables nsf --data miniboone40           # a model with its defaults, three seeds
+    python -m benchmarks.tables zuko --data miniboone40          # a peer of the same size, trained the same way
+    python -m benchmarks.tables zuko-readme --data miniboone40   # a peer as its README has it
+    python -m benchmarks.tables maf --data bsds300 --preset paper --seeds 1 --checkpoints DIR   # resumable
+    python -m benchmarks.tables nsf --data bsds300 --device cuda --budget 360 --checkpoints DIR --records DIR
+    python -m benchmarks.tables table                            # all records side by side
 
 Every model sees standardised columns and is selected on validation rows only; the test rows are scored once, by the
 weights that training ended with.
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,14 +25,15 @@ import numpy as np
 import torch
 from cyclopts import App
 
-from benchmarks import contenders, datasets
+from benchmarks import common
+from benchmarks.common import DOCS, RECORDS, write_record
+from benchmarks.tables import datasets, peers
 from fluvial import models
 from fluvial.core import Density, Flow
 from fluvial.training import Data, Record, Settings, train
 from fluvial.transforms import ColumnMap, Columns
 
-RECORDS = Path(__file__).parent / "records"
-PAGE = Path(__file__).parents[1] / "docs" / "fidelity.md"
+PAGE = DOCS / "fidelity.md"
 FINGERPRINTS = {"miniboone40": (-35.35, -35.31), "miniboone43": (-37.74, -37.70), "bsds300": (96.4, 96.7)}
 """What a full-covariance Gaussian scores on the test rows, nats; BSDS300: on two other draws of patches."""
 FURTHER_DRAWS = range(3, 13)
@@ -133,7 +133,7 @@ def _run(
     last = curve[-1]
     result = {
         "seed": settings.seed,
-        "commit": contenders.commit(),
+        "commit": common.commit(),
         "test": summary(log_prob(density, rows.test)),
         "valid": summary(log_prob(density, rows.valid)),
         "parameters": sum(p.numel() for p in density.parameters()),
@@ -155,8 +155,8 @@ def build(model: str, x: np.ndarray, preset: str | None = None) -> Density:
     """A recipe of fluvial or a peer, behind the same standardisation of each column."""
     maps = [ColumnMap.fit(column) for column in x.T]
     features = x.shape[1]
-    if model in contenders.PEERS:
-        return Flow(Columns(maps), contenders.PEERS[model](features), (features,))
+    if model in peers.PEERS:
+        return Flow(Columns(maps), peers.PEERS[model](features), (features,))
     options = {"preset": preset} if preset else {}
     return models.build(
         {"model": model, "event_shape": [features], "columns": [asdict(m) for m in maps], "options": options}
@@ -204,8 +204,8 @@ def table(against: str = "nsf") -> None:
 
 INTRODUCTION = """# Fidelity
 
-Written by `python -m benchmarks.fidelity page`, from `benchmarks/records/fidelity-*.json`; one command per row, such as
-`python -m benchmarks.fidelity nsf --data gas10k`.
+Written by `python -m benchmarks.tables page`, from `benchmarks/records/fidelity-*.json`; one command per row, such as
+`python -m benchmarks.tables nsf --data gas10k`.
 
 Mean test log-likelihood in nats of standardised columns, higher is better. `nsf` is fluvial's default model with its
 default training, untouched by the user; `zuko` and `nflows` are their autoregressive spline flows of the same size,
@@ -306,16 +306,6 @@ def write(name: str, content: dict[str, Any]) -> None:
     write_record(f"fidelity-{name}", content)
 
 
-def write_record(name: str, content: dict[str, Any], folder: Path = RECORDS) -> None:
-    """One record, with what it was measured on."""
-    versions = {"python": platform.python_version(), "numpy": np.__version__, **contenders.versions()}
-    content = {"versions": versions, "threads": torch.get_num_threads(), **content}
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps(content, indent=1) + "\n")
-    print(f"wrote {folder.name}/{path.name}")
-
-
 def _path(name: str) -> Path:
     return RECORDS / f"fidelity-{name}.json"
 
@@ -324,6 +314,6 @@ def _data(x: np.ndarray) -> Data:
     return Data(torch.from_numpy(x).double())
 
 
-if __name__ == "__main__":
+def main() -> None:
     torch.set_num_threads(1)
     app()

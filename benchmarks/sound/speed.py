@@ -1,4 +1,4 @@
-"""How fast WaveNet trains and generates, in ratios within one run: ``python -m benchmarks.wavenet speed``."""
+"""How fast WaveNet trains and generates, in ratios within one run: ``python -m benchmarks.sound speed``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.timing import clock, interleave
+from benchmarks.common import clock, interleave
 from fluvial.conditioners import WaveNet
 from fluvial.core import Flow
 from fluvial.kernels import native

@@ -1,6 +1,6 @@
 """Time to a given likelihood: how soon is fluvial as good as zuko's NSF is after its whole budget?
 
-    python -m benchmarks.time_to --data miniboone40 bsds300 --budget 600 --threads 16 --out DIR
+    python -m benchmarks.speed.time_to --data miniboone40 bsds300 --budget 600 --threads 16 --out DIR
 
 zuko's NSF trains for ``--budget`` wall seconds on each data set, once as its README has it and once of fluvial's size
 with fluvial's training; fluvial's default gets a third of that, with its default training. It has reached a peer at
@@ -22,12 +22,13 @@ from typing import Any
 
 import torch
 
-from benchmarks import contenders, datasets
-from benchmarks.fidelity import README, build, log_prob, summary
+from benchmarks import common
+from benchmarks.tables import datasets
+from benchmarks.tables.fidelity import README, build, log_prob, summary
 from fluvial.kernels import native
 from fluvial.training import Data, Settings, train
 
-RECORD = Path(__file__).parent / "records" / "time-to.json"
+RECORD = common.RECORDS / "time-to.json"
 PEERS = ("zuko-readme", "zuko")
 SHARE = 1 / 3
 """Of a peer's budget, what fluvial gets."""
@@ -154,8 +155,8 @@ def main() -> None:
                 **compare(name, options.budget, options.device, options.out),
                 "threads": options.threads,
                 "kernels": native.status(),
-                "commit": contenders.commit(),
-                "versions": contenders.versions(),
+                "commit": common.commit(),
+                "versions": common.versions(),
             }
         )
         (options.out / RECORD.name).write_text(json.dumps({"rows": measured}, indent=1) + "\n")

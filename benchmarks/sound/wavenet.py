@@ -1,11 +1,11 @@
 """WaveNet on spoken digits.
 
-    python -m benchmarks.wavenet references                  # simple predictors of the same samples
-    python -m benchmarks.wavenet train                       # twenty minutes of one core; score the test recordings
-    python -m benchmarks.wavenet digits                      # generate, and let a classifier say what it hears
-    python -m benchmarks.wavenet train --size large --budget 330 --device cuda --checkpoints DIR --records DIR
-    python -m benchmarks.wavenet digits --size large --device cuda --checkpoints DIR --records DIR
-    python -m benchmarks.wavenet speed|generation|memory|page
+    python -m benchmarks.sound references                  # simple predictors of the same samples
+    python -m benchmarks.sound train                       # twenty minutes of one core; score the test recordings
+    python -m benchmarks.sound digits                      # generate, and let a classifier say what it hears
+    python -m benchmarks.sound train --size large --budget 330 --device cuda --checkpoints DIR --records DIR
+    python -m benchmarks.sound digits --size large --device cuda --checkpoints DIR --records DIR
+    python -m benchmarks.sound speed|generation|memory|page
 
 FSDD, 8 kHz, 256 mu-law codes, given digit and speaker. Test: index 0-4 of each digit and speaker, the data set's own
 convention. A random tenth of the other recordings (``fluvial.fit``'s own split, seed 0) chooses weights and settings;
@@ -26,10 +26,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.contenders import commit, versions
-from benchmarks.datasets import data_folder
-from benchmarks.wavenet_digits import judge
-from benchmarks.wavenet_speed import memory, speed
+from benchmarks.common import DOCS, RECORDS, commit, data_folder, versions
+from benchmarks.sound.digits import judge
+from benchmarks.sound.speed import memory, speed
 from fluvial.data.audio import Sound, read_sound
 from fluvial.data.coding import MuLaw
 from fluvial.tasks.entrance import fit, load_any
@@ -39,8 +38,7 @@ from fluvial.tasks.references import histogram, linear_prediction, markov
 from fluvial.tasks.sound import SoundModel
 from fluvial.training import Record, Settings
 
-PAGE = Path(__file__).parents[1] / "docs" / "sound.md"
-RECORDS = Path(__file__).parent / "records"
+PAGE = DOCS / "sound.md"
 COMMIT = commit()  # of the code that is running, whatever lies in the folder when it ends
 TEST = 5  # recordings of index below this are test
 
@@ -269,7 +267,7 @@ def page(place: Place) -> None:
         heard.append(_heard("The large net", large, large_found))
     text = f"""# Sound
 
-Written by `python -m benchmarks.wavenet page`, from `benchmarks/records/wavenet-*.json`.
+Written by `python -m benchmarks.sound page`, from `benchmarks/records/wavenet-*.json`.
 
 ## Spoken digits
 
@@ -296,6 +294,12 @@ classifier ({found["classifier"]}), trained on the real training recordings, nam
 other than 1 are other densities.
 
 {(chr(10) * 2).join(heard)}
+
+## What is done to files
+
+Files are mixed down to one channel and brought to one rate, that of most or `--rate`. Floats beyond full scale, -1 to
+1, are not clipped: such a recording is divided by its own peak. Notes name the files to which any of this was done, and
+those that were left out.
 
 ## Speed
 
@@ -378,7 +382,3 @@ def main() -> None:
         measure_memory(place, given.minutes)
     else:
         commands[given.what](place)
-
-
-if __name__ == "__main__":
-    main()

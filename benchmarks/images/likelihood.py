@@ -8,7 +8,7 @@
     python -m benchmarks.images together maf nice --budget 300 --device cuda --checkpoints DIR --records DIR
     python -m benchmarks.images page                                                 # docs/images-benchmarks.md
 
-Rows (benchmarks/image_rows.py): maf, maf_mog, realnvp_flat (MNIST in logit space), nice, realnvp_cifar10,
+Rows (benchmarks/images/rows.py): maf, maf_mog, realnvp_flat (MNIST in logit space), nice, realnvp_cifar10,
 glow_cifar10 (published sizes), large_cifar10 (multiscale, for the budgets of these); for equal compute glow_mnist,
 default_mnist, plain_glow_cifar10, default_cifar10, and the last two with _16 behind them for crops: on a CPU their
 budget counts CPU seconds of one thread. Settings are chosen on validation images; ``--test`` scores the test images,
@@ -35,11 +35,10 @@ import torch
 from cyclopts import App
 from torch import Tensor
 
-from benchmarks import contenders, image_page
-from benchmarks.fidelity import RECORDS, write_record
-from benchmarks.image_rows import ALPHA, ROWS, Row
-from benchmarks.pieces import Pieces
-from benchmarks.timing import clock
+from benchmarks.common import RECORDS, clock, commit, write_record
+from benchmarks.images.page import write
+from benchmarks.images.pieces import Pieces
+from benchmarks.images.rows import ALPHA, ROWS, Row
 from fluvial.core import Density, Flow
 from fluvial.training import Data, Record, Settings, negative_log_likelihood, train
 from fluvial.training.objectives import evaluate
@@ -112,7 +111,7 @@ def run(
         return
     numbers, size, last = data.train[0].numel(), settings.batch_size or 1, curve[-1]
     done |= {
-        "commit": contenders.commit(),
+        "commit": commit(),
         "seconds": round(last.elapsed, 1),
         "steps": last.step,
         "images_per_second": round(last.rows_per_second, 1),
@@ -167,7 +166,7 @@ def merge(folder: Path) -> None:
 @app.command
 def page() -> None:
     """Write the documentation's page from the records."""
-    image_page.write()
+    write()
 
 
 def _train(
@@ -278,7 +277,7 @@ def _note(name: str, row: Row, done: dict[str, Any], folder: Path) -> None:
     write_record(f"images-{name}", {**about, "runs": [*runs, done]}, folder)
 
 
-if __name__ == "__main__":
+def main() -> None:
     torch.set_num_threads(1)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     app()

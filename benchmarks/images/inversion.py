@@ -1,4 +1,4 @@
-"""Does a deep Glow still invert after training? ``python -m benchmarks.inversion`` (``--width 512 --batch 64``).
+"""Does a deep Glow still invert after training? ``python -m benchmarks.images.inversion`` (``--width 512 --batch 64``).
 
 3 levels of 32 steps on CIFAR-10, trained for 1,000 steps in float32. The learning rate warms up, as in the paper:
 96 wide couplings that each move by a full first step of Adam are at 1e29 bits after it. Then, for fresh images: the
@@ -22,12 +22,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.datasets import data_folder
+from benchmarks.common import RECORDS, data_folder
 from fluvial.core import Chain, Flow
 from fluvial.models import bits_per_dimension, glow
 from fluvial.training import score
 
-RECORDS = Path(__file__).parent / "records"
 LEVELS, STEPS, SHAPE = 3, 32, (3, 32, 32)
 TRAINING, RATE, WARM_UP, CLIP = 1000, 1e-3, 100, 50.0
 ROWS, CHUNK = 256, 64  # images and samples that are sent both ways

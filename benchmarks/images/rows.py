@@ -1,4 +1,4 @@
-"""The rows of benchmarks/images.py: which model of which images, how trained, and what is published."""
+"""The rows of benchmarks/images/likelihood.py: which model of which images, how trained, and what is published."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import pictures
+from benchmarks.images import pictures
 from fluvial import models
 from fluvial.core import Chain, Density, Flow
 from fluvial.training import Settings

@@ -1,4 +1,4 @@
-"""The pictures of docs/images.md: ``python -m benchmarks.image_pictures --default RUN --mnist RUN --frey RUN``.
+"""The pictures of docs/images.md: ``python -m benchmarks.images.gallery --default RUN --mnist RUN --frey RUN``.
 
 Any of these. RUN is a run folder of ``fluvial fit``: of MNIST's training images given their labels (named by
 ``--labels labels``), by the default model and by one whose noise can be interpolated and edited; and of Frey faces
@@ -28,13 +28,12 @@ import numpy as np
 from PIL import Image
 
 import fluvial
-from benchmarks import image_words
-from benchmarks.datasets import data_folder
+from benchmarks.common import DOCS, RECORDS, data_folder
+from benchmarks.images import words
 from fluvial.data.image_files import grid, write_png
 from fluvial.tasks.foreign import foreignness
 from fluvial.tasks.image import ImageModel
 
-ROOT = Path(__file__).parents[1]
 TEMPERATURES = (1.0, 0.85, 0.7)
 SHOWN = (1.0, 0.7)
 SEED = 0
@@ -236,8 +235,8 @@ def main() -> None:
     drawers = {"default": by_default, "mnist": digits, "frey": of_faces}
     for name in drawers:
         parser.add_argument(f"--{name}", type=Path)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
-    parser.add_argument("--records", type=Path, default=ROOT / "benchmarks" / "records")
+    parser.add_argument("--out", type=Path, default=DOCS / "images")
+    parser.add_argument("--records", type=Path, default=RECORDS)
     arguments = parser.parse_args()
     path = arguments.records / "image-pictures.json"
     record = json.loads(path.read_text()) if path.exists() else {}
@@ -248,7 +247,7 @@ def main() -> None:
         if run is not None:
             record[name] = draw(fluvial.load(run), arguments.out)
             path.write_text(json.dumps(record, indent=1) + "\n")
-            path.with_suffix(".md").write_text(image_words.page(record))
+            path.with_suffix(".md").write_text(words.page(record))
     print(json.dumps(record, indent=1))
 
 

@@ -1,4 +1,4 @@
-"""What the cost depends on: ``python -m benchmarks.curves``.
+"""What the cost depends on: ``python -m benchmarks.speed.curves``.
 
 A spline flow of a middling size; one of its sizes at a time is varied. Each point runs in a process of its own, on one
 thread: CPU seconds of the best of some rounds, and how much memory a call needs above what was there before it.
@@ -17,13 +17,13 @@ from typing import Any
 
 import torch
 
-from benchmarks import contenders
-from benchmarks.peers import LIBRARIES, Size
-from benchmarks.speed import sampler, scorer, train_step
+from benchmarks import common
+from benchmarks.speed.peers import LIBRARIES, Size
+from benchmarks.speed.ratios import sampler, scorer, train_step
 from fluvial.kernels import native
 
-RECORD = Path(__file__).parent / "records" / "curves.json"
-PICTURE = Path(__file__).parents[1] / "docs" / "images" / "cost.svg"
+RECORD = common.RECORDS / "curves.json"
+PICTURE = common.DOCS / "images" / "cost.svg"
 BASE = {"features": 32, "transforms": 5, "hidden": 128, "rows": 1024}
 AXES = {
     "features": (2, 8, 32, 64, 128),
@@ -135,8 +135,8 @@ def main() -> None:
         record = {
             "base": BASE,
             "kernels": native.status(),
-            "commit": contenders.commit(),
-            "versions": contenders.versions(),
+            "commit": common.commit(),
+            "versions": common.versions(),
             "rows": measure(options.budget, found),
         }
         RECORD.write_text(json.dumps(record, indent=1) + "\n")

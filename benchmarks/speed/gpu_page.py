@@ -1,16 +1,18 @@
-"""The documentation's page of a GPU, from its record: ``python -m benchmarks.gpu_page``."""
+"""The documentation's page of a GPU, from its record: ``python -m benchmarks.speed.gpu_page``."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-RECORD = Path(__file__).parent / "records" / "gpu.jsonl"
-PAGE = Path(__file__).parents[1] / "docs" / "gpu.md"
+from benchmarks.common import DOCS, RECORDS
+
+RECORD = RECORDS / "gpu.jsonl"
+PAGE = DOCS / "gpu.md"
 INTRODUCTION = """# On a GPU
 
-Written by `python -m benchmarks.gpu_page`, from `benchmarks/records/gpu.jsonl`, the record of `benchmarks.gpu`.
+Written by `python -m benchmarks.speed.gpu_page`, from `benchmarks/records/gpu.jsonl`,
+the record of `benchmarks.speed.gpu`.
 
 Training on CUDA records the whole step (loss, gradients, clipping, AdamW, the average, the check for steps that are not
 finite) as one CUDA graph and replays it; the host never waits for the device in between. Splines and the inverse of

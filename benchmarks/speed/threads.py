@@ -1,4 +1,4 @@
-"""How much more threads help: ``python -m benchmarks.threads --out benchmarks/records --threads 2``.
+"""How much more threads help: ``python -m benchmarks.speed.threads --out benchmarks/records --threads 2``.
 
 Wall seconds at 4,096 rows, one thread and several in turn, round after round; the best rounds are compared, since on a
 machine with other work only they are undisturbed. The load of the machine stands in the record.
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import contenders
-from benchmarks.peers import Floor, Size, fluvial
-from benchmarks.speed import DEPTH, scorer, train_step
+from benchmarks import common
+from benchmarks.speed.peers import Floor, Size, fluvial
+from benchmarks.speed.ratios import DEPTH, scorer, train_step
 from fluvial.kernels import native
 
 RECORD = "threads.json"
@@ -71,8 +71,8 @@ def main() -> None:
         "load": os.getloadavg()[1],
         "cores": os.cpu_count(),
         "kernels": native.status(),
-        "commit": contenders.commit(),
-        "versions": contenders.versions(),
+        "commit": common.commit(),
+        "versions": common.versions(),
         "rows": rows,
     }
     options.out.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
 """How good is MADE on rows of bits? Settings are tried on validation rows; the chosen ones score the test rows once.
 
-    python -m benchmarks.made anchors                              # independent columns, beside known figures
-    python -m benchmarks.made tune jester --dropout 0.5            # one setting; every one tried is recorded
-    python -m benchmarks.made score jester                         # the best of them, and the best mixture of them
-    python -m benchmarks.made page                                 # docs/discrete.md
+    python -m benchmarks.discrete anchors                              # independent columns, beside known figures
+    python -m benchmarks.discrete tune jester --dropout 0.5            # one setting; every one tried is recorded
+    python -m benchmarks.discrete score jester                         # the best of them, and the best mixture of them
+    python -m benchmarks.discrete page                                 # docs/discrete.md
 
 Weights lie in the folder that ``--weights`` names, by default in the user's temporary one.
 """
@@ -19,12 +19,14 @@ import numpy as np
 import torch
 from cyclopts import App
 
-from benchmarks import bits, bits_large, datasets
+from benchmarks.common import DOCS, RECORDS
+from benchmarks.discrete import bits, large
+from benchmarks.tables import datasets
 from fluvial import models
 from fluvial.core import Density
 from fluvial.training import Settings, train
 
-PAGE = Path(__file__).parents[1] / "docs" / "discrete.md"
+PAGE = DOCS / "discrete.md"
 WEIGHTS = Path(tempfile.gettempdir()) / "fluvial-benchmarks" / "made"
 ANCHORS = {
     "adult": 25.77,
@@ -218,7 +220,7 @@ def score_test(data: str, *, weights: Path = WEIGHTS) -> None:
 
 INTRODUCTION = """# Rows of bits
 
-Written by `python -m benchmarks.made page`, from `benchmarks/records/made-*.json`.
+Written by `python -m benchmarks.discrete page`, from `benchmarks/records/made-*.json`.
 
 Mean negative log-likelihood of the test rows in nats, lower is better. Every setting tried is in the records with its
 score on validation rows, which alone choose: `best` is the best single network, `one order` the best that reads in one
@@ -242,13 +244,13 @@ nats of the default model after 30 epochs, seed 0:
 @app.command
 def page() -> None:
     """Write the documentation's page from the records."""
-    anchor = json.loads((bits.RECORDS / "made-anchors.json").read_text())["rows"]
+    anchor = json.loads((RECORDS / "made-anchors.json").read_text())["rows"]
     lines = [
         "| data | columns, rows | anchor | published | best | s.e. | one order | mixture | of | tried | weights | s |",
         "|---" * 12 + "|",
     ]
-    large = (f"mnist-{name}-large" for name in bits_large.PLANS)
-    records = {name: bits.read(name) for name in (*datasets.BINARY, "mnist-pixelcnn", *large)}
+    longer = (f"mnist-{name}-large" for name in large.PLANS)
+    records = {name: bits.read(name) for name in (*datasets.BINARY, "mnist-pixelcnn", *longer)}
     records = {name: record for name, record in records.items() if "best" in record}
     for name, record in records.items():
         best, data, mixture = record["best"], name.partition("-")[0], record.get("mixture")
@@ -271,6 +273,6 @@ def page() -> None:
     print(f"wrote {PAGE.name}")
 
 
-if __name__ == "__main__":
+def main() -> None:
     torch.set_num_threads(1)
     app()

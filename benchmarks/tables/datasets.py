@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.common import data_folder
+
 SPLIT_SEED = 0
 """Seed of the tenth of the training rows held out where no validation split is shipped."""
 PATCH_SEEDS = {"train": 0, "valid": 1, "test": 2}
@@ -28,12 +30,6 @@ class Dataset:
     train: np.ndarray
     valid: np.ndarray
     test: np.ndarray
-
-
-def data_folder() -> Path:
-    """Where the data lie."""
-    default = Path(__file__).resolve().parents[2] / "shared" / "data"
-    return Path(os.environ.get("FLUVIAL_DATA", default))
 
 
 def load(name: str) -> Dataset:

@@ -1,7 +1,7 @@
 """Polyphonic music: nats of a moment of the published test pieces, beside published rows.
 
-    python -m benchmarks.music JSB_Chorales --budget 60 --device cuda --checkpoints DIR --records DIR
-    python -m benchmarks.music page                                          # docs/music.md
+    python -m benchmarks.sound.music JSB_Chorales --budget 60 --device cuda --checkpoints DIR --records DIR
+    python -m benchmarks.sound.music page                                          # docs/music.md
 
 Each setting is trained for ``--budget`` seconds, over all its lives; validation pieces choose the one that scores the
 test pieces, once. Piano rolls of 88 notes, with the splits of Boulanger-Lewandowski et al. 2012 (arXiv 1206.6392).
@@ -16,15 +16,13 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.contenders import commit, versions
-from benchmarks.datasets import data_folder
+from benchmarks.common import DOCS, RECORDS, commit, data_folder, versions
 from fluvial.data.rolls import read_rolls
 from fluvial.tasks.entrance import fit
 from fluvial.tasks.fit_music import independent
 from fluvial.training import Settings
 
-PAGE = Path(__file__).parents[1] / "docs" / "music.md"
-RECORDS = Path(__file__).parent / "records"
+PAGE = DOCS / "music.md"
 SETS = ("JSB_Chorales", "Nottingham", "MuseData")
 PUBLISHED = {
     "JSB_Chorales": {"RNN-NADE": -5.56, "RNN-RBM": -6.27, "TCN (independent notes)": -8.10},
@@ -118,7 +116,7 @@ def page() -> None:
     head = "| data | pieces, test | independent | test | s.e. | mean over pieces | published | weights | reads | s |"
     text = f"""# Music
 
-Written by `python -m benchmarks.music page`, from `benchmarks/records/music-*.json`.
+Written by `python -m benchmarks.sound.music page`, from `benchmarks/records/music-*.json`.
 
 Log-likelihood of a moment of the test pieces in nats, higher is better: `wavenet_made`, a WaveNet over the moments
 before and a MADE over the 88 notes of this one, one exact autoregressive density of the whole piece. Splits as
