@@ -5,6 +5,7 @@ import csv
 import gzip
 import lzma
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -314,3 +315,23 @@ def test_labels_that_look_like_numbers_in_another_file_are_the_same_labels(table
     for text in ("zip,x\n10001,1.5\n", "zip,x\n10001,1.5\n,2.25\n"):
         encoded = schema.encode(table_of(text), drop_missing=True)
         assert encoded.context.tolist() == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [
+        ([f"{i} %" for i in range(40)] + ["n/v"], "'n/v'"),
+        ([f'"$1,0{i}.50"' for i in range(10, 50)] + ["call us"], "'call us'"),
+        ([f'"{i},25"' for i in range(40)] + ["k.A."] * 5, "'k.A.' (5 such cells)"),
+        ([f"{i}%" for i in range(40)] + [f"0.{i}" for i in range(10, 30)], "several ways, among them '0%', '0.10'"),
+        ([f"${i}" for i in range(40)] + [f"€{i}" for i in range(40)], "several ways, among them '$0', '$1'"),
+        (["5-10 %", "10-20 %", "1.0.3"] * 20, ""),
+    ],
+)
+def test_numbers_as_people_write_them_with_slips_among_them_are_no_labels(
+    tmp_path: Path, cells: list[str], problem: str
+):
+    path = tmp_path / "slips.csv"
+    path.write_text("price,other\n" + "".join(f"{cell},{i / 7:.4f}\n" for i, cell in enumerate(cells)))
+    assert problem in read(path).reading("price").problem
+    assert bool(problem) == bool(read(path).reading("price").problem)

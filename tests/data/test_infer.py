@@ -367,3 +367,13 @@ def test_fill_values_and_merged_identifiers_are_told():
     _, warnings = infer(read(x))
     assert any("perhaps codes for missing ones: 'x0' (3 values, such as 9.97e+36)" in w for w in warnings)
     assert any("whole numbers beyond 2^53 in columns of floats, where neighbours are one: 'x1'" in w for w in warnings)
+
+
+def test_a_model_of_any_cells_is_told_of_fill_values_and_flat_context_too():
+    rng = np.random.default_rng(0)
+    fill = np.where(rng.random(200) < 0.05, 9.97e36, rng.normal(size=200))
+    fill[:3] = np.nan
+    table = Table({"fill": fill, "label": rng.choice(["a", "b"], 200).astype(object), "flat": np.full(200, 2.5)})
+    told = " ".join(infer(table, ("flat",), drop_missing=False, cells=True)[1])
+    assert "perhaps codes for missing ones: 'fill'" in told
+    assert "context that never varies" in told

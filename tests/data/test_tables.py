@@ -1,5 +1,8 @@
 """Frames, arrays, tensors and lists in, and the same kinds out."""
 
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -9,6 +12,7 @@ import torch
 
 from fluvial.core.errors import DataError
 from fluvial.data import Table, as_kind, read
+from fluvial.tasks.kinds import TABLES, kind_of
 
 COLUMNS = {
     "x": np.array([0.5, 1.5, 2.5], dtype=np.float32),
@@ -116,7 +120,7 @@ def test_columns_of_files_become_a_frame():
         ([[1, 2], [3]], "row 2 has 1 cells"),
         ({"a": [1, 2], "b": [1]}, "different lengths"),
         (pd.DataFrame(np.ones((2, 2)), columns=["a", "a"]), "several columns of one name"),
-        (object(), "a object is not a table"),
+        (object(), "expected a table, got object"),
         (np.array([[1, 2], [3]], dtype=object), "lists or arrays in its cells"),
     ],
 )
@@ -128,3 +132,43 @@ def test_what_is_no_table_gets_a_sentence(source, says):
 def test_a_table_is_read_as_itself():
     table = Table(COLUMNS)
     assert read(table) is table
+
+
+class _Plain:
+    pass
+
+
+@pytest.mark.parametrize("cell", [{"a": 1}, len, _Plain(), object()])
+def test_cells_that_are_no_values_are_refused(cell: object):
+    with pytest.raises(DataError, match="in its cells"):
+        read({"x": _objects([cell] * 12)})
+
+
+def test_cells_of_bytes_are_text():
+    assert read({"x": _objects([b"a", "é".encode(), None])}).columns["x"].tolist() == ["a", "é", None]
+
+
+def test_large_decimals_do_not_merge():
+    values = [Decimal(10) ** 20 + i for i in range(3)]
+    assert read({"x": _objects(values)}).columns["x"].tolist() == [str(v) for v in values]
+    assert read({"x": _objects([Decimal("0.5"), Decimal(2)])}).columns["x"].tolist() == [0.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    "change", [lambda x: x.requires_grad_(), lambda x: x.bfloat16(), lambda x: x.to_sparse(), lambda x: x.half()]
+)
+def test_tensors_of_any_layout_are_tables(change: Callable[[torch.Tensor], torch.Tensor]):
+    tensor = torch.tensor([[1.0, 0.0], [2.5, 3.0]])
+    assert np.stack(list(read(change(tensor.clone())).columns.values()), 1).tolist() == tensor.tolist()
+    assert kind_of(change(tensor.clone())) is TABLES
+
+
+def test_rows_of_mappings_are_refused():
+    with pytest.raises(DataError, match="list of mappings"):
+        read([{"a": 1.0}] * 12)
+
+
+def _objects(cells: Sequence[object]) -> np.ndarray:
+    column = np.empty(len(cells), dtype=object)
+    column[:] = cells
+    return column

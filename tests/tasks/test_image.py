@@ -121,7 +121,7 @@ def test_samples_are_of_the_seed_and_the_temperature():
     assert m.sample(200, temperature=0.2, seed=0).std(0).mean() < m.sample(200, seed=0).std(0).mean()
     with pytest.raises(UsageError, match="temperature"):
         m.sample(2, temperature=-1.0)
-    with pytest.raises(UsageError, match="n: expected at least one"):
+    with pytest.raises(UsageError, match="n: expected a number of images"):
         m.sample(0)
 
 

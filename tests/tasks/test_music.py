@@ -150,7 +150,7 @@ def test_other_bad_input_gets_a_sentence(tmp_path, fitted):
         fit(some(), context=["key"])
     with pytest.raises(UsageError, match="leave it out"):
         fit(some(), options={"values": 3})
-    with pytest.raises(UsageError, match="at least one piece"):
+    with pytest.raises(UsageError, match="n: expected a number of pieces of at least 1"):
         fitted[1].sample(0)
     with pytest.raises(RunError, match="gone"):
         load(tmp_path / "gone")

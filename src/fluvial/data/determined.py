@@ -59,6 +59,9 @@ def _copied(columns: Sequence[Column], numbers: Mapping[str, np.ndarray]) -> dic
     found: dict[str, Derived] = {}
     for group in groups.values():
         there = ~np.isnan(numbers[group[0].name])
+        group = [c for c in group if np.ptp(numbers[c.name][there])]
+        if len(group) < 2:
+            continue
         copies = find_copies([numbers[c.name][there] for c in group], [c.precision for c in group])
         for i, copy in copies.items():
             column = group[i]

@@ -17,11 +17,20 @@ _WHOLE = 2.0**53  # integers up to here are exact in float64
 
 
 def findings(schema: Schema, numbers: Mapping[str, np.ndarray]) -> list[str]:
-    """Sentences about constants, copies, repeated values and repeated rows among the columns' numbers (N,)."""
-    told = [
-        _constants([d for d in schema.dropped if not d.source]),
-        _copies([d for d in schema.dropped if d.source]),
-        _repeated_values(schema, numbers),
+    """Sentences about constants, copies, repeated values and repeated rows among the columns' numbers (N,).
+
+    What only a density minds, a model of any cells is not told.
+    """
+    told = (
+        []
+        if schema.gaps
+        else [
+            _constants([d for d in schema.dropped if not d.source]),
+            _copies([d for d in schema.dropped if d.source]),
+            _repeated_values(schema, numbers),
+        ]
+    )
+    told += [
         _far_values(schema, numbers),
         _merged(schema, numbers),
         _repeated_rows(schema, numbers),
@@ -76,7 +85,7 @@ def _far_values(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:
     """Fill values such as 9.97e36 or -1e30 that no one has masked."""
     found: list[str] = []
     for name in [c.name for c in (*schema.columns, *schema.context) if not c.categorical]:
-        values = numbers[name]
+        values = _there(numbers[name])
         away = np.abs(values - np.median(values))
         far = away > _FAR * np.median(away[away > 0] if away.any() else 0)
         if far.any():
@@ -89,7 +98,8 @@ def _far_values(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:
 def _merged(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:
     """Whole numbers in floats that may have merged before anyone could tell."""
     names = [c.name for c in (*schema.columns, *schema.context) if not c.categorical]
-    found = [n for n in names if np.abs(numbers[n]).min() > _WHOLE and (numbers[n] == np.rint(numbers[n])).all()]
+    values = {name: _there(numbers[name]) for name in names}
+    found = [n for n, v in values.items() if np.abs(v).min() > _WHOLE and (v == np.rint(v)).all()]
     if not found:
         return ""
     return (
@@ -112,8 +122,12 @@ def _repeated_rows(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:
 
 
 def _flat_context(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:
-    flat = [c.name for c in schema.context if numbers[c.name].min() == numbers[c.name].max()]
+    flat = [c.name for c in schema.context if np.ptp(_there(numbers[c.name])) == 0]
     return f"context that never varies, and so says nothing about the rest: {listed(flat)}" if flat else ""
+
+
+def _there(values: np.ndarray) -> np.ndarray:
+    return values[~np.isnan(values)]
 
 
 def _some(items: Sequence[str]) -> str:

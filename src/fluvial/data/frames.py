@@ -87,8 +87,8 @@ def _streamed(source: object) -> Any:  # noqa: ANN401  (a frame of narwhals)
         with decoding(f"the {type(source).__name__}", "a frame of numbers and text that pyarrow can take over"):
             return cast(Any, nw).from_native(from_dataframe(source))
     raise DataError(
-        f"a {type(source).__name__} is not a table: expected a path, a data frame (of pandas, polars, pyarrow, or "
-        "anything that exports a stream of Arrow), an array (N, D), or a list of rows"
+        f"expected a table, got {type(source).__name__}: a table is a path, a data frame (of pandas, polars, "
+        "pyarrow, or anything that exports a stream of Arrow), an array (N, D), or a list of rows"
     )
 
 
@@ -113,7 +113,8 @@ def _values(series: Any) -> np.ndarray:  # noqa: ANN401  (a series of narwhals)
     """As numpy; whole numbers with gaps as objects, since float64 would merge large ones."""
     import narwhals as nw
 
-    if series.dtype.is_integer() and series.null_count() and not isinstance(series.dtype, nw.Categorical):
+    wide = isinstance(series.dtype, nw.Int128 | nw.UInt128)
+    if wide or (series.dtype.is_integer() and series.null_count() and not isinstance(series.dtype, nw.Categorical)):
         values = np.empty(len(series), dtype=object)
         values[:] = series.to_list()
         return values

@@ -24,6 +24,7 @@ from fluvial.data.image_arrays import (
 )
 from fluvial.data.image_files import SUFFIXES, Size, open_images
 from fluvial.data.labels import folder_labels
+from fluvial.data.tables import as_array
 
 FOLDER, LABELS = "folder", "labels"
 """Where labels come from: the folders of files, and what else a data set has under that name."""
@@ -99,7 +100,7 @@ def is_images(source: object) -> bool:
     if isinstance(source, Images):
         return True
     if isinstance(source, np.ndarray | torch.Tensor):
-        return is_pixels(np.asarray(source))
+        return is_pixels(as_array(source) if isinstance(source, torch.Tensor) else source)
     if isinstance(source, list | tuple):
         items = cast("Sequence[object]", source)
         return bool(items) and all(isinstance(s, str | os.PathLike) and is_images(s) for s in items)

@@ -92,7 +92,7 @@ def infer(
         gaps=cells,
     )
     guessed = [] if discrete else [_one_sided(schema, kinds)]
-    notes = [*table.notes, *found.notes, *guessed, *([] if cells else findings(schema, found.numbers))]
+    notes = [*table.notes, *found.notes, *guessed, *findings(schema, found.numbers)]
     notes += _about_determined(schema) if cells else []
     return schema, [note for note in notes if note]
 
@@ -143,8 +143,9 @@ def examine(
         "" if cells else _identifiers(table, identifiers),
         "" if cells else _unmodelled(looks, context, discrete),
         gaps,
-        "" if {n for n, look in looks.items() if look.column} - set(context) else _NONE_LEFT,
     ]
+    if not any(problems) and not {n for n, look in looks.items() if look.column} - set(context):
+        problems = [_empty(empty), _identifiers(table, identifiers), _NONE_LEFT]
     notes = [*(look.note for look in looks.values()), _row_numbers(looks, context)]
     notes += _left_out(empty, identifiers) if cells else []
     return Examined(looks, numbers, tuple(p for p in problems if p), tuple(n for n in notes if n))

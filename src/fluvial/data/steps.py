@@ -31,3 +31,9 @@ def find_step(values: np.ndarray, dtype: np.dtype) -> float | None:  # pyright: 
         if nearly is None and others[off].sum() < allowed and not off[counts.argmax()]:
             nearly = step
     return nearly
+
+
+def on_grid(values: np.ndarray, step: float) -> np.ndarray:
+    """The nearest grid values, as decimals have them."""
+    cells, per_unit = np.rint(values / step), np.rint(1 / step)
+    return cells / per_unit if step < 1 and abs(per_unit * step - 1) < 1e-12 else cells * step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -140,7 +141,7 @@ def _read(source: object) -> Table:
 
         return read_file(cast("str | os.PathLike[str]", source))
     if isinstance(source, torch.Tensor):
-        return from_array(source.detach().cpu().numpy(), "tensor")
+        return from_array(as_array(source), "tensor")
     if isinstance(source, np.ndarray):
         return from_array(cast("np.ndarray", source), "array")
     if isinstance(source, Mapping):
@@ -152,6 +153,12 @@ def _read(source: object) -> Table:
     from fluvial.data.frames import from_frame
 
     return from_frame(source)
+
+
+def as_array(tensor: torch.Tensor) -> np.ndarray:
+    """A tensor of any layout, on any device and of any dtype, as numpy has it."""
+    dense = tensor.detach().to_dense().cpu()
+    return (dense.float() if dense.dtype == torch.bfloat16 else dense).numpy()
 
 
 def from_array(array: np.ndarray, kind: str) -> Table:
@@ -195,8 +202,12 @@ def _from_objects(values: np.ndarray, null: np.ndarray | None) -> np.ndarray:
     if null is None:
         null = np.array([v is None or v is np.ma.masked or (isinstance(v, float) and v != v) for v in values], bool)
     known = values[~null].tolist()
+    foreign = next((v for v in known if _is_foreign(v)), None)
+    if foreign is not None:
+        raise DataError(f"a column holds {type(foreign).__name__} in its cells: expected one number or text in each")
+    known = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in known]
     if known and all(isinstance(v, Decimal | Fraction) for v in known):
-        known = [float(v) for v in known]
+        known = [_as_number(v) for v in known]
     try:
         plain = np.array(known)
     except ValueError:  # lists of different lengths
@@ -210,6 +221,23 @@ def _from_objects(values: np.ndarray, null: np.ndarray | None) -> np.ndarray:
     if plain.dtype.kind in "iuf" and not whole:
         return _spread(plain, ~null, np.full(len(values), np.nan))
     return _spread(np.array([str(v) for v in known], dtype=object), ~null, np.full(len(values), None))
+
+
+def _as_number(value: Any) -> float:  # noqa: ANN401  (Decimal or Fraction)
+    """A float, or a whole number where that is exact and a float is not."""
+    rounded = float(value)
+    whole = math.isfinite(rounded) and abs(rounded) > _WHOLE and math.floor(value) == value
+    return math.floor(value) if whole else rounded
+
+
+def _is_foreign(value: object) -> bool:
+    """Whether a cell is neither a number nor text, nor prints as anything that could be a label."""
+    kind = type(value)
+    return (
+        isinstance(value, Mapping)
+        or callable(value)
+        or (kind.__str__, kind.__repr__) == (object.__str__, object.__repr__)
+    )
 
 
 def _with_gaps(values: np.ndarray, null: np.ndarray) -> np.ndarray:
@@ -227,6 +255,10 @@ def _spread(some: np.ndarray, where: np.ndarray, into: np.ndarray) -> np.ndarray
 
 
 def _from_rows(rows: Sequence[object]) -> Table:
+    if any(isinstance(row, Mapping) for row in rows):
+        raise DataError(
+            "a list of mappings is not a table: give a data frame made of it, such as pandas.DataFrame(rows)"
+        )
     if not all(isinstance(row, list | tuple) for row in rows):
         return Table(from_array(_objects(rows)[:, None], "list").columns, "list", header=False)
     cells = cast("Sequence[Sequence[object]]", rows)

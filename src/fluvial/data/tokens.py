@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fluvial.data.words import listed
+
 MISSING = (
     *("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NAN", "-nan", "NaT"),
     *("null", "NULL", "None", "?"),
@@ -26,6 +28,7 @@ QUOTED = "\x1f"
 """Stands behind a word for missing that the file has in quotes, and so means as a label."""
 
 _MISSES = frozenset(MISSING)
+_SOME = 1000  # different texts that tell what the others are
 _FEW = 0.05  # share of cells up to which text among numbers is a slip
 _BLANKS = "-", "--", ".", "..", "...", "n.a.", "n/d"  # missing among numbers only
 _WHOLE = 2**53  # whole numbers up to here are exact in float64
@@ -130,7 +133,7 @@ def read_cells(text: str, style: Style = Style()) -> Cells:
         return found
     if _follow(_LOOSELY, lines):
         return _text(text, f"{_odd(bare)!r} does not print back as a number: codes")
-    return _text(text, "it holds text", slips=True)
+    return _text(text, "it holds text", style)
 
 
 def _gaps(bare: str) -> str:
@@ -180,14 +183,14 @@ def _odd(bare: str) -> str:
     return next(t for t in bare.split("\n") if t not in _MISSES and not re.fullmatch(f"{_NUMBER}|{_INFINITE}", t))
 
 
-def _text(text: str, why: str, slips: bool = False) -> Cells:
+def _text(text: str, why: str, style: Style | None = None) -> Cells:
     tokens = [token.replace("\x1e", "\n") for token in text.split("\n")] if "\x1e" in text else text.split("\n")
     values = np.array([None if t in _MISSES else t for t in tokens], dtype=object)
     words = sum(t in _MISSES and t != "" for t in tokens)
     if QUOTED in text:
         values = np.array([None if v is None else v.rstrip(QUOTED) for v in values], dtype=object)
     spelled = _spelled(text) if words or QUOTED in text else None
-    return Cells(values, why, spelled=spelled, problem=_slips(values) if slips else "")
+    return Cells(values, why, spelled=spelled, problem="" if style is None else _slips(values, style))
 
 
 def _spelled(text: str) -> np.ndarray | None:
@@ -195,15 +198,25 @@ def _spelled(text: str) -> np.ndarray | None:
     return np.array([t or None for t in tokens], dtype=object) if any(tokens) else None
 
 
-def _slips(values: np.ndarray) -> str:
+def _slips(values: np.ndarray, style: Style) -> str:
     """What to say of numbers with some text among them, where they are more than half and no codes; else nothing."""
     counts = Counter(v for v in values.tolist() if v is not None)
     odd = {t: n for t, n in counts.items() if not re.fullmatch(rf"{_LOOSE}|{_INFINITE}", t)}
-    wrong, known = sum(odd.values()), counts.total()
-    if 2 * wrong >= known or any(t not in odd and not re.fullmatch(f"{_NUMBER}|{_INFINITE}", t) for t in counts):
+    plain = [t for t in counts if t not in odd]
+    if 2 * sum(odd.values()) >= counts.total() and _mostly_written(list(odd)[:_SOME], style):
+        written = [t for t in odd if _by_rule(t, style) is not None]
+        if len(written) == len(odd):
+            ways = (written[:1] + plain[:1]) if plain else written[:2]
+            return (
+                f"writes its numbers in several ways, among them {listed(ways)}; write them in one, or, if the column "
+                "holds labels, say that its kind is categorical"
+            )
+        odd = {t: n for t, n in odd.items() if t not in written}
+    elif any(not re.fullmatch(f"{_NUMBER}|{_INFINITE}", t) for t in plain):
         return ""
+    wrong, known = sum(odd.values()), counts.total()
     codes = all(re.fullmatch("[0-9A-Fa-f]+", t) for t in counts) or len(counts) <= min(known / 3, 1000)
-    if wrong > _FEW * known and codes:
+    if 2 * wrong >= known or (wrong > _FEW * known and codes):
         return ""
     first = next(iter(odd))
     more = "" if wrong == 1 else f" ({wrong:,} such cells)"
@@ -211,6 +224,11 @@ def _slips(values: np.ndarray) -> str:
         f"holds text in row {values.tolist().index(first) + 1}: {first!r}{more}; expected a number (rows count from 1, "
         "the header apart). Correct or clear the cell; if the column holds labels, its kind is categorical"
     )
+
+
+def _mostly_written(texts: list[str], style: Style) -> bool:
+    """Whether more than half of some texts are numbers as people write them."""
+    return 2 * sum(_by_rule(text, style) is not None for text in texts) > len(texts)
 
 
 def _by_rule(bare: str, style: Style) -> Cells | None:

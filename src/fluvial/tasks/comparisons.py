@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,18 @@ _FLIPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.GtE: ast.LtE,
     ast.Eq: ast.Eq,
 }
+_CONTRARY: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.GtE,
+    ast.LtE: ast.Gt,
+    ast.Gt: ast.LtE,
+    ast.GtE: ast.Lt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -41,7 +53,11 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
 }
 _LONGEST = 10_000  # characters of an event
-_GRAMMAR = "comparisons such as Rings > 12 and Sex == 'M', joined by and, or, not; names with blanks in `backquotes`"
+_SHOWN = 80  # characters of an event in a sentence
+_GRAMMAR = (
+    "comparisons such as Rings > 12 and Sex == 'M', joined by and, or, not; names with blanks in `backquotes`; "
+    "Sex is None where a cell is missing"
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +72,8 @@ class Limits:
 
     def hold(self, value: float) -> bool:
         """Whether a value keeps to them."""
+        if value != value:  # missing
+            return any(v != v for v in self.among or ())
         above = value > self.low if self.low_open else value >= self.low
         below = value < self.high if self.high_open else value <= self.high
         return above and below and (self.among is None or value in self.among)
@@ -110,12 +128,12 @@ def read_event(text: str, names: tuple[str, ...], labels: frozenset[str], encode
     try:
         tree = ast.parse(re.sub(r"`([^`]+)`", stand_in, text.strip()), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise UsageError(f"the event {text!r} could not be read: expected {_GRAMMAR}") from None
-    reader = _Reader(text, names, labels, encode, quoted)
+        raise UsageError(f"the event {_short(text)!r} could not be read: expected {_GRAMMAR}") from None
+    reader = _Reader(_short(text), names, labels, encode, quoted)
     try:
         return Comparison(text, reader.truth(tree), reader.limits(tree))
     except RecursionError:
-        raise UsageError(f"the event {text[:50]!r}... is nested too deeply") from None
+        raise UsageError(f"the event {_short(text)!r} is nested too deeply") from None
 
 
 @dataclass(frozen=True)
@@ -126,19 +144,17 @@ class _Reader:
     encode: Encode
     quoted: dict[str, str]
 
-    def truth(self, node: ast.expr) -> Truth:
-        """A condition."""
+    def truth(self, node: ast.expr, wanted: bool = True) -> Truth:
+        """A condition, or its contrary, which a missing cell does not make true either."""
         if isinstance(node, ast.BoolOp):
-            parts = [self.truth(value) for value in node.values]
-            join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
-            return lambda rows: join.reduce([part(rows) for part in parts])
+            parts = [self.truth(value, wanted) for value in node.values]
+            return _joined(parts, isinstance(node.op, ast.And) == wanted)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            inner = self.truth(node.operand)
-            return lambda rows: ~inner(rows)
+            return self.truth(node.operand, not wanted)
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
-            links = [self._link(a, op, b) for a, op, b in zip(sides, node.ops, sides[1:])]
-            return lambda rows: np.logical_and.reduce([link(rows) for link in links])
+            ops = node.ops if wanted else [_CONTRARY.get(type(op), type(op))() for op in node.ops]
+            return _joined([self._link(a, op, b) for a, op, b in zip(sides, ops, sides[1:])], wanted)
         raise self._refused(node)
 
     def _link(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Truth:
@@ -157,7 +173,8 @@ class _Reader:
         a, b = self._number(left, self._maybe(right)), self._number(right, self._maybe(left))
 
         def holds(rows: Rows) -> np.ndarray:
-            x, y = a(rows), b(rows)
+            with np.errstate(all="ignore"):  # a division by zero holds nothing up
+                x, y = a(rows), b(rows)
             return compare(x, y) & ~np.isnan(x) & ~np.isnan(y)
 
         return holds
@@ -247,6 +264,15 @@ class _Reader:
 
     def _refused(self, node: ast.AST) -> UsageError:
         return UsageError(f"event {self.text!r}: {type(node).__name__.lower()} has no place here; expected {_GRAMMAR}")
+
+
+def _joined(parts: Sequence[Truth], every: bool) -> Truth:
+    join = np.logical_and if every else np.logical_or
+    return lambda rows: join.reduce([part(rows) for part in parts])
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _constant(node: ast.expr) -> object | None:

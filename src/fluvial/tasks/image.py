@@ -16,6 +16,7 @@ from torch import Tensor
 from fluvial.core import Flow, randomness
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.core.files import make_folder, own_file
+from fluvial.core.numbers import whole
 from fluvial.data.image_files import grid, write_png
 from fluvial.data.image_schema import ImageSchema
 from fluvial.data.images import Images, read_images
@@ -135,8 +136,7 @@ class ImageModel(Fitted):
                 below 1, whose likelihood is not that of :meth:`score`.
             seed: for the same images again; None continues torch's global random state.
         """
-        if n < 1:
-            raise UsageError(f"n: expected at least one image to draw, got {n}")
+        n = whole("n", n, 1, "a number of images")
         seed = randomness.new_seed() if seed is None else seed
         given = self.draw_context(n, context, seed)
         for attempt in range(_REDRAWS):

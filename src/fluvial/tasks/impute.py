@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fluvial.core.errors import UsageError
+from fluvial.core.numbers import whole
 from fluvial.core.randomness import drawing_from
 from fluvial.models import AnyOrder
 from fluvial.training.objectives import chunk_rows
@@ -20,9 +20,7 @@ def filled(density: AnyOrder, x: np.ndarray, context: Tensor | None, draws: int 
     A draw is of p(the missing cells | the observed ones, and that they are not missing). The best guess of a label is
     its most frequent draw, of a number the median.
     """
-    if draws is not None and draws < 1:
-        raise UsageError(f"draws: expected at least 1, got {draws}")
-    count = draws or _DRAWS
+    count = _DRAWS if draws is None else whole("draws", draws, 1)
     results = np.repeat(x[None], count, axis=0)
     patterns, which = np.unique(np.isnan(x), axis=0, return_inverse=True)
     with drawing_from(seed):

@@ -8,6 +8,7 @@ import numpy as np
 
 from fluvial.core.errors import DataError
 from fluvial.data.columns import Column
+from fluvial.data.steps import on_grid
 from fluvial.transforms import ColumnMap
 from fluvial.transforms.laws import Law
 
@@ -36,22 +37,16 @@ def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool =
         raise DataError(f"column {column.name!r} has not a single value in the rows to train on: leave it out (--drop)")
     if closed:
         there = every[~np.isnan(every)]
-        distinct = np.unique(there if column.step is None else _on_grid(there, column.step))
+        distinct = np.unique(there if column.step is None else on_grid(there, column.step))
         return Law(tuple(distinct.tolist()), missing)
     if column.step is not None:
-        known = _on_grid(known, column.step)
+        known = on_grid(known, column.step)
     atoms = _atoms(column, known, every)
     others = known if column.step is not None else known[~np.isin(known, atoms)]
     rest = _rest(column, others)
     if rest is None:
         atoms = np.unique(known)[:_MOST_ATOMS]
     return Law(tuple(float(a) for a in atoms), missing, rest=rest)
-
-
-def _on_grid(values: np.ndarray, step: float) -> np.ndarray:
-    """The nearest grid values, as decimals have them."""
-    cells, per_unit = np.rint(values / step), np.rint(1 / step)
-    return cells / per_unit if step < 1 and abs(per_unit * step - 1) < 1e-12 else cells * step
 
 
 def _atoms(column: Column, known: np.ndarray, every: np.ndarray) -> np.ndarray:

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from fluvial.core import Density, Flow, randomness
-from fluvial.core.errors import RunError, UsageError
+from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.core.numbers import whole
+from fluvial.data.checks import FOREIGN
 from fluvial.data.columns import Column, from_codes, is_missing
 from fluvial.data.schema import Encoded, Schema
 from fluvial.data.tables import Table, as_kind, read, tidy
-from fluvial.data.words import counted, nearest
+from fluvial.data.words import counted, listed, nearest
 from fluvial.models import AnyOrder
 from fluvial.tasks import records
 from fluvial.tasks.events import Probability, probability
@@ -207,14 +209,20 @@ class Model(Fitted):
         column, i = self._target(target)
         if column.categorical:
             raise UsageError(f"{target!r} holds labels: ask for predict or predict_proba")
-        if not all(0 < each < 1 for each in q):
-            raise UsageError(f"q: expected shares between 0 and 1, got {tuple(q)}")
+        shares = np.asarray(q)
+        if (
+            shares.ndim != 1
+            or not shares.size
+            or shares.dtype.kind not in "fiu"
+            or not ((shares > 0) & (shares < 1)).all()
+        ):
+            raise UsageError(f"q: expected shares between 0 and 1, such as (0.05, 0.5, 0.95), got {q!r}")
         density, encoded, _ = self._of_any_cells(data, without=i)
-        return quantiles_of_numbers(density, encoded.x, i, _tensor(encoded.context), q)
+        return quantiles_of_numbers(density, encoded.x, i, _tensor(encoded.context), shares.tolist())
 
     def _target(self, name: str) -> tuple[Column, int]:
         if name not in self.schema.names:
-            raise UsageError(f"target: there is no modelled column {name!r}{nearest(name, self.schema.names)}")
+            raise UsageError(f"target: there is no modelled column {name!r}{nearest(str(name), self.schema.names)}")
         i = self.schema.names.index(name)
         return self.schema.columns[i], i
 
@@ -228,7 +236,15 @@ class Model(Fitted):
         names = set(table.names) if table.header else set()
         if without is not None and names and (absent := self.schema.columns[without].name) not in names:
             table = table.with_missing(absent)
-        return self.density, self.schema.encode(table), table
+        encoded = self.schema.encode(table)
+        labels = [i for i, c in enumerate(self.schema.columns) if c.categorical and i != without]
+        unknown = [self.schema.names[i] for i in labels if (encoded.x[:, i] == FOREIGN).any()]
+        if unknown:
+            raise DataError(
+                f"labels that the fit never saw, in {listed(unknown)}: nothing follows from them; correct them, or "
+                "clear these cells (then missing)"
+            )
+        return self.density, encoded, table
 
     def probability(
         self,
@@ -309,8 +325,7 @@ class Model(Fitted):
         self, n: int, context: object = None, seed: int | None = None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """As :meth:`sample`, but encoded: x (n, D) and context (n, C), float64."""
-        if n < 1:
-            raise UsageError(f"n: expected at least one row to draw, got {n}")
+        n = whole("n", n, 1, "a number of rows")
         with randomness.drawing_from(seed, randomness.draws_by_itself(self.density)):
             if context is None and self.schema.context and len(self.rows.get("contexts", ())):
                 index = randomness.integers(len(self.rows["contexts"]), (n,)).numpy()
@@ -326,7 +341,10 @@ class Model(Fitted):
 
     @torch.no_grad()
     def _draw(self, n: int, context: np.ndarray | None) -> np.ndarray:
-        x = np.full((n, len(self.schema.columns)), np.nan)
+        try:
+            x = np.full((n, len(self.schema.columns)), np.nan)
+        except (MemoryError, ValueError):
+            raise UsageError(f"n: {n:,} rows do not fit into memory; draw them in parts") from None
         missing = np.arange(n)
         for _ in range(_REDRAWS):
             for rows in np.array_split(missing, -(-len(missing) // chunk_rows(self.density.event_shape))):

@@ -13,6 +13,7 @@ import torch
 from fluvial.conditioners import Frames
 from fluvial.core import Flow, randomness
 from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.core.numbers import whole
 from fluvial.data.rolls import Rolls, RollSchema, read_rolls
 from fluvial.tasks import records
 from fluvial.tasks.fitted import Fitted, record_of, unasked
@@ -111,8 +112,7 @@ class RollModel(Fitted):
         if steps is None:
             steps = self.schema.steps
             unasked(steps * self.notes, "say how many moments with steps")
-        if n < 1 or steps < 1:
-            raise UsageError(f"expected at least one piece of at least one step, got {n} of {steps}")
+        n, steps = whole("n", n, 1, "a number of pieces"), whole("steps", steps, 1)
         try:
             transform = self.transform if temperature == 1.0 else self.transform.tempered(temperature)
         except ValueError as error:

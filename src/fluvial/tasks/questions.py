@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,12 @@ import torch
 from torch import Tensor
 
 from fluvial.core.errors import DataError, UsageError
+from fluvial.core.numbers import whole
 from fluvial.core.randomness import drawing_from
-from fluvial.data.checks import FOREIGN, read_columns
+from fluvial.data.checks import FOREIGN, off_grid, read_columns
+from fluvial.data.columns import Column
 from fluvial.data.schema import Derived, Schema
+from fluvial.data.steps import on_grid
 from fluvial.data.tables import Columns, as_kind, read
 from fluvial.data.words import listed, nearest
 from fluvial.models import AnyOrder
@@ -53,8 +56,7 @@ class Given:
 
     def sample_rows(self, n: int, seed: int | None = None) -> np.ndarray:
         """As :meth:`sample`, but encoded, (n, D) float64."""
-        if n < 1:
-            raise UsageError(f"n: expected at least one row to draw, got {n}")
+        n = whole("n", n, 1, "a number of rows")
         with drawing_from(seed):
             drawn = self._draw(n if len(self.limits) < 2 else _SPARE * n)
             return drawn.resampled(n).numpy()
@@ -89,23 +91,44 @@ class Given:
             event: comparisons, such as ``"Rings > 12 and Sex == 'M'"``; or a function of named columns (n,), as the
                 table has them, to whether it holds in each row.
         """
+        draws = whole("draws", draws, 1)
         comparison = self._read(event) if isinstance(event, str) else None
         with drawing_from(seed):
             if comparison is not None and comparison.limits is not None and not self.limits:
-                more = limits_of(self.schema, comparison.limits)
-                if not (set(more) & set(self.known)):
-                    return self._of_limits(more, 1 if len(more) == 1 else draws)
+                try:
+                    more = without_known(self.schema, limits_of(self.schema, comparison.limits), self.known)
+                except DataError:
+                    return Probability(0.0)
+                return self._of_limits(more, draws if len(more) > 1 else 1)
             drawn = self._draw(draws)
             if comparison is not None:
                 holds = comparison.holds(_numbers(self.schema, drawn.x.numpy()))
             else:
-                holds = np.asarray(event(self.schema.decode(drawn.x.numpy())))  # pyright: ignore[reportCallIssue]
+                holds = self._asked(event, self.schema.decode(drawn.x.numpy()))
         return _weighted_share(holds, drawn)
+
+    def _asked(self, event: object, rows: Columns) -> np.ndarray:
+        """Whether a function of named columns says that it holds, (n,)."""
+        if not callable(event):
+            raise UsageError(f"event: expected comparisons in words or a function of the columns, got {event!r}")
+        try:
+            holds = np.asarray(event(rows))
+        except KeyError as error:
+            raise UsageError(f"event: it reads {error}, and the columns are {listed(rows)}") from None
+        n = len(next(iter(rows.values())))
+        if holds.shape != (n,) or holds.dtype != bool:
+            raise UsageError(
+                f"event: expected a truth value for each row, of dtype bool and shape ({n},), got {holds.dtype} of "
+                f"shape {holds.shape}"
+            )
+        return holds
 
     def quantile(self, column: str, q: float | np.ndarray, draws: int = 10_000, seed: int = 0) -> np.ndarray:
         """Quantiles of a column of numbers, from draws."""
-        values = self._values(column, draws, seed)
-        return np.quantile(values, q)
+        share = np.asarray(q)
+        if share.dtype.kind not in "fiu" or not ((share >= 0) & (share <= 1)).all():
+            raise UsageError(f"q: expected shares from 0 to 1, got {q!r}")
+        return np.quantile(self._values(column, draws, seed), share)
 
     def mean(self, column: str, draws: int = 10_000, seed: int = 0) -> float:
         """Mean of a column of numbers, where it is not missing, from draws."""
@@ -120,15 +143,21 @@ class Given:
 
     def effective(self, draws: int = 10_000, seed: int = 0) -> float:
         """How many equally weighted draws so many are worth."""
+        draws = whole("draws", draws, 1)
         with drawing_from(seed):
             return self._draw(draws).effective
 
     def _values(self, column: str, draws: int, seed: int) -> np.ndarray:
         name = _checked(self.schema, column)
-        if next(c for c in self.schema.every if c.name == name).categorical:
+        if _column(self.schema, name).categorical:
             raise UsageError(f"column {name!r} holds labels, which have no order; ask for mode or probability")
         values = _numbers(self.schema, self.sample_rows(draws, seed))[name]
-        return values[~np.isnan(values)]
+        there = values[~np.isnan(values)]
+        if not len(there):
+            raise DataError(
+                f"column {name!r} is missing in each of {len(values):,} draws, so it has no values to tell of"
+            )
+        return there
 
     def _read(self, event: str) -> Comparison:
         labels = frozenset(c.name for c in self.schema.every if c.categorical)
@@ -144,6 +173,8 @@ class Given:
             found = draw_given(self.density, n, self.known, more, context, alone=True)
         except DataError:
             return Probability(0.0)
+        if not more:
+            return Probability(1.0)
         value, error = found.probability()
         return Probability(value) if n == 1 else Probability(value, error, n)
 
@@ -166,15 +197,44 @@ def given(
     Raises:
         UsageError: no such column, or a range the wrong way round. DataError: a value that its column cannot have.
     """
+    if not isinstance(conditions, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(f"given: expected values by the columns' names, as in {{'Sex': 'M'}}, got {conditions!r}")
     known: dict[int, float] = {}
     named: dict[str, Limits] = {}
     for name, condition in conditions.items():
         limits = _limits(schema, _checked(schema, name), condition)
         if name in schema.names and limits.among is not None and len(limits.among) == 1 and not _is_several(condition):
-            known[schema.names.index(name)] = next(iter(limits.among))
+            known[schema.names.index(name)] = _possible(schema, name, next(iter(limits.among)))
         else:
             named[name] = limits
-    return Given(density, schema, known, limits_of(schema, named), kind, context)
+    limits = without_known(schema, limits_of(schema, named), known)
+    return Given(density, schema, known, limits, kind, context)
+
+
+def without_known(schema: Schema, limits: Mapping[int, Limits], known: Mapping[int, float]) -> dict[int, Limits]:
+    """The limits of columns whose values are not known.
+
+    Raises:
+        DataError: a known value is outside of its limits.
+    """
+    for i in set(limits) & set(known):
+        if not limits[i].hold(known[i]):
+            raise DataError(f"column {schema.names[i]!r}: what is given of it, or of what follows from it, contradicts")
+    return {i: each for i, each in limits.items() if i not in known}
+
+
+def _possible(schema: Schema, name: str, value: float) -> float:
+    """A value that its column can have, NaN for a missing one; else a UsageError."""
+    column = _column(schema, name)
+    if np.isinf(value):
+        raise UsageError(f"column {name!r}: expected a finite number, got {value}; a range without end is (0, None)")
+    if off_grid(column, np.array([value])):
+        raise UsageError(f"column {name!r} holds multiples of {column.step:g}, and {value:g} is none")
+    return value
+
+
+def _column(schema: Schema, name: str) -> Column:
+    return next(c for c in schema.every if c.name == name)
 
 
 def encode(schema: Schema, name: str, value: object) -> float:
@@ -183,9 +243,11 @@ def encode(schema: Schema, name: str, value: object) -> float:
     Raises:
         UsageError: the column cannot have it.
     """
-    column = next(c for c in schema.every if c.name == name)
+    column = _column(schema, name)
     if value is None:
         return float("nan")
+    if not isinstance(value, str | bool | int | float | np.generic):
+        raise UsageError(f"column {name!r}: expected a number or a label, got {value!r}")
     try:
         number = float(read_columns(read({name: [value]}), {column: name}, foreign=True)[name][0])
     except DataError as error:
@@ -201,11 +263,13 @@ def limits_of(schema: Schema, named: Mapping[str, Limits]) -> dict[int, Limits]:
     """Limits by the numbers of modelled columns; those of a column that follows another become the other's."""
     found: dict[int, Limits] = {}
     for name, limits in named.items():
+        limits = _on_grid(_column(schema, name), limits)
         derived = next((d for d in schema.dropped if d.column.name == name), None)
         source, limits = (name, limits) if derived is None else (derived.source, _of_source(derived, limits))
         if not source:
             continue  # a constant within its limits
         i = schema.names.index(source)
+        limits = _on_grid(schema.columns[i], limits)
         found[i] = found[i].meet(limits) if i in found else limits
     return found
 
@@ -217,16 +281,30 @@ def _of_source(derived: Derived, limits: Limits) -> Limits:
             raise DataError(f"column {name!r} is always the same, and outside of what is given for it")
         return limits
     if derived.mapping:
-        values = [a for a, b in derived.mapping if a is not None and b is not None and limits.hold(b)]
+        pairs = [[np.nan if v is None else v for v in pair] for pair in derived.mapping]
+        values = [a for a, b in pairs if limits.hold(b)]
         return Limits(among=frozenset(values))
-    raise UsageError(f"column {name!r} is a copy of {derived.source!r}: say what is known of that one")
+    low, high = ((end - derived.offset) / derived.slope for end in (limits.low, limits.high))
+    opened = limits.low_open, limits.high_open
+    if derived.slope < 0:
+        low, high, opened = high, low, opened[::-1]
+    values = None if limits.among is None else ((value - derived.offset) / derived.slope for value in limits.among)
+    return Limits(low, high, *opened, among=None if values is None else frozenset(values))
+
+
+def _on_grid(column: Column, limits: Limits) -> Limits:
+    """Limits whose values are exactly those of the column's grid; what lies between them is no value."""
+    if column.step is None or limits.among is None:
+        return limits
+    values = np.array([value for value in limits.among if np.isnan(value) or not off_grid(column, np.array([value]))])
+    return replace(limits, among=frozenset(on_grid(values, column.step).tolist()))
 
 
 def _limits(schema: Schema, name: str, condition: Condition) -> Limits:
     if isinstance(condition, tuple):
         if len(condition) != 2:
             raise UsageError(f"{name}: a range is (low, high), got {condition!r}; for several values give a list")
-        if next(c for c in schema.every if c.name == name).categorical:
+        if _column(schema, name).categorical:
             raise UsageError(f"column {name!r} holds labels, which have no order: give a list of them, not a range")
         low = -np.inf if condition[0] is None else encode(schema, name, condition[0])
         high = np.inf if condition[1] is None else encode(schema, name, condition[1])
@@ -245,6 +323,7 @@ def _is_several(condition: Condition) -> bool:
 
 def _checked(schema: Schema, name: str) -> str:
     if name not in schema.order:
+        name = str(name)
         raise UsageError(f"there is no column {name!r}{nearest(name, schema.order)} (columns: {listed(schema.order)})")
     return name
 
@@ -261,7 +340,7 @@ def _weighted_share(holds: np.ndarray, drawn: Weighted) -> Probability:
     """The share of draws in which an event holds, with its standard error."""
     n = len(holds)
     weight = torch.softmax(drawn.log_weight, 0).numpy()
-    p = float((weight * holds).sum())
+    p = 1.0 if holds.all() else float((weight * holds).sum())
     worth = drawn.effective
     spread = float((weight**2 * (holds - p) ** 2).sum()) ** 0.5
     least = ((p * worth + 1) / (worth + 2)) if p in (0.0, 1.0) else p

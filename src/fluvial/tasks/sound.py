@@ -18,6 +18,7 @@ from fluvial.conditioners import WaveNet
 from fluvial.core import Flow, randomness
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.core.files import make_folder, own_file
+from fluvial.core.numbers import between, whole
 from fluvial.data.audio import Sound, read_sound, write_sound
 from fluvial.data.recordings import SoundSchema
 from fluvial.tasks import records
@@ -130,8 +131,8 @@ class SoundModel(Fitted):
         if seconds is None:
             seconds = self.schema.seconds
             unasked(round(seconds * self.rate), "say how long with seconds, on the command line --seconds")
-        if n < 1 or not 0 < seconds < math.inf:
-            raise UsageError(f"expected n of at least 1 and a positive time, got {n} and {seconds} seconds")
+        n = whole("n", n, 1, "a number of recordings")
+        seconds = between("seconds", seconds, 0, math.inf, "a positive time")
         start = self._prompt(prompt)
         steps = len(start) + max(1, round(seconds * self.rate))
         stream = self.stream(n, context=context, prompt=start, temperature=temperature, seed=seed)

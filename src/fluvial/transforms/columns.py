@@ -304,7 +304,10 @@ class Columns(Transform):
 
 def snap(x: Tensor, n: Numbers, floor: bool = False) -> Tensor:
     """The nearest grid value (or the one below). Steps such as 0.005 divide by 200, which decimals survive exactly."""
-    cells = torch.floor(x / n.step) if floor else torch.round(x / n.step)
+    cells = torch.round(x / n.step)
+    if floor:  # 0.3 / 0.1 is a little less than 3
+        below = torch.floor(x / n.step)
+        cells = torch.where((x / n.step - cells).abs() <= 1e-12 * cells.abs(), cells, below)
     per_unit = torch.round(1 / n.step)
     decimal = (n.step < 1) & ((per_unit * n.step - 1).abs() < 1e-12)
     return torch.where(decimal, cells / per_unit.clamp(min=1), cells * n.step)

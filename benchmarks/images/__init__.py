@@ -1,1 +1,0 @@
-"""Bits per dimension of images, and pictures."""

@@ -1,1 +1,0 @@
-"""Bits per sample of sound, and nats of piano rolls."""

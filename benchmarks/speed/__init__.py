@@ -1,1 +1,0 @@
-"""Time and memory, beside dense products and other libraries."""

@@ -1,1 +1,0 @@
-"""Likelihoods of tables of numbers."""
