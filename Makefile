@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CASES ?= 1000
 NUMERIC := $(addprefix tests/,kernels univariate conditioners core transforms models test_contract.py test_image_contract.py)
 
-.PHONY: demo test machines install docs check kernels sanitize clean
+.PHONY: demo test machines install docs check kernels sanitize fuzz wheel clean
 
 demo: $(VENV)/demo.stamp  ## fit the bundled table and show what was learnt
 	$(BIN)/fluvial fit --out demo --force
@@ -35,6 +35,9 @@ fuzz: $(VENV)/dev.stamp  ## hostile files and run folders, by the thousand: make
 
 docs: $(VENV)/docs.stamp  ## the documentation, every code block executed
 	$(BIN)/python -m sphinx -W -q -b html docs docs/_build
+
+wheel: $(BIN)/python  ## the source archive and the wheel, into dist/; the wheel is tried in an environment of its own
+	$(BIN)/python tests/wheel.py
 
 install: $(VENV)/demo.stamp
 

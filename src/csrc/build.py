@@ -58,9 +58,14 @@ def build(target: Path = LIBRARY, sanitize: bool = False) -> str | None:
 
 
 def find_compiler() -> list[str] | None:
-    """The command of the C++ compiler, or None."""
+    """The command of the C++ compiler, or None; on Windows none but ``CXX``.
+
+    GCC there does not align AVX registers on the stack, and what it compiles may crash.
+    """
     if os.environ.get("CXX"):
         return shlex.split(os.environ["CXX"])
+    if os.name == "nt":
+        return None
     return next(([name] for name in ("c++", "g++", "clang++") if shutil.which(name)), None)
 
 

@@ -8,9 +8,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import datasets, fidelity
+from benchmarks.common import data_folder
+from benchmarks.tables import datasets, fidelity
 
-needs_data = pytest.mark.skipif(not datasets.data_folder().is_dir(), reason="the benchmark data are not here")
+needs_data = pytest.mark.skipif(not data_folder().is_dir(), reason="the benchmark data are not here")
 
 
 @needs_data

@@ -8,9 +8,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import bits, datasets, made
+from benchmarks.common import data_folder
+from benchmarks.discrete import bits, made
+from benchmarks.tables import datasets
 
-needs_data = pytest.mark.skipif(not datasets.data_folder().is_dir(), reason="the benchmark data are not here")
+needs_data = pytest.mark.skipif(not data_folder().is_dir(), reason="the benchmark data are not here")
 
 
 @needs_data

@@ -8,10 +8,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import peers, speed
+from benchmarks.speed import peers, ratios
 
 
-@pytest.mark.parametrize("family", speed.DEPTH)
+@pytest.mark.parametrize("family", ratios.DEPTH)
 @pytest.mark.parametrize("library", peers.LIBRARIES)
 def test_scores_are_those_of_decoded_noise(library, family):
     torch.manual_seed(0)
@@ -27,4 +27,4 @@ def test_scores_are_those_of_decoded_noise(library, family):
         again = subject.log_prob(subject.decode(z.flip(0))).flip(0)
     assert (found - want).abs().quantile(0.8) < 0.01  # other rows stand at a kink
     torch.testing.assert_close(again, found, atol=1e-4, rtol=0)  # nothing is remembered of the last call
-    speed.train_step(subject, z)()
+    ratios.train_step(subject, z)()

@@ -79,3 +79,7 @@ __all__ = [
     "wavenet",
     "wavenet_made",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

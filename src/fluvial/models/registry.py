@@ -47,7 +47,7 @@ IMAGES: dict[str, Recipe] = {r.__name__: r for r in (image.nice, image.realnvp, 
 """Recipes for events of shape (C, H, W); a name that is in ``RECIPES`` too means the same paper's model of vectors."""
 
 DEFAULT = "nsf"
-"""The model that ``fit`` takes when none is named; chosen by measurement (benchmarks/fidelity.py)."""
+"""The model that ``fit`` takes when none is named; chosen by measurement (benchmarks/tables/fidelity.py)."""
 
 DEFAULT_DISCRETE = "made"
 """The same for rows of labels, or of zeros and ones."""
@@ -56,7 +56,7 @@ DEFAULT_SOUND = "wavenet"
 """The same for sound."""
 
 DEFAULT_IMAGE = "multiscale"
-"""The same for images; chosen by measurement (benchmarks/images.py)."""
+"""The same for images; chosen by measurement (benchmarks/images/likelihood.py)."""
 
 SOUND = frozenset({"wavenet"})
 """Models of recordings; those of neither sound nor music are of rows of a table."""

@@ -25,7 +25,7 @@ from fluvial.tasks.sound import SoundModel, restore
 from fluvial.training import Continuation, Windows
 
 LEARNING_RATE = 8e-3
-"""For models of sound; chosen on validation recordings (benchmarks/wavenet.py)."""
+"""For models of sound; chosen on validation recordings (benchmarks/sound/wavenet.py)."""
 _KEPT, _CONTEXTS = 40, 10_000  # held-out recordings and rows of labels that a run keeps
 _TENTH = 10  # of the training recordings, on which the order of the linear prediction is chosen
 _REFERENCE = 2_000_000  # training samples at most that the references are fitted to

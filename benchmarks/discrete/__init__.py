@@ -1,0 +1,1 @@
+"""Likelihoods of rows of bits."""

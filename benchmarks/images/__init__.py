@@ -1,0 +1,1 @@
+"""Bits per dimension of images, and pictures."""

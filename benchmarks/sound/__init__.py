@@ -1,0 +1,1 @@
+"""Bits per sample of sound, and nats of piano rolls."""

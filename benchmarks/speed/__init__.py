@@ -1,0 +1,1 @@
+"""Time and memory, beside dense products and other libraries."""
