@@ -36,11 +36,11 @@ class ScaledConv(DataDependent):
     ) -> None:
         super().__init__()
         self.factor, self.zero, self.padding = factor, zero, kernel // 2
-        self.weight = nn.Parameter(0.05 * randomness.normal((out, channels, kernel, kernel)))
+        self.weight: nn.Parameter = nn.Parameter(0.05 * randomness.normal((out, channels, kernel, kernel)))
         edge = (out, 1, kernel, kernel)
         self.border = nn.Parameter(0.05 * randomness.normal(edge)) if border and kernel > 1 else None
-        self.bias = nn.Parameter(torch.zeros(out))
-        self.log_gain = nn.Parameter(torch.zeros(out)) if factor else None
+        self.bias: nn.Parameter = nn.Parameter(torch.zeros(out))
+        self.log_gain: nn.Parameter | None = nn.Parameter(torch.zeros(out)) if factor else None
         if zero:
             for p in (self.weight, self.border):
                 if p is not None:
@@ -100,10 +100,10 @@ class ConvNet(Contextual):
     ) -> None:
         super().__init__()
         self.out, self.context_features = out, context or None
-        self.first = ScaledConv(channels, width, 3, factor, border=border)
-        self.middle = ScaledConv(width, width, 1, factor)
-        self.last = ScaledConv(width, out[0] * out[1], 3, factor, zero=True, border=border)
-        self.context = ContextConv(context, width) if context else None
+        self.first: ScaledConv = ScaledConv(channels, width, 3, factor, border=border)
+        self.middle: ScaledConv = ScaledConv(width, width, 1, factor)
+        self.last: ScaledConv = ScaledConv(width, out[0] * out[1], 3, factor, zero=True, border=border)
+        self.context: ContextConv | None = ContextConv(context, width) if context else None
         self._plain = not context and not border
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -124,7 +124,7 @@ class PriorConv(nn.Module):
 
     def __init__(self, channels: int, moved: int, factor: float = 1.0, border: bool = False) -> None:
         super().__init__()
-        self.conv = ScaledConv(channels, 2 * moved, 3, factor, zero=True, border=border)
+        self.conv: ScaledConv = ScaledConv(channels, 2 * moved, 3, factor, zero=True, border=border)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return self.conv(x.to(self.conv.weight.dtype)).unflatten(1, (2, -1))
@@ -138,7 +138,7 @@ class ContextConv(nn.Module):
 
     def __init__(self, features: int, width: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(features, width, 1)
+        self.conv: nn.Conv2d = nn.Conv2d(features, width, 1)
         nn.init.zeros_(self.conv.weight)
         nn.init.zeros_(self.conv.bias)  # pyright: ignore
 
@@ -152,10 +152,10 @@ class WeightNormConv(nn.Module):
 
     def __init__(self, channels: int, out: int, kernel: int, bias: bool = True) -> None:
         super().__init__()
-        self.padding = kernel // 2
-        self.direction = nn.Parameter(randomness.normal((out, channels, kernel, kernel)))
-        self.gain = nn.Parameter(torch.ones(out))
-        self.bias = nn.Parameter(torch.zeros(out)) if bias else None
+        self.padding: int = kernel // 2
+        self.direction: nn.Parameter = nn.Parameter(randomness.normal((out, channels, kernel, kernel)))
+        self.gain: nn.Parameter = nn.Parameter(torch.ones(out))
+        self.bias: nn.Parameter | None = nn.Parameter(torch.zeros(out)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         norm = self.direction.flatten(1).norm(dim=1)
@@ -191,12 +191,12 @@ class ResidualConvNet(Contextual):
         self.mask: Tensor | None
         self.context_features, self.in_channels = context or None, channels
         self.norm = nn.BatchNorm2d(channels, self.eps, affine=False)
-        self.first = WeightNormConv(2 * channels + (mask is not None), width, 3)
-        self.context = ContextConv(context, width) if context else None
-        self.blocks = nn.ModuleList(self._block(width) for _ in range(blocks))
-        self.skips = nn.ModuleList(WeightNormConv(width, width, 1) for _ in range(blocks + 1))
-        self.last = nn.Sequential(self._norm(width), nn.ReLU(), WeightNormConv(width, 2 * moved, 1))
-        self.bound = nn.Parameter(torch.tensor(1.0 if mask is None else 0.0))
+        self.first: WeightNormConv = WeightNormConv(2 * channels + (mask is not None), width, 3)
+        self.context: ContextConv | None = ContextConv(context, width) if context else None
+        self.blocks: nn.ModuleList = nn.ModuleList(self._block(width) for _ in range(blocks))
+        self.skips: nn.ModuleList = nn.ModuleList(WeightNormConv(width, width, 1) for _ in range(blocks + 1))
+        self.last: nn.Sequential = nn.Sequential(self._norm(width), nn.ReLU(), WeightNormConv(width, 2 * moved, 1))
+        self.bound: nn.Parameter = nn.Parameter(torch.tensor(1.0 if mask is None else 0.0))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         h = self.norm(x.to(self.bound.dtype))

@@ -37,8 +37,8 @@ class Order:
             self.places: list[int] = order.tolist()
             natural = self.places == list(range(n))
             blocks = torch.arange(n * numbers).view(n, -1)
-            self.positions = None if natural else order
-            self.inputs = None if natural else blocks[order].flatten()
+            self.positions: Tensor | None = None if natural else order
+            self.inputs: Tensor | None = None if natural else blocks[order].flatten()
             self.units = [None if bool((d.diff() >= 0).all()) else d.argsort(stable=True) for d in hidden]
             ends = [torch.searchsorted(d.sort()[0], positions, right=True, out_int32=True) for d in hidden]
             self.layout = sweep.Layout(order.int(), torch.stack(ends), natural)

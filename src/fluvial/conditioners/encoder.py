@@ -37,8 +37,8 @@ class ContextEncoder(nn.Module):
 
     def __init__(self, maps: Sequence[ContextMap]) -> None:
         super().__init__()
-        self.maps = tuple(maps)
-        self.features = sum(m.categories or 1 for m in self.maps)
+        self.maps: tuple[ContextMap, ...] = tuple(maps)
+        self.features: int = sum(m.categories or 1 for m in self.maps)
         constant(self, "like", torch.zeros((), device="cpu"))
         self.like: Tensor
 

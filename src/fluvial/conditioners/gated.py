@@ -45,13 +45,13 @@ class GatedConvNet(Contextual):
             raise ValueError(f"width: expected a multiple of the {heads} heads, got {width}")
         channels, *size = event_shape
         self.out, self.context_features, self.in_channels = out, context or None, channels
-        self.first = nn.Conv2d(channels, width, 3, padding=1)
-        self.context = ContextConv(context, width) if context else None
-        self.position = nn.Parameter(0.01 * randomness.normal((width, *size))) if heads else None
-        self.convolutions = nn.ModuleList(_GatedConv(width, dropout) for _ in range(blocks))
+        self.first: nn.Conv2d = nn.Conv2d(channels, width, 3, padding=1)
+        self.context: ContextConv | None = ContextConv(context, width) if context else None
+        self.position: nn.Parameter | None = nn.Parameter(0.01 * randomness.normal((width, *size))) if heads else None
+        self.convolutions: nn.ModuleList = nn.ModuleList(_GatedConv(width, dropout) for _ in range(blocks))
         self.attentions = nn.ModuleList(_GatedAttention(width, heads) for _ in range(blocks if heads else 0))
-        self.norms = nn.ModuleList(_PixelNorm(width) for _ in range(2 * blocks if heads else blocks))
-        self.last = nn.Conv2d(width, out[0] * out[1], 3, padding=1)
+        self.norms: nn.ModuleList = nn.ModuleList(_PixelNorm(width) for _ in range(2 * blocks if heads else blocks))
+        self.last: nn.Conv2d = nn.Conv2d(width, out[0] * out[1], 3, padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)  # pyright: ignore
 

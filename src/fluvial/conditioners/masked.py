@@ -97,17 +97,17 @@ class MaskedMLP(Conditioner):
         constant(self, "order", torch.tensor(order, device="cpu"))
         constant(self, "offset", offset)
         self.offset: Tensor | None
-        self.widths = [out for _, out in layer_sizes(features * self.numbers + context, hidden, residual)]
+        self.widths: list[int] = [out for _, out in layer_sizes(features * self.numbers + context, hidden, residual)]
         self.lowest = 0 if context or features == 1 else 1
         with on_cpu(), randomness.drawing_from(drawn):
-            self.natural = self.plan(torch.tensor(order), drawn is not None)
-            self.sorted = Order(self.natural, self.numbers)  # a network's own plan never changes
+            self.natural: Plan = self.plan(torch.tensor(order), drawn is not None)
+            self.sorted: Order = Order(self.natural, self.numbers)  # a network's own plan never changes
             *inner, last, across = self.masks(self.natural)
-        self.layers = nn.ModuleList(MaskedLinear(mask) for mask in inner)
-        self.last = MaskedLinear(last)
+        self.layers: nn.ModuleList = nn.ModuleList(MaskedLinear(mask) for mask in inner)
+        self.last: MaskedLinear = MaskedLinear(last)
         if direct is None:
             direct = min(hidden) < features - self.lowest
-        self.direct = MaskedLinear(across) if direct else None
+        self.direct: MaskedLinear | None = MaskedLinear(across) if direct else None
         for layer in filter(None, (self.last, self.direct)):  # theta = 0: a flow starts at the identity
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)

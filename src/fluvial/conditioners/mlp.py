@@ -61,12 +61,12 @@ class MLP(Contextual):
         super().__init__()
         self.reach = reach
         self.out_shape, self.context_features = tuple(out_shape), context
-        self.in_features = torch.Size(in_shape).numel()
+        self.in_features: int = torch.Size(in_shape).numel()
         self.activation, self.residual = activation_named(activation), residual
         sizes = layer_sizes(self.in_features + context, hidden, residual)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in sizes)
+        self.layers: nn.ModuleList = nn.ModuleList(nn.Linear(a, b) for a, b in sizes)
         last = sizes[-1][1] if sizes else self.in_features + context
-        self.last = nn.Linear(last, torch.Size(out_shape).numel())
+        self.last: nn.Linear = nn.Linear(last, torch.Size(out_shape).numel())
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 

@@ -49,12 +49,12 @@ class PixelCNN(Conditioner):
         self.event_shape, self.context_features = (height * width,), context
         inputs = classes if classes > 2 else 1
         self.reach = reach
-        self.above = nn.Conv2d(inputs, 2 * channels, (reach, 2 * reach + 1), bias=False)
-        self.left = nn.Conv2d(inputs, 2 * channels, (1, reach), bias=False)
-        self.place = nn.Parameter(torch.zeros(2, 2 * channels, height, width))
+        self.above: nn.Conv2d = nn.Conv2d(inputs, 2 * channels, (reach, 2 * reach + 1), bias=False)
+        self.left: nn.Conv2d = nn.Conv2d(inputs, 2 * channels, (1, reach), bias=False)
+        self.place: nn.Parameter = nn.Parameter(torch.zeros(2, 2 * channels, height, width))
         self.context = nn.Linear(context, 2 * channels, bias=False) if context else None
-        self.layers = nn.ModuleList(_Gated(channels, context) for _ in range(layers))
-        self.head = nn.Sequential(
+        self.layers: nn.ModuleList = nn.ModuleList(_Gated(channels, context) for _ in range(layers))
+        self.head: nn.Sequential = nn.Sequential(
             nn.ELU(), nn.Conv2d(channels, 2 * channels, 1), nn.ELU(), nn.Conv2d(2 * channels, size, 1)
         )
         nn.init.zeros_(self.head[-1].weight)  # pyright: ignore

@@ -47,16 +47,16 @@ class PixelPredictor(Contextual):
     ) -> None:
         super().__init__()
         self.channels, self.components, self.levels = channels, components, levels
-        self.context_features = context or None
+        self.context_features: int | None = context or None
         with on_cpu():
             before = torch.ones(channels, channels).tril(-1)  # channel c reads those before it
             mask = torch.cat((torch.ones(channels, known), before), 1)[:, :, None, None]
         self.first = _Masked(mask, width)
-        self.context = ContextConv(context, channels * width) if context else None
-        self.blocks = nn.ModuleList(_Residual(channels, width) for _ in range(blocks))
+        self.context: ContextConv | None = ContextConv(context, channels * width) if context else None
+        self.blocks: nn.ModuleList = nn.ModuleList(_Residual(channels, width) for _ in range(blocks))
         self.last = _SideBySide(channels, width, 3 * components, 1, factor=0.0, zero=True)
         self.last.bias = nn.Parameter(_start(components).repeat(channels))
-        self.linear = nn.Parameter(torch.zeros(channels, known + channels, 3, 3))
+        self.linear: nn.Parameter = nn.Parameter(torch.zeros(channels, known + channels, 3, 3))
         constant(self, "mask", mask)
         self.register_buffer("weight", torch.zeros_like(self.linear))
         self.register_buffer("bias", torch.zeros(channels))

@@ -28,15 +28,15 @@ class Queues:
         halved = torch.ones_like(net.bias[0])  # tanh(u / 2): the half goes into the weights, once
         halved[: len(halved) // 2] = 0.5
         taps = net.taps * halved
-        self.now = taps[:, -1].unbind()
-        self.past = taps[:, :-1].flatten(1, 2)
-        self.mix = net.mix.unbind()
+        self.now: tuple[Tensor, ...] = taps[:, -1].unbind()
+        self.past: Tensor = taps[:, :-1].flatten(1, 2)
+        self.mix: tuple[Tensor, ...] = net.mix.unbind()
         self.table, self.halved = net.table(), halved
         self.gates = self._gates(None if context is None or net.upsample else context)
         spans, lags = torch.tensor(net.spans), torch.arange(older, 0, -1)
-        self.lag = (lags * torch.tensor(net.dilations)[:, None]).to(device)
-        self.span = spans[:, None].to(device)
-        self.start = (spans.cumsum(0) - spans)[:, None].to(device)
+        self.lag: Tensor = (lags * torch.tensor(net.dilations)[:, None]).to(device)
+        self.span: Tensor = spans[:, None].to(device)
+        self.start: Tensor = (spans.cumsum(0) - spans)[:, None].to(device)
         rest = [r.expand(s, like.shape[0], -1) for r, s in zip(net.resting(context), net.spans)]
         self.ring = torch.cat(rest)
         self.values = torch.full(
@@ -45,9 +45,9 @@ class Queues:
 
     def __call__(self, previous: Tensor | None) -> Tensor:
         if previous is not None:
-            self.values = torch.cat((self.values[:, :, 1:], previous.reshape(*self.values.shape[:2], 1)), 2)
+            self.values: Tensor = torch.cat((self.values[:, :, 1:], previous.reshape(*self.values.shape[:2], 1)), 2)
         if self.net.upsample and self.context is not None and self.step % self.net.upsample == 0:
-            self.gates = self._gates(self._row(self.context))
+            self.gates: Tensor = self._gates(self._row(self.context))
         slots = (self.step - self.lag) % self.span + self.start
         past = self.ring[slots].transpose(1, 2).flatten(2)
         begun = torch.baddbmm(self.gates, past, self.past).unbind()
@@ -69,7 +69,7 @@ class Queues:
     def _remember(self, slots: Tensor, inputs: Tensor) -> None:
         """In the place of the oldest; in a new tensor where a gradient may still ask for the old one."""
         if torch.is_grad_enabled() or transformed():
-            self.ring = self.ring.index_copy(0, slots, inputs)
+            self.ring: Tensor = self.ring.index_copy(0, slots, inputs)
         else:
             self.ring.index_copy_(0, slots, inputs)
 

@@ -48,13 +48,13 @@ class RaggedMLP(nn.Module):
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout: expected a share of at least 0 and less than 1, got {dropout}")
         self.columns, self.context, self.dropout = len(inputs), context, dropout
-        self.outputs = tuple(outputs)
-        self.first = nn.Linear(sum(inputs) + context, hidden)
-        self.blocks = nn.ModuleList(
+        self.outputs: tuple[int, ...] = tuple(outputs)
+        self.first: nn.Linear = nn.Linear(sum(inputs) + context, hidden)
+        self.blocks: nn.ModuleList = nn.ModuleList(
             nn.ModuleList([nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)]) for _ in range(blocks)
         )
-        self.last = nn.Linear(hidden, sum(outputs))
-        self.direct = nn.Linear(sum(inputs), sum(outputs), bias=False)
+        self.last: nn.Linear = nn.Linear(hidden, sum(outputs))
+        self.direct: nn.Linear = nn.Linear(sum(inputs), sum(outputs), bias=False)
         # theta starts at the last layer's bias, which the caller sets: the columns' own laws
         for layer in (self.last, self.direct, *(block[1] for block in self.blocks)):  # pyright: ignore
             nn.init.zeros_(layer.weight)

@@ -37,15 +37,15 @@ class MaskedStepper:
             self.biases.append(bias)
             below = units
         # (positions in their order, size, units or inputs)
-        self.out = self._sorted(net.last.weight, order, below)
+        self.out: Tensor = self._sorted(net.last.weight, order, below)
         bias = net.last.bias.view(net.size, n)
         self.direct = None
         if net.direct is not None:
-            self.direct = self._sorted(net.direct.weight, order, order.inputs)
+            self.direct: Tensor | None = self._sorted(net.direct.weight, order, order.inputs)
             bias = bias + net.direct.bias.view(net.size, n)
         if net.offset is not None:
             bias = bias + net.offset
-        self.out_bias = take(bias.t(), order.positions, 0).unsqueeze(2)
+        self.out_bias: Tensor = take(bias.t(), order.positions, 0).unsqueeze(2)
         first = self.weights[0]
         self.inputs = _Rows(first, batch, n * net.numbers)
         self.hidden = [_Rows(w, batch, w.shape[0]) for w in self.weights]
@@ -111,14 +111,14 @@ class _Rows:
 
     def __init__(self, like: Tensor, batch: int, most: int) -> None:
         self.dtype, self.batch, self.count = like.dtype, batch, 0
-        self.in_place = not torch.is_grad_enabled() and not transformed()
+        self.in_place: bool = not torch.is_grad_enabled() and not transformed()
         self.values = like.new_empty(most if self.in_place else 0, batch)
 
     def append(self, new: Tensor) -> None:
         if self.in_place:
             self.values[self.count : self.count + new.shape[0]] = new
         else:
-            self.values = torch.cat((self.values, new))
+            self.values: Tensor = torch.cat((self.values, new))
         self.count += new.shape[0]
 
     def rows(self, stop: int) -> Tensor:

@@ -87,15 +87,15 @@ class WaveNet(Conditioner):
         self.event_shape, self.context_features = (None, *self.rest), context
         values, depth = math.prod(self.rest), len(self.dilations)
         # every layer's output has variance of about one; y has a ninth, and the residual sum grows by one in all
-        self.inlet = _weight(1, first * values * (classes or 2), channels, fan_in=first * values)
+        self.inlet: nn.Parameter = _weight(1, first * values * (classes or 2), channels, fan_in=first * values)
         # the filter half is read as tanh(u / 2), hence twice the scale
         halves = torch.tensor([2.0, 1.0]).repeat_interleave(gates)
         self.taps = nn.Parameter(_weight(1, depth, kernel, channels, 2 * gates, fan_in=kernel * channels).data * halves)
-        self.bias = nn.Parameter(torch.zeros(depth, 2 * gates))
-        self.given = _weight(1, context, depth, 2 * gates, fan_in=context) if context else None
-        self.mix = _weight(9 / depth, depth - 1, gates, channels, fan_in=gates)
+        self.bias: nn.Parameter = nn.Parameter(torch.zeros(depth, 2 * gates))
+        self.given: nn.Parameter | None = _weight(1, context, depth, 2 * gates, fan_in=context) if context else None
+        self.mix: nn.Parameter = _weight(9 / depth, depth - 1, gates, channels, fan_in=gates)
         self.skip, self.hidden = nn.Linear(depth * gates, skips), nn.Linear(skips, skips)
-        self.last = nn.Linear(skips, size * values)
+        self.last: nn.Linear = nn.Linear(skips, size * values)
         with torch.no_grad():
             self.skip.weight.copy_(_weight(9, skips, depth * gates, fan_in=depth * gates))
             self.hidden.weight.copy_(_weight(2, skips, skips, fan_in=skips))

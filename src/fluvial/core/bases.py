@@ -21,7 +21,7 @@ class _Factorised(Density):
 
     def __init__(self, event_shape: EventShape) -> None:
         super().__init__()
-        self.event_shape = tuple(event_shape)
+        self.event_shape: EventShape = tuple(event_shape)
         # says on which device and in which dtype to draw; not a parameter, not saved
         constant(self, "like", torch.zeros((), device="cpu"))
         self.like: Tensor
@@ -164,10 +164,10 @@ class Mixture(Density):
         shapes = {(c.event_shape, c.context_shape) for c in components}
         if len(shapes) > 1:
             raise ValueError(f"the components must agree in event and context shape, got {sorted(map(str, shapes))}")
-        self.components = nn.ModuleList(components)
-        self.logits = nn.Parameter(torch.zeros(len(components)))
+        self.components: nn.ModuleList = nn.ModuleList(components)
+        self.logits: nn.Parameter = nn.Parameter(torch.zeros(len(components)))
         self.event_shape, self.context_shape = shapes.pop()
-        self.exact = all(c.exact for c in components)
+        self.exact: bool = all(c.exact for c in components)
 
     @property
     def elements(self) -> Constraint | None:

@@ -158,10 +158,12 @@ class Flow(Density):
                 f"the transform maps events of shape {event_shape} to {tuple(noise_shape)}, "
                 f"but the base is a density over {tuple(base.event_shape)}"
             )
-        self.transform, self.base, self.embed = transform, base, embed
+        self.transform: Transform = transform
+        self.base: Density = base
+        self.embed: nn.Module | None = embed
         self.event_shape = event_shape
-        self.context_shape = _context_shape(context_shape, base.context_shape, embed)
-        self.exact = transform.exact and base.exact
+        self.context_shape: EventShape | None = _context_shape(context_shape, base.context_shape, embed)
+        self.exact: bool = transform.exact and base.exact
 
     @property
     def reparameterized(self) -> bool:

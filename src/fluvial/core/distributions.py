@@ -39,7 +39,8 @@ class Given(Distribution):
     arg_constraints: dict[str, Constraint] = {}  # noqa: RUF012  # pyright: ignore  (torch's spelling)
 
     def __init__(self, density: Density, context: Tensor | None = None) -> None:
-        self.density, self.context = density, context
+        self.density: Density = density
+        self.context: Tensor | None = context
         super().__init__(_context_batch(density, context), sized(density.event_shape), validate_args=False)
 
     def expand(self, batch_shape: torch.Size | list[int] | Shape, _instance: Given | None = None) -> Given:
@@ -149,11 +150,13 @@ class GivenTransform(TorchTransform):
         super().__init__(cache_size)
         if not transform.bijective:
             raise ValueError(f"{type(transform).__name__} is not bijective: it has no log-det of a Jacobian")
-        self.transform, self.context, self.event_shape = transform, context, torch.Size(event_shape)
-        self.noise_shape = sized(transform.output_shape(tuple(event_shape)))
+        self.transform: Transform = transform
+        self.context: Tensor | None = context
+        self.event_shape: torch.Size = torch.Size(event_shape)
+        self.noise_shape: torch.Size = sized(transform.output_shape(tuple(event_shape)))
         data, noise = _sides(transform)
-        self.domain = over_events(data, len(self.event_shape))
-        self.codomain = over_events(noise, len(self.noise_shape))
+        self.domain: Constraint = over_events(data, len(self.event_shape))
+        self.codomain: Constraint = over_events(noise, len(self.noise_shape))
 
     def with_cache(self, cache_size: int = 1) -> GivenTransform:
         if self._cache_size == cache_size:  # pyright: ignore[reportPrivateUsage]

@@ -20,7 +20,9 @@ class Grid(Constraint):
     is_discrete = True
 
     def __init__(self, step: float = 1.0, lower: float = -math.inf, upper: float = math.inf) -> None:
-        self.step, self.lower, self.upper = step, lower, upper
+        self.step: float = step
+        self.lower: float = lower
+        self.upper: float = upper
         super().__init__()
 
     def check(self, value: Tensor) -> Tensor:

@@ -196,9 +196,9 @@ class Chain(Transform):
 
     def __init__(self, *transforms: Transform) -> None:
         super().__init__()
-        self.transforms = nn.ModuleList(transforms)
-        self.bijective = all(t.bijective for t in transforms)
-        self.exact = all(t.exact for t in transforms)
+        self.transforms: nn.ModuleList = nn.ModuleList(transforms)
+        self.bijective: bool = all(t.bijective for t in transforms)
+        self.exact: bool = all(t.exact for t in transforms)
 
     @property
     def reparameterized(self) -> bool:
@@ -294,8 +294,9 @@ class Inverse(Transform):
         super().__init__()
         if not transform.bijective:
             raise ValueError(f"only a bijective transform can be read backwards; {type(transform).__name__} is not")
-        self.transform, self.event_shape = transform, event_shape
-        self.exact = transform.exact
+        self.transform: Transform = transform
+        self.event_shape: Shape | None = event_shape
+        self.exact: bool = transform.exact
 
     @property
     def reparameterized(self) -> bool:

@@ -94,19 +94,19 @@ class Generator:
             self.net, self.batch, self.dtype, self.step = net, batch, net.inlet.dtype, 0
             self._outputs = net.head[-1][0].shape[0]
             self._weights = self._pack()
-            self.ring = torch.cat(
+            self.ring: Tensor = torch.cat(
                 [_padded(r).expand(s, batch, -1) for r, s in zip(rest, (d * self._older for d in net.dilations))]
             ).contiguous()
-            self.values = torch.full((batch, net.first * net.numbers), math.nan, dtype=self.dtype)
+            self.values: Tensor = torch.full((batch, net.first * net.numbers), math.nan, dtype=self.dtype)
             gate, self.series = _halves(net.bias).unsqueeze(1).expand(-1, batch, -1), None
             if context is not None and net.given is not None:
                 context = context.to(self.dtype)
                 if net.upsample:
-                    self.series = context.contiguous()
+                    self.series: Tensor | None = context.contiguous()
                 else:
                     gate = gate + torch.einsum("bc,clg->lbg", context, _halves(net.given))
-            self.gate = gate.contiguous()
-            self.job = self._job()
+            self.gate: Tensor = gate.contiguous()
+            self.job: WaveJob = self._job()
 
     def theta(self, previous: Tensor | None) -> Tensor:
         """theta (B, size * numbers) of the next moment, given the value (B, numbers) of the last one."""

@@ -55,7 +55,7 @@ class OrderMixture(Density):
             raise ValueError(f"orders: expected at least 1, got {orders}")
         self.net, self.univariate, self.orders, self.drawn, self.fresh = net, univariate, orders, drawn, fresh
         self.event_shape, self.context_shape = tuple(event_shape), context_shape
-        self.base = Uniform(event_shape)
+        self.base: Uniform = Uniform(event_shape)
         with on_cpu(), randomness.drawing_from(seed):
             ranks, *degrees = zip(*((p.rank, *p.hidden) for p in (self._draw() for _ in range(orders))))
         constant(self, "ranks", torch.stack(ranks))

@@ -210,7 +210,7 @@ class Lines:
 
     def __call__(self, record: Record) -> None:
         if time.monotonic() >= self.next or record.left == 0:
-            self.next = time.monotonic() + self.seconds
+            self.next: float = time.monotonic() + self.seconds
             note(self.words(record))
 
 

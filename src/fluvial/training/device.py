@@ -38,7 +38,7 @@ class DeviceUpdate(Update):
     every = 32
 
     def __init__(self, density: Density, settings: Settings, decay: float, device: torch.device) -> None:
-        self.rate = torch.tensor(settings.rate, device=device)
+        self.rate: Tensor = torch.tensor(settings.rate, device=device)
         super().__init__(density, settings, decay, device)
         self.statistics: list[tuple[Tensor, Tensor]] = []
         self.kept, self.now = list[Tensor](), list(density.parameters())
@@ -47,7 +47,7 @@ class DeviceUpdate(Update):
             self.kept = list(self.averaged.module.parameters())
             kept, now = self.averaged.module.state_dict(), density.state_dict()
             self.statistics = [(kept[name], now[name]) for name, _ in density.named_buffers() if name in now]
-        self.bad = torch.zeros((), device=device)
+        self.bad: Tensor = torch.zeros((), device=device)
         self.optimizer.found_inf = self.bad  # pyright: ignore  (torch's own way to leave a fused step out)
         self.tally = torch.zeros(4, dtype=torch.float64, device=device)  # loss, rows, skipped, bad steps in a row
         self.seen: dict[Any, int] = {}
@@ -151,7 +151,7 @@ class DeviceUpdate(Update):
         return self.records
 
     def _refuse(self, error: RuntimeError) -> None:
-        self.records = False
+        self.records: bool = False
         reason = str(error).splitlines()[0]
         warnings.warn(
             f"training starts every operation by itself: this model's step cannot be recorded ({reason})", stacklevel=2

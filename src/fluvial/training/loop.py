@@ -45,20 +45,20 @@ class Loop:
     ) -> None:
         self.settings, self.path, self.device = settings, path, settings.torch_device()
         self.tag, self.digest = tag, "" if path is None else data.digest()
-        self.density = density.to(self.device)
-        self.data = data.to(self.device)
-        self.held_out = None if held_out is None else held_out.to(self.device)
-        self.batch_size = settings.batch_size or data.batch_size
-        self.batches = len(data.batches(torch.arange(len(data)), self.batch_size))
-        self.schedule = Schedule(settings, self.batches)
+        self.density: Density = density.to(self.device)
+        self.data: Rows = data.to(self.device)
+        self.held_out: Rows | None = None if held_out is None else held_out.to(self.device)
+        self.batch_size: int = settings.batch_size or data.batch_size
+        self.batches: int = len(data.batches(torch.arange(len(data)), self.batch_size))
+        self.schedule: Schedule = Schedule(settings, self.batches)
         kind = DeviceUpdate if self.device.type == "cuda" else Update
-        self.update = kind(self.density, settings, settings.decay(*data.size), self.device)
+        self.update: DeviceUpdate | Update = kind(self.density, settings, settings.decay(*data.size), self.device)
         self.progress = Progress()
         self.source, self.lend = Source(settings.seed), draws_by_itself(density)
         self.best = _copied(density)
         now = time.monotonic()
-        self.began = now if began is None else min(began, now)
-        self.ahead = now - self.began  # seconds of the budget that went by before this loop
+        self.began: float = now if began is None else min(began, now)
+        self.ahead: float = now - self.began  # seconds of the budget that went by before this loop
         self.clean = True  # False only while weights and counters are out of step
 
     @property
@@ -132,7 +132,7 @@ class Loop:
             if p.bad_steps >= _BAD_STEPS:
                 self._roll_back()
         p.step, p.batch = p.step + 1, p.batch + 1
-        self.clean = True
+        self.clean: bool = True
 
     def _roll_back(self) -> None:
         """Back to the best weights with half the learning rate and no momentum."""
@@ -231,10 +231,10 @@ class Loop:
         files.check_weights(state["averaged"] or {}, {} if averaged is None else averaged.state_dict(), self.path)
         files.check_moments(state["optimizer"]["state"], self.update.shapes, self.path)
         marks: dict[str, Any] = {**state["progress"]}
-        self.progress = Progress(**marks)
+        self.progress: Progress = Progress(**marks)
         self.update.load(state)
         self.update.write(self.progress)
-        self.best = state["best"]
+        self.best: dict[str, Tensor] = state["best"]
 
 
 def _order(rows: int, seed: int, epoch: int) -> Tensor:

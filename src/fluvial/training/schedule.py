@@ -21,7 +21,7 @@ class Schedule:
     def __init__(self, settings: Settings, batches: int) -> None:
         self.settings, self.batches = settings, batches
         self.patience, self.epochs = _ends(settings, batches)
-        self.plateau = max(1, min(self.patience, _patience(batches)) // 3)
+        self.plateau: int = max(1, min(self.patience, _patience(batches)) // 3)
         self.kind = settings.schedule or ("cosine" if settings.has_end else "plateau")
 
     def share(self, p: Progress, elapsed: float) -> float:

@@ -35,8 +35,8 @@ class Autoregressive(Transform):
     def __init__(self, conditioner: Conditioner, univariate: Univariate) -> None:
         super().__init__()
         self.conditioner, self.univariate = conditioner, univariate
-        self.bijective = univariate.bijective
-        self.context_features = conditioner.context_features
+        self.bijective: bool = univariate.bijective
+        self.context_features: int | None = conditioner.context_features
 
     def elements(self, noise: Constraint | None) -> Constraint | None:
         return elements_of(self.univariate, noise)

@@ -40,7 +40,7 @@ class LUMatrix(Matrix):
         scale = upper.diagonal()
         # L below the diagonal, log|s| on it, U above: C^2 numbers, none of them idle
         packed = lower.tril(-1) + torch.diag(scale.abs().log()) + upper.triu(1)
-        self.packed = nn.Parameter(placed(packed.to(start.dtype)))
+        self.packed: nn.Parameter = nn.Parameter(placed(packed.to(start.dtype)))
         self.register_buffer("permutation", placed(permutation.to(start.dtype)))
         self.register_buffer("sign", placed(scale.sign().to(start.dtype)))
         self.permutation: Tensor
@@ -61,7 +61,7 @@ class FullMatrix(Matrix):
 
     def __init__(self, start: Tensor) -> None:
         super().__init__()
-        self.weight = nn.Parameter(placed(_square(start).clone()))
+        self.weight: nn.Parameter = nn.Parameter(placed(_square(start).clone()))
 
     def forward(self) -> tuple[Tensor, Tensor]:
         return self.weight, torch.linalg.slogdet(self.weight.double())[1].to(self.weight.dtype)
@@ -84,7 +84,7 @@ class QRMatrix(Matrix):
         scale = triangle.diagonal()
         # the reflections' vectors below the diagonal, log|s| on it, R above
         packed = vectors + torch.diag(scale.abs().log()) + triangle.triu(1)
-        self.packed = nn.Parameter(placed(packed.to(start.dtype)))
+        self.packed: nn.Parameter = nn.Parameter(placed(packed.to(start.dtype)))
         self.register_buffer("sign", placed(scale.sign().to(start.dtype)))
         self.sign: Tensor
 

@@ -42,7 +42,7 @@ class Codes(Double, Transform):
         super().__init__()
         if not maps:
             raise ValueError("maps: expected one for each column, got none")
-        self.maps = tuple(maps)
+        self.maps: tuple[CodeMap, ...] = tuple(maps)
         constant(self, "like", torch.zeros((), device="cpu"))
         constant(self, "lower", torch.tensor([m.lower for m in maps], dtype=torch.float64, device="cpu"))
         constant(self, "last", torch.tensor([m.classes - 1 for m in maps], dtype=torch.float64, device="cpu"))

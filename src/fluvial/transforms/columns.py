@@ -216,9 +216,9 @@ class Columns(Transform):
         super().__init__()
         if not maps:
             raise ValueError("maps: expected one for each column, got none")
-        self.maps = tuple(maps)
+        self.maps: tuple[ColumnMap, ...] = tuple(maps)
         self.bijective = self.exact = all(m.step is None for m in maps)
-        self.whiten = Whiten(len(maps)).requires_grad_(False) if whiten and len(maps) > 1 else None
+        self.whiten: Whiten | None = Whiten(len(maps)).requires_grad_(False) if whiten and len(maps) > 1 else None
         self._numbers: dict[torch.device, Numbers] = {}  # in float64 whatever the model's dtype, so not buffers
         constant(self, "like", torch.zeros((), device="cpu"))
         self.like: Tensor

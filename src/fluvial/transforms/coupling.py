@@ -25,9 +25,9 @@ class _Coupling(Transform):
     def __init__(self, conditioner: nn.Module, univariate: Univariate) -> None:
         super().__init__()
         self.conditioner, self.univariate = conditioner, univariate
-        self.bijective = univariate.bijective
+        self.bijective: bool = univariate.bijective
         if isinstance(conditioner, Contextual):
-            self.context_features = conditioner.context_features
+            self.context_features: int | None = conditioner.context_features
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._move(self.univariate.forward, x, context)
@@ -86,9 +86,9 @@ class Coupling(_Coupling):
             )
         kept, moved = mask.nonzero().squeeze(1), (~mask).nonzero().squeeze(1)
         # contiguous parts are views: nothing is copied, and nothing more is held for the backward pass
-        self.sizes = (kept.numel(), moved.numel())
-        self.kept_first = bool(mask[: kept.numel()].all())
-        self.kept_last = bool(mask[moved.numel() :].all())
+        self.sizes: tuple[int, int] = (kept.numel(), moved.numel())
+        self.kept_first: bool = bool(mask[: kept.numel()].all())
+        self.kept_last: bool = bool(mask[moved.numel() :].all())
         constant(self, "kept", kept)
         constant(self, "moved", moved)
         constant(self, "back", torch.argsort(torch.cat((kept, moved))))

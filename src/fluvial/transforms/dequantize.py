@@ -32,7 +32,7 @@ class Dequantize(Transform):
         if not step > 0:
             raise ValueError(f"step: the grid's distance must be positive, got {step}")
         self.step = step
-        self.highest = None if levels is None else (levels - 1) * step
+        self.highest: float | None = None if levels is None else (levels - 1) * step
 
     def elements(self, noise: Constraint | None) -> Constraint | None:
         return bounded(None if self.highest is None else 0.0, self.highest, self.step)

@@ -34,7 +34,7 @@ class Groups(Transform):
         super().__init__()
         if not sizes or min(sizes) < 1:
             raise ValueError(f"groups: expected at least one, each of at least one column, got {tuple(sizes)}")
-        self.sizes = tuple(sizes)
+        self.sizes: tuple[int, ...] = tuple(sizes)
         with on_cpu():
             group = torch.arange(len(self.sizes)).repeat_interleave(torch.tensor(self.sizes))
             column = torch.cat([torch.arange(1.0, n + 1) for n in self.sizes])

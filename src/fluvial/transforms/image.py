@@ -96,7 +96,7 @@ class Flatten(Transform):
 
     def __init__(self, event_shape: Shape) -> None:
         super().__init__()
-        self.event_shape = image_shape(event_shape)
+        self.event_shape: tuple[int, int, int] = image_shape(event_shape)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return x.flatten(1), zero_log_det(x)
@@ -134,7 +134,7 @@ class FactorOut(Transform):
         if channels < 2:
             raise ValueError(f"at least 2 channels are needed to factor out half of them, got {channels}")
         self.event_shape, self.inner = (channels, height, width), inner
-        self.finished = channels // 2
+        self.finished: int = channels // 2
         going_on = (channels - self.finished, height, width)
         if len(inner.output_shape(going_on)) != 1:
             raise ValueError(f"the inner transform must end flat, got {inner.output_shape(going_on)}")

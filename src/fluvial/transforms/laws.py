@@ -121,9 +121,9 @@ class Laws(nn.Module):
         if components < 1:
             raise ValueError(f"components: expected at least 1, got {components}")
         self.laws, self.components = tuple(laws), components
-        self.maps = tuple(law.scale() for law in laws)
-        self.sizes = tuple(law.masses + (1 + 3 * components if law.rest else 0) for law in laws)
-        self.features = tuple(1 + law.masses + (0 if law.labels else _KNOTS + 1) for law in laws)
+        self.maps: tuple[ColumnMap, ...] = tuple(law.scale() for law in laws)
+        self.sizes: tuple[int, ...] = tuple(law.masses + (1 + 3 * components if law.rest else 0) for law in laws)
+        self.features: tuple[int, ...] = tuple(1 + law.masses + (0 if law.labels else _KNOTS + 1) for law in laws)
         self._numbers: dict[torch.device, tuple[Numbers, Tensor]] = {}  # float64 whatever the dtype, so not buffers
         with on_cpu():
             places = {**self._places_in_theta(), **self._places_of_features()}

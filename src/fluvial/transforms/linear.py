@@ -66,10 +66,10 @@ class LULinear(Transform):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.lower = nn.Parameter(torch.zeros(features, features))
-        self.upper = nn.Parameter(torch.zeros(features, features))
-        self.raw_diagonal = nn.Parameter(torch.full((features,), math.log(math.expm1(1.0 - self.floor))))
-        self.bias = nn.Parameter(torch.zeros(features))
+        self.lower: nn.Parameter = nn.Parameter(torch.zeros(features, features))
+        self.upper: nn.Parameter = nn.Parameter(torch.zeros(features, features))
+        self.raw_diagonal: nn.Parameter = nn.Parameter(torch.full((features,), math.log(math.expm1(1.0 - self.floor))))
+        self.bias: nn.Parameter = nn.Parameter(torch.zeros(features))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         lower, upper, diagonal, bias = self._factors()
@@ -112,11 +112,11 @@ class Whiten(Double, Transform):
 
     def __init__(self, features: int, context: int = 0) -> None:
         super().__init__()
-        self.mean = nn.Parameter(torch.zeros(features, dtype=torch.float64))
+        self.mean: nn.Parameter = nn.Parameter(torch.zeros(features, dtype=torch.float64))
         self.slope = nn.Parameter(torch.zeros(features, context, dtype=torch.float64)) if context else None
-        self.context_features = context or None
-        self.lower = nn.Parameter(torch.zeros(features, features, dtype=torch.float64))
-        self.log_diagonal = nn.Parameter(torch.zeros(features, dtype=torch.float64))
+        self.context_features: int | None = context or None
+        self.lower: nn.Parameter = nn.Parameter(torch.zeros(features, features, dtype=torch.float64))
+        self.log_diagonal: nn.Parameter = nn.Parameter(torch.zeros(features, dtype=torch.float64))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         residual, dtype = (x.double() - self._mean(context)).t(), dtype_of_numbers(x)

@@ -35,8 +35,8 @@ class ActNorm(Transform):
     def __init__(self, event_shape: Shape, factor: float = 1.0) -> None:
         super().__init__()
         self.factor = factor
-        self.shift = nn.Parameter(torch.zeros(event_shape[0]))
-        self.log_scale = nn.Parameter(torch.zeros(event_shape[0]))
+        self.shift: nn.Parameter = nn.Parameter(torch.zeros(event_shape[0]))
+        self.log_scale: nn.Parameter = nn.Parameter(torch.zeros(event_shape[0]))
         self.register_buffer("initialized", torch.tensor(False))
         self.initialized: Tensor
 
@@ -88,9 +88,9 @@ class BatchNorm(Transform):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.scale = TanhScale(3.0)
-        self.raw_gain = nn.Parameter(torch.zeros(features))
-        self.shift = nn.Parameter(torch.zeros(features))
+        self.scale: TanhScale = TanhScale(3.0)
+        self.raw_gain: nn.Parameter = nn.Parameter(torch.zeros(features))
+        self.shift: nn.Parameter = nn.Parameter(torch.zeros(features))
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("variance", torch.ones(features))
         self.mean: Tensor

@@ -47,8 +47,8 @@ class Pyramid(Transform):
     ) -> None:
         super().__init__()
         self.channels, height, width = image_shape(event_shape)
-        self.squeeze = OrderedSqueeze()
-        self.small = (self.channels, height // 2, width // 2)
+        self.squeeze: OrderedSqueeze = OrderedSqueeze()
+        self.small: tuple[int, int, int] = (self.channels, height // 2, width // 2)
         self.squeeze.output_shape(event_shape)
         if len(conditioners) != 3:
             raise ValueError(f"expected 3 conditioners, one for each neighbour of a pixel, got {len(conditioners)}")
@@ -56,7 +56,7 @@ class Pyramid(Transform):
             raise ValueError(f"the coarse transform must end flat, got {coarse.output_shape(self.small)}")
         self.conditioners, self.univariate, self.coarse = nn.ModuleList(conditioners), univariate, coarse
         features = {c.context_features for c in conditioners if isinstance(c, Contextual)}
-        self.context_features = features.pop() if len(features) == 1 else None
+        self.context_features: int | None = features.pop() if len(features) == 1 else None
         self.bijective, self.exact = univariate.bijective and coarse.bijective, coarse.exact
 
     def elements(self, noise: Constraint | None) -> Constraint | None:
