@@ -201,7 +201,7 @@ def test_wrong_labels_get_sentences(model, folder):
     with pytest.raises(UsageError, match="given nothing, but got label"):
         plain.sample(1, context={"label": "low"})
     for n, seconds in ((0, 1.0), (1, 0.0), (1, math.inf)):
-        with pytest.raises(UsageError, match="n: expected a number of recordings|seconds: expected a positive time"):
+        with pytest.raises(UsageError, match=r"n: expected a number of recordings|seconds: expected a positive time"):
             plain.sample(n, seconds)
 
 
