@@ -71,13 +71,17 @@ def test_fit_prints_scores_and_folder_and_talks_on_stderr(place, capsys, monkeyp
     assert "run: runs/table-maf-2" in capsys.readouterr().out
 
 
-def test_without_data_it_fits_the_bundled_table_given_sex(tmp_path, monkeypatch, capsys):
+def test_without_data_it_fits_the_bundled_table_its_labels_included(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["fit", "--model", "gaussian"]) == 0
-    model = load("runs/abalone-gaussian")
-    assert [c.name for c in model.schema.context] == ["Sex"]
-    assert len(model.schema.columns) == 8
-    assert model.schema.columns[0].unit == "200 mm"
+    assert main(["fit", "--epochs", "1", "--set", "hidden=16"]) == 0
+    model = load("runs/abalone-mixed")
+    assert model.schema.names[0] == "Sex"
+    assert len(model.schema.columns) == 9
+    assert model.schema.columns[1].unit == "200 mm"
+    out = capsys.readouterr().out
+    assert "labels and missing cells as probabilities" in out
+    assert "standardised" not in out
+    assert "bits" not in out
     assert "8 columns" in capsys.readouterr().out
 
 

@@ -1,4 +1,4 @@
-"""The command line: fit, score, sample, report, info, and of images interpolate and edit.
+"""The command line: fit, score, sample, questions to tables, report, info, and of images interpolate and edit.
 
 Results go to stdout or a file, all else to stderr.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import fluvial
-from fluvial.interfaces import cli_images
+from fluvial.interfaces import cli_images, cli_questions
 from fluvial.interfaces.signals import Stopped, number_of, stopping
 from fluvial.interfaces.streams import seekable
 from fluvial.interfaces.words import (
@@ -89,11 +89,11 @@ def fit(
     data
         CSV, Parquet, Feather, .npy or .npz file; or sound files or images, or a folder of them; or an idx, .npy or .npz
         file of images; or a .mat or .npz file of piano rolls. A dash for standard input. None: the bundled table of
-        abalones, given their sex.
+        abalones.
     model
-        gaussian, nice, realnvp, maf, maf_mog, made_mog, iaf, nsf or nsf_coupling; made or pixelcnn for tables of labels
-        or zeros and ones; wavenet for sound; multiscale, nice, realnvp, glow or flowpp for images; wavenet_made for
-        piano rolls. None: what suits the data.
+        mixed for tables as they are; gaussian, nice, realnvp, maf, maf_mog, made_mog, iaf, nsf or nsf_coupling for
+        tables of numbers; made or pixelcnn for tables of labels or zeros and ones; wavenet for sound; multiscale,
+        nice, realnvp, glow or flowpp for images; wavenet_made for piano rolls. None: what suits the data.
     context
         A column, or label of recordings, to condition on; can be repeated, or separated by commas.
     out
@@ -260,6 +260,7 @@ def sample(
     number: Annotated[int | None, Parameter(name=["--number", "-n"])] = None,
     context: _Each = None,
     contexts: str | None = None,
+    given: _Each = None,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     seed: int | None = None,
     seconds: float | None = None,
@@ -280,6 +281,10 @@ def sample(
         training data.
     contexts
         A table of such values, a draw for each of its rows; a dash for standard input.
+    given
+        Of tables fitted by mixed: what is known of any column, NAME=VALUE, as in Sex=M; NAME=LOW..HIGH, ends included,
+        either of which may be left out; NAME=A|B for one of several; and NAME= for a missing cell. A label that holds
+        such signs is still taken as that label. Can be repeated, or separated by commas.
     out
         File for the rows: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout. Of sound: folder for WAV files.
         Of images: .png for all on one sheet, or a folder. Of piano rolls: .npz. None: samples in the run folder.
@@ -302,12 +307,16 @@ def sample(
 
     chosen = secrets.randbelow(2**31) if seed is None else seed
     flags = {"seconds": seconds, "prompt": prompt, "temperature": temperature, "escape-formulas": escape_formulas}
+    flags |= {"given": given}
     with seekable([contexts] if contexts else []) as files:
         sampled(load_any(run), Draw(run, number, None, out, chosen), context, next(iter(files), None), flags)
     if seed is None:
         note(f"drawn with --seed {chosen}")
 
 
+app.command(cli_questions.probability)
+app.command(cli_questions.impute)
+app.command(cli_questions.predict)
 app.command(cli_images.interpolate)
 app.command(cli_images.edit)
 

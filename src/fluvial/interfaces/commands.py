@@ -87,7 +87,7 @@ COMMANDS: dict[type[AnyModel], Commands] = {
         commands_table.score,
         commands_table.sample,
         _table_report,
-        frozenset({"escape-formulas", "drop-missing", "no-shares"}),
+        frozenset({"escape-formulas", "drop-missing", "no-shares", "given"}),
     ),
     SoundModel: Commands(
         "sound",

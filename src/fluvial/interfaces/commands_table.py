@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from fluvial.core.errors import UsageError
+from fluvial.interfaces.asked import parse_given
 from fluvial.interfaces.scored import Scored
 from fluvial.interfaces.words import Draw
 from fluvial.tasks.model import Model
@@ -41,11 +42,16 @@ def score(
     return Scored(columns, notes, "nats a row", scores.log_prob)
 
 
-def sample(fitted: Model, wish: Draw, *, escape_formulas: bool = False) -> None:
-    """New rows, to a file or as CSV to stdout."""
+def sample(fitted: Model, wish: Draw, *, escape_formulas: bool = False, given: Sequence[str] = ()) -> None:
+    """New rows, to a file or as CSV to stdout; ``given`` is what is known of them, as it was typed."""
+    number = _ROWS if wish.number is None else wish.number
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        rows = fitted.sample_columns(_ROWS if wish.number is None else wish.number, wish.context, wish.seed)
+        if given:
+            known = fitted.given(parse_given(given, fitted.schema), wish.context)
+            rows = known.sample_columns(number, wish.seed)
+        else:
+            rows = fitted.sample_columns(number, wish.context, wish.seed)
     for warning in caught:
         note(f"note: {warning.message}")
     write_columns(escaped(rows) if escape_formulas else rows, wish.out, fitted.schema.header)

@@ -58,9 +58,14 @@ def training_curve(
     return figure
 
 
-def pairs(d: Diagnosis, labels: Sequence[str]) -> Figure | None:
-    """Held-out rows and samples, two columns at a time; correlations above the diagonal. None for one column."""
-    order = np.sort(np.argsort(-d.marginals.statistic, kind="stable")[:_PAIRED])
+def pairs(d: Diagnosis, labels: Sequence[str], numbers: Sequence[int]) -> Figure | None:
+    """Held-out rows and samples, two columns at a time; correlations above the diagonal. None for one column.
+
+    Args:
+        numbers: the columns to choose from.
+    """
+    worst_first = np.array(numbers, int)[np.argsort(-d.marginals.statistic[list(numbers)], kind="stable")]
+    order = np.sort(worst_first[:_PAIRED])
     k = len(order)
     if k < 2:
         return None
@@ -90,7 +95,7 @@ def pairs(d: Diagnosis, labels: Sequence[str]) -> Figure | None:
             ax.locator_params(nbins=3)
             _outer(ax, a == k - 1, b == 0 and a > 0, _plain(labels[j], 24), _plain(labels[i], 24))
     gap = float(np.abs(correlations[0] - correlations[1]).max())
-    which = "" if k == len(labels) else f" (the {k} of {len(labels)} columns that differ most)"
+    which = "" if k == len(numbers) else f" (the {k} of {len(numbers)} columns that differ most)"
     _finish(figure, f"Pairs of columns: correlations differ by {gap:.2f} at most{which}")
     _legend(figure)
     return figure

@@ -60,7 +60,7 @@ class Source:
 def opened(
     data: str | list[str] | None, model: str | None, context: Sequence[str] | None, own: Mapping[str, Any]
 ) -> Source:
-    """The data that the command line names; None stands for the bundled table, given the sex."""
+    """The data that the command line names; None stands for the bundled table."""
     first = Path(data[0]).absolute().parent if isinstance(data, list) else Path(data or "abalone")
     name = first.name.split(".")[0]
     kind = TABLES if data is None else kind_of(data)
@@ -83,7 +83,7 @@ def _opened_table(
 ) -> Source:
     if data is None:
         table, units = load_abalone()
-        context, files = context or ["Sex"], (str(ABALONE),)
+        files = (str(ABALONE),)
     else:
         table, units, files = read(data), dict[str, str](), files_of(data)
     columns = listed_names(context, table.names)

@@ -167,6 +167,7 @@ def _render(report: Report, pictures: Mapping[str, Picture], verdict: Verdict, s
         (topic, level, words[LEVELS.index(level)], [c for c in report.checks if c.topic == topic])
         for topic, words in report.topics.items()
         for level in [worst(report.checks, topic)]
+        if any(c.topic == topic for c in report.checks)
     ]
     return environment.get_template(report.template).render(
         style=Markup(_read("report.css")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,7 @@ _SCORES = (
     ("bits per dimension (−log₂ p / D), data units", "bits_per_dimension"),
     ("median, nats, data units", "median"),
 )
+_MIXED = (("median, nats", "median"),)  # neither bits nor standard deviations add up over labels and numbers
 _PROBABILITIES = (("bits per column (−log₂ P / D)", "bits_per_dimension"), ("median, nats", "median"))
 
 
@@ -76,7 +77,7 @@ def _figures(model: Model, d: Diagnosis) -> dict[str, Figure]:
     epochs = [m for m in model.metrics if m["ended"]]
     drawn: dict[str, Figure | None] = {
         "training": None,
-        "pairs": None if d.discrete else figures.pairs(d, labels),
+        "pairs": None if d.discrete else figures.pairs(d, labels, _numbers(model.schema.columns)),
         "rows": figures.rows(d, labels) if d.discrete else None,
         "dependence": figures.dependence(d) if d.discrete else None,
         "marginals": figures.marginals(d, labels, [c.categories for c in model.schema.columns]),
@@ -109,6 +110,7 @@ def _facts(model: Model, d: Diagnosis, train: Data, held_out: bool) -> dict[str,
         "columns": columns[:_LISTED],
         "unlisted": max(0, len(columns) - _LISTED),
         "units": any(c["unit"] for c in columns),
+        "gaps": any(c["missing"] for c in columns),
         "context_columns": model.schema.context,
         "scores": _scores(model, d),
         "covariance": d.x.shape[1] <= COVARIANCE,
@@ -121,8 +123,9 @@ def _scores(model: Model, d: Diagnosis) -> list[tuple[str, list[str]]]:
     """The table of likelihoods, from the whole held-out set where the fit recorded it."""
     kept = [_kept(model.record, key, likelihood) for key, likelihood in _likelihoods(d)]
     mean = [plus_minus(s["log_likelihood"], s["standard_error"]) for s in kept]
-    rest = [(label, [number(s[key]) for s in kept]) for label, key in (_PROBABILITIES if d.discrete else _SCORES)]
-    unit = "" if d.discrete else "data units, "
+    shown = _MIXED if d.mixed else _PROBABILITIES if d.discrete else _SCORES
+    rest = [(label, [number(s[key]) for s in kept]) for label, key in shown]
+    unit = "" if d.discrete or d.mixed else "data units, "
     return [(f"{unit}nats ± standard error", mean), *rest, ("rows", [f"{s['rows']:,}" for s in kept])]
 
 
@@ -146,7 +149,8 @@ def _columns(model: Model, train: Data) -> list[dict[str, Any]]:
 
 def _described(column: Column, role: str, values: np.ndarray) -> dict[str, Any]:
     low = median = high = None
-    if len(values) and not column.categories:
+    missing = float(np.isnan(values).mean()) if len(values) else 0.0
+    if missing < 1 and len(values) and not column.categories:
         low, median, high = (float(v) for v in np.nanquantile(values, [0, 0.5, 1]))
     return {
         "name": column.name,
@@ -157,6 +161,7 @@ def _described(column: Column, role: str, values: np.ndarray) -> dict[str, Any]:
         "median": median,
         "high": high,
         "support": _support(column),
+        "missing": f"{100 * missing:.2g} %" if missing else "",
     }
 
 
@@ -170,6 +175,11 @@ def _support(column: Column) -> str:
     if column.step is not None:
         parts.append(f"steps of {number(column.step)}")
     return ", ".join(parts)
+
+
+def _numbers(columns: Sequence[Column]) -> tuple[int, ...]:
+    """Which of the columns hold numbers, whose correlations mean something."""
+    return tuple(i for i, c in enumerate(columns) if not c.categorical)
 
 
 def _label(column: Column) -> str:

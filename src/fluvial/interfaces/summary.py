@@ -24,7 +24,7 @@ def table_summary(model: Model) -> str:
         f"{record['model']['model']}: {sizes['columns']} columns, {sizes['train']:,} rows to train on, "
         f"{sizes['held_out']:,} held out, {sizes['parameters']:,} parameters, "
         f"{training['epochs']} epochs in {training['seconds']:.0f} s (best: {training['best_epoch']})",
-        *_scores(record["scores"], bool(record["model"].get("codes"))),
+        *_scores(record["scores"], record["model"]),
     ]
     if not model.exact:
         lines.append("These are lower bounds: the table has rounded or integer columns.")
@@ -86,24 +86,28 @@ def _how_it_was_made(record: dict[str, Any]) -> list[str]:
     return [*lines, "versions: " + ", ".join(f"{k} {v}" for k, v in record["versions"].items())]
 
 
-def _scores(scores: dict[str, Any], discrete: bool) -> list[str]:
+def _scores(scores: dict[str, Any], model: Mapping[str, Any]) -> list[str]:
     simple = scores.get("baseline")
     rows = [("the model", scores.get("held_out")), (simple["name"] if simple else "", simple)]
     known = [(name, s) for name, s in rows if s is not None and s["log_likelihood"] is not None]
     if not known:
         return ["no rows were held out to judge it by"]
     width = max(len(name) for name, _ in known)
-    lines = ["log-likelihood of held-out rows, nats a row:"]
+    mixed = bool(model.get("laws"))
+    units = " (numbers as densities per unit, labels and missing cells as probabilities)" if mixed else ""
+    lines = [f"log-likelihood of held-out rows, nats a row{units}:"]
     for name, s in known:
         error = "" if s["standard_error"] is None else f" ± {s['standard_error']:.3f}"
-        bits = f"{s['bits_per_dimension']:.3f} bits per "
-        units = (
-            f"{bits}column"
-            if discrete
-            else f"in units of the data, {s['standardised']:.3f} standardised, {bits}dimension"
-        )
-        lines.append(f"  {name:{width}}{s['log_likelihood']:10.3f}{error}, {units}")
+        lines.append(f"  {name:{width}}{s['log_likelihood']:10.3f}{error}{'' if mixed else _units(s, model)}")
     return lines
+
+
+def _units(score: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+    """A score in other units; a mixture of densities and probabilities has none."""
+    bits = f"{score['bits_per_dimension']:.3f} bits per "
+    if model.get("codes"):
+        return f", {bits}column"
+    return f", in units of the data, {score['standardised']:.3f} standardised, {bits}dimension"
 
 
 def _column(c: Column, codes: Mapping[str, Any] | None = None) -> str:

@@ -71,7 +71,9 @@ def parse_assignments(texts: list[str]) -> dict[str, object]:
     return values
 
 
-def parse_context(texts: Sequence[str] | None, known: Collection[str] = ()) -> dict[str, str] | None:
+def parse_context(
+    texts: Sequence[str] | None, known: Collection[str] = (), flag: str = "context"
+) -> dict[str, str] | None:
     """NAME=VALUE, one a text or separated by commas; where names are ``known``, only a comma before one separates.
 
     Values stay as they were typed; who knows the column reads them.
@@ -95,7 +97,7 @@ def parse_context(texts: Sequence[str] | None, known: Collection[str] = ()) -> d
         for name, value in parts:
             if not name or name in values:
                 fault = f"gives {name} twice" if name else f"expected NAME=VALUE, such as Sex=M, got {text!r}"
-                raise _usage(f"context: {fault}")
+                raise _usage(f"{flag}: {fault}")
             values[name] = value.strip()
     return values or None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,8 +53,9 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
-_LONGEST = 10_000  # characters of an event
+_LONGEST, _DEEPEST = 10_000, 50  # characters of an event, and how deep it may be nested
 _SHOWN = 80  # characters of an event in a sentence
+_BACKQUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`([^`]+)`""")
 _GRAMMAR = (
     "comparisons such as Rings > 12 and Sex == 'M', joined by and, or, not; names with blanks in `backquotes`; "
     "Sex is None where a cell is missing"
@@ -97,8 +99,8 @@ class Comparison:
 
     Args:
         text: as it was written.
-        holds: encoded columns by name, each (n,), to whether it holds in each row; never where a cell it reads is
-            missing.
+        holds: encoded columns by name, each (n,), to whether it holds in each row. A comparison with a missing cell
+            does not hold, and neither does its contrary.
         limits: where the event is that each of some columns keeps to its own limits, these; else None.
     """
 
@@ -119,21 +121,42 @@ def read_event(text: str, names: tuple[str, ...], labels: frozenset[str], encode
     """
     if len(text) > _LONGEST:
         raise UsageError(f"the event has {len(text)} characters, {_LONGEST} at most are read")
-    quoted: dict[str, str] = {}
-
-    def stand_in(match: re.Match[str]) -> str:
-        quoted[f"_{len(quoted)}_"] = match.group(1)
-        return f"_{len(quoted) - 1}_"
-
+    plain, quoted = _without_backquotes(text.strip())
     try:
-        tree = ast.parse(re.sub(r"`([^`]+)`", stand_in, text.strip()), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about escapes in text, which may be meant
+            tree = ast.parse(plain, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise UsageError(f"the event {_short(text)!r} could not be read: expected {_GRAMMAR}") from None
+    if _is_deep(tree):
+        raise UsageError(f"the event {_short(text)!r} is nested too deeply")
     reader = _Reader(_short(text), names, labels, encode, quoted)
-    try:
-        return Comparison(text, reader.truth(tree), reader.limits(tree))
-    except RecursionError:
-        raise UsageError(f"the event {_short(text)!r} is nested too deeply") from None
+    return Comparison(text, reader.truth(tree), reader.limits(tree))
+
+
+def _without_backquotes(text: str) -> tuple[str, dict[str, str]]:
+    """The text with a name of its own in place of each one in backquotes, and what these stand for."""
+    quoted: dict[str, str] = {}
+    mark = "_"
+    while mark in text:
+        mark += "_"
+
+    def stand_in(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[0]  # a label in quotes, whatever it holds
+        name = f"{mark}{len(quoted)}"
+        quoted[name] = match[1]
+        return name
+
+    return _BACKQUOTED.sub(stand_in, text), quoted
+
+
+def _is_deep(tree: ast.AST) -> bool:
+    """Whether there is more nesting than anybody means, which would be read and answered by recursion."""
+    level = [tree]
+    for _ in range(_DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    return bool(level)
 
 
 @dataclass(frozen=True)
@@ -170,6 +193,10 @@ class _Reader:
         compare, about = _COMPARE[type(op)], [n for n in (self._maybe(left), self._maybe(right)) if n in self.labels]
         if about and not isinstance(op, ast.Eq | ast.NotEq):
             raise UsageError(f"event {self.text!r}: the values of {about[0]!r} have no order; use ==, != or in")
+        if about and _constant(left) is None and _constant(right) is None:
+            raise UsageError(f"event {self.text!r}: compare {about[0]!r} with one of its own labels, in quotes")
+        if not any(isinstance(node, ast.Name) for side in (left, right) for node in ast.walk(side)):
+            raise UsageError(f"event {self.text!r}: it compares no column with anything; expected {_GRAMMAR}")
         a, b = self._number(left, self._maybe(right)), self._number(right, self._maybe(left))
 
         def holds(rows: Rows) -> np.ndarray:
@@ -185,17 +212,20 @@ class _Reader:
             name = self._name(node)
             return lambda rows: rows[name]
         if (value := _constant(node)) is not None:
-            number = self._encoded(beside, value)
+            number = np.float64(self._encoded(beside, value))
             return lambda rows: number
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            inner = self._number(node.operand, None)
+            inner = self._operand(node.operand)
             return lambda rows: -inner(rows)
         if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-            a, b, join = self._number(node.left, None), self._number(node.right, None), _ARITHMETIC[type(node.op)]
-            if any(n in self.labels for n in (self._maybe(node.left), self._maybe(node.right))):
-                raise UsageError(f"event {self.text!r}: there is no arithmetic with labels")
+            a, b, join = self._operand(node.left), self._operand(node.right), _ARITHMETIC[type(node.op)]
             return lambda rows: join(a(rows), b(rows))
         raise self._refused(node)
+
+    def _operand(self, node: ast.expr) -> Callable[[Rows], Any]:
+        if self._maybe(node) in self.labels:
+            raise UsageError(f"event {self.text!r}: there is no arithmetic with labels")
+        return self._number(node, None)
 
     def limits(self, node: ast.expr) -> Mapping[str, Limits] | None:
         """The limits of single columns that a condition amounts to, if it is such a one."""
@@ -246,7 +276,10 @@ class _Reader:
             return self.encode(name, value)
         if isinstance(value, str | bool):
             raise UsageError(f"event {self.text!r}: {value!r} is compared with no column")
-        return float(value)  # pyright: ignore
+        try:
+            return float(value)  # pyright: ignore
+        except OverflowError:
+            raise UsageError(f"event {self.text!r}: a number in it is too large") from None
 
     def _maybe(self, node: ast.expr) -> str | None:
         return self._name(node) if isinstance(node, ast.Name) else None

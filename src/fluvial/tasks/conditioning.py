@@ -64,10 +64,10 @@ def draw_given(
     """n draws given the values of some columns and the limits of others, both by the column's number.
 
     Args:
-        alone: stop behind the last limited column, whose probability is then all that is asked for.
+        alone: stop behind the last limited column: the limits' probability is all that is asked for.
 
     Raises:
-        DataError: the conditions have probability 0.
+        DataError: the conditions have probability 0; of limits that are asked for alone, that is the answer.
     """
     columns = range(density.columns)
     others = [] if alone else [i for i in columns if i not in known and i not in limits]
@@ -85,7 +85,9 @@ def draw_given(
         u = uniform((n, 1), torch.float64)
         if i in limits:
             start, size, values = _within(law, theta, limits[i])
-            if not float(size.max()) > _LEAST:
+            if alone and not float(size.max()) > 0:
+                return Weighted(x, torch.full_like(log_weight, -math.inf))
+            if not alone and not float(size.max()) > _LEAST:
                 raise DataError(f"column number {i + 1}: what it is limited to has probability 0")
             log_weight += size.squeeze(1).clamp(min=1e-300).log()
             x[:, i : i + 1] = law.quantile(theta, start + u * size) if values is None else _among(values, u)
@@ -125,4 +127,6 @@ def _among(found: tuple[Tensor, Tensor], u: Tensor) -> Tensor:
 
 def _check_possible(law: Laws, theta: Tensor, x: Tensor, i: int) -> None:
     if not bool(law.log_prob(law.read(x), theta.double()).isfinite().any()):
-        raise DataError(f"column number {i + 1}: the value {x[0, 0].item():g} has probability 0 under this model")
+        value = x[0, 0].item()
+        what = "a missing cell" if math.isnan(value) else f"the value {value:g}"
+        raise DataError(f"column number {i + 1}: {what} has probability 0 under this model")

@@ -86,6 +86,7 @@ class Diagnosis:
     Args:
         exact: False where log-likelihoods are lower bounds.
         discrete: True where log-likelihoods are of probabilities, of rows of labels and whole numbers.
+        mixed: True where numbers count as densities and labels, gaps and spikes as probabilities.
         baseline: the likelihood of the yardstick ``baseline_name`` on the same rows; ``gain`` is the mean
             difference per row with its standard error.
         training: the likelihood of training rows, as many as were held out.
@@ -95,6 +96,7 @@ class Diagnosis:
 
     exact: bool
     discrete: bool
+    mixed: bool
     likelihood: Likelihood
     baseline_name: str
     baseline: Likelihood
@@ -131,7 +133,8 @@ def diagnose(
         raise DataError(f"a diagnosis needs at least 10 held-out rows, got {len(held_out)}: hold out more rows")
     _need_sklearn()
     discrete = is_discrete(density)
-    plain = discrete or density.gaps  # probabilities have no unit
+    mixed = isinstance(density, AnyOrder)
+    plain = discrete or mixed  # probabilities have no unit
     scale = np.ones(train.x.shape[1]) if plain else spread(_array(train.x))
     log_p = _array(score(density, held_out.x, held_out.context, seed))
     simple = baseline(density, train)
@@ -146,6 +149,7 @@ def diagnose(
     return Diagnosis(
         exact=density.exact,
         discrete=discrete,
+        mixed=mixed,
         likelihood=likelihood(log_p, scale),
         baseline_name=simple.name,
         baseline=likelihood(reference, scale),

@@ -24,18 +24,25 @@ Event = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Probability:
-    """A probability and its standard error; where it is exact, both the error and ``draws`` are 0."""
+    """A probability and its standard error; where it is exact, both the error and ``draws`` are 0.
+
+    Of weighted draws, ``effective`` is how many equally weighted ones they are worth.
+    """
 
     value: float
     error: float = 0.0
     draws: int = 0
+    effective: float | None = None
 
     @property
     def exact(self) -> bool:
         return self.draws == 0
 
     def __str__(self) -> str:
-        return f"{self.value:.6g}, exactly" if self.exact else f"{self.value:.4g} ± {self.error:.2g}"
+        if self.exact:
+            return f"{self.value:.6g}, exactly"
+        worth = "" if self.effective is None else f" ({self.draws:,} weighted draws, worth {self.effective:,.0f})"
+        return f"{self.value:.4g} ± {self.error:.2g}{worth}"
 
 
 @dataclass(frozen=True)

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from fluvial.core import Density, Flow, randomness
-from fluvial.core.errors import DataError, RunError, UsageError
+from fluvial.core.errors import RunError, UsageError
 from fluvial.core.numbers import whole
-from fluvial.data.checks import FOREIGN
-from fluvial.data.columns import Column, from_codes, is_missing
+from fluvial.data.columns import Column
 from fluvial.data.schema import Encoded, Schema
-from fluvial.data.tables import Table, as_kind, read, tidy
-from fluvial.data.words import counted, listed, nearest
-from fluvial.models import AnyOrder
+from fluvial.data.tables import Table, as_kind, read
+from fluvial.data.words import counted
 from fluvial.tasks import records
-from fluvial.tasks.events import Probability, probability
-from fluvial.tasks.fitted import Fitted, record_of
-from fluvial.tasks.impute import filled
-from fluvial.tasks.predict import mean_of_numbers, quantiles_of_numbers, shares_of_labels
-from fluvial.tasks.questions import Condition, Given, given
+from fluvial.tasks.answers import Answers, tensor
+from fluvial.tasks.fitted import record_of
 from fluvial.tasks.records import Kept, check_alike, check_context, check_kept, check_record
 from fluvial.training.objectives import chunk_rows, score, score_parts
 from fluvial.training.saved import Saved, load_run
@@ -61,7 +55,7 @@ class Scores:
 
 
 @dataclass(frozen=True, repr=False)
-class Model(Fitted):
+class Model(Answers):
     """What :func:`fit` and :func:`load` return: a density over the rows of a table like the one it was fitted to.
 
     Args:
@@ -77,8 +71,6 @@ class Model(Fitted):
 
     def log_prob(self, data: object, *, drop_missing: bool = False) -> np.ndarray:
         """Log-density of each row (N,), float64, nats, in the units of the data; the same rows give the same numbers.
-
-        Among other rows a row's score differs by rounding at most.
 
         In another table, among other rows, a row's score may differ by the rounding of float32: about 1e-6 of its size.
 
@@ -122,7 +114,7 @@ class Model(Fitted):
 
         So a row's score depends on the row alone, not on its place in the table.
         """
-        rows, given, density = torch.from_numpy(x), _tensor(context), self.density
+        rows, given, density = torch.from_numpy(x), tensor(context), self.density
         if not isinstance(density, Flow) or not isinstance(density.transform, Columns) or density.transform.exact:
             return function(density, rows, given)
         columns = density.transform
@@ -137,169 +129,6 @@ class Model(Fitted):
             shares = randomness.uniform((_FILLS, x.shape[1]), torch.float64)
         scores = [function(filled, columns.fill(rows, share), given) for share in shares]
         return None if scores[0] is None else torch.stack(scores).mean(0)
-
-    def given(self, conditions: Mapping[str, Condition], context: object = None) -> Given:
-        """The model given what is known of any columns: to sample, score and ask probabilities of.
-
-        Args:
-            conditions: by column: a value (None: missing); a range (low, high), ends included, None for no end; or a
-                list or set of values.
-            context: one row, for a conditional model.
-
-        Raises:
-            UsageError: the model answers no such questions, there is no such column, or a condition makes no sense.
-        """
-        if not isinstance(self.density, AnyOrder):
-            raise UsageError(
-                f"{self.record['model']['model']} does not condition on any columns; fit with model='mixed', which does"
-            )
-        encoded = self.schema.encode_context(context, 1)
-        return given(self.density, self.schema, conditions, self.record.get("table", "dict"), _tensor(encoded))
-
-    def impute(self, data: object, draws: int | None = None, seed: int = 0, context: object = None) -> Any:  # noqa: ANN401
-        """The table with its missing cells filled in; observed cells come back as they are.
-
-        Args:
-            draws: None for one table of best guesses (most frequent labels, medians); else a list of so many tables,
-                each drawn from p(missing cells | observed ones).
-            seed: of the draws.
-
-        Raises:
-            UsageError: the model does not condition on any columns. DataError: the table does not fit the schema.
-        """
-        density, encoded, table = self._of_any_cells(data)
-        found = filled(density, encoded.x, _tensor(encoded.context), draws, seed)
-        tables = [as_kind(self._filled_in(table, encoded, rows), table.kind, index=table.index) for rows in found]
-        return tables[0] if draws is None else tables
-
-    def _filled_in(self, table: Table, encoded: Encoded, x: np.ndarray) -> dict[str, np.ndarray]:
-        """The table's own columns, with the values of x where they were missing."""
-        decoded, columns = self.schema.decode(x), dict(table.columns)
-        for name, values in decoded.items():
-            gaps = is_missing(columns[name])
-            if gaps.any():
-                kept = columns[name].astype(object) if columns[name].dtype != values.dtype else columns[name].copy()
-                kept[gaps] = values[gaps]
-                columns[name] = tidy(kept)
-        return columns
-
-    def predict(self, data: object, target: str) -> np.ndarray:
-        """The target given the other columns of each row, (N,): the likeliest label, or the mean of a number.
-
-        Raises:
-            UsageError: there is no such column, or the model does not condition on any columns.
-        """
-        column, i = self._target(target)
-        if column.categorical:
-            shares = self.predict_proba(data, target)
-            return from_codes(column, shares.argmax(1).astype(np.float64))
-        density, encoded, _ = self._of_any_cells(data, without=i)
-        return mean_of_numbers(density, encoded.x, i, _tensor(encoded.context))
-
-    def predict_proba(self, data: object, target: str) -> np.ndarray:
-        """P(label | the other columns) of each row, (N, labels), in the order of the column's categories; exact."""
-        column, i = self._target(target)
-        if not column.categorical:
-            raise UsageError(f"{target!r} holds numbers: ask for predict or predict_quantiles")
-        density, encoded, _ = self._of_any_cells(data, without=i)
-        return shares_of_labels(density, encoded.x, i, _tensor(encoded.context))
-
-    def predict_quantiles(self, data: object, target: str, q: Sequence[float] = (0.05, 0.5, 0.95)) -> np.ndarray:
-        """Quantiles of a number given the other columns of each row, (N, len(q)); exact."""
-        column, i = self._target(target)
-        if column.categorical:
-            raise UsageError(f"{target!r} holds labels: ask for predict or predict_proba")
-        shares = np.asarray(q)
-        if (
-            shares.ndim != 1
-            or not shares.size
-            or shares.dtype.kind not in "fiu"
-            or not ((shares > 0) & (shares < 1)).all()
-        ):
-            raise UsageError(f"q: expected shares between 0 and 1, such as (0.05, 0.5, 0.95), got {q!r}")
-        density, encoded, _ = self._of_any_cells(data, without=i)
-        return quantiles_of_numbers(density, encoded.x, i, _tensor(encoded.context), shares.tolist())
-
-    def _target(self, name: str) -> tuple[Column, int]:
-        if name not in self.schema.names:
-            raise UsageError(f"target: there is no modelled column {name!r}{nearest(str(name), self.schema.names)}")
-        i = self.schema.names.index(name)
-        return self.schema.columns[i], i
-
-    def _of_any_cells(self, data: object, without: int | None = None) -> tuple[AnyOrder, Encoded, Table]:
-        """The density, and the table encoded; its column number ``without`` need not be there."""
-        if not isinstance(self.density, AnyOrder):
-            raise UsageError(
-                f"{self.record['model']['model']} does not condition on any columns; fit with model='mixed', which does"
-            )
-        table = read(data)
-        names = set(table.names) if table.header else set()
-        if without is not None and names and (absent := self.schema.columns[without].name) not in names:
-            table = table.with_missing(absent)
-        encoded = self.schema.encode(table)
-        labels = [i for i, c in enumerate(self.schema.columns) if c.categorical and i != without]
-        unknown = [self.schema.names[i] for i in labels if (encoded.x[:, i] == FOREIGN).any()]
-        if unknown:
-            raise DataError(
-                f"labels that the fit never saw, in {listed(unknown)}: nothing follows from them; correct them, or "
-                "clear these cells (then missing)"
-            )
-        return self.density, encoded, table
-
-    def probability(
-        self,
-        event: str | Callable[[dict[str, np.ndarray]], np.ndarray],
-        given: Mapping[str, object] | None = None,
-        context: object = None,
-        *,
-        steps: int | None = None,
-        draws: int = 10_000,
-        seed: int = 0,
-    ) -> Probability:
-        """P(event | given, context), with its standard error where it is not exact.
-
-        Of a model of any cells (``mixed``), given any columns, see :meth:`given`; the event may be written as
-        comparisons, ``"Rings > 12 and Sex == 'M'"``. Of other models, given the first columns: exact for an event of
-        the next column alone, else by simulation.
-
-        Values of first columns can be given to models that predict one column after the other in one step; without
-        any, every model has an answer.
-
-        Args:
-            event: columns by name, each (n,), those given and ``steps`` more, to whether it holds in each row.
-            given: values of the first columns; None for none.
-            context: one row, for a conditional model.
-            steps, draws, seed: see :func:`fluvial.tasks.events.probability`.
-
-        Raises:
-            DataError: given or context do not fit the table. UsageError: the model does not predict one column after
-            the other.
-        """
-        if isinstance(self.density, AnyOrder):
-            return self.given(given or {}, context).probability(event, draws, seed)
-        if isinstance(event, str):
-            raise UsageError("events in words are for a model of any cells: fit with model='mixed', or give a function")
-        numbers = self.schema.encode_first(given or {})
-        encoded = self.schema.encode_context(context, 1)
-
-        def holds(rows: Tensor) -> Tensor:
-            seen = self.schema.decode_first(rows.double().cpu().numpy())
-            try:
-                return torch.as_tensor(np.asarray(event(seen)))
-            except KeyError as error:
-                raise UsageError(
-                    f"event: it reads {error}, and is shown {', '.join(seen)}: name one of these, or leave out steps"
-                ) from None
-
-        return probability(
-            self.density,
-            holds,
-            torch.from_numpy(numbers),
-            context=_tensor(encoded),
-            steps=steps,
-            draws=draws,
-            seed=seed,
-        )
 
     def sample(self, n: int, context: object = None, seed: int | None = None) -> Any:  # noqa: ANN401
         """n new rows as a table of the kind that the model was fitted to, with its columns, dtypes and bounds.
@@ -416,7 +245,3 @@ def _about_far(values: np.ndarray, known: np.ndarray) -> list[str]:
 def _warn(sentences: Iterable[str]) -> None:
     for sentence in sentences:
         warnings.warn(sentence, UserWarning, stacklevel=3)
-
-
-def _tensor(rows: np.ndarray | None) -> Tensor | None:
-    return None if rows is None else torch.from_numpy(rows)

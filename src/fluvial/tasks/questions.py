@@ -25,6 +25,7 @@ from fluvial.tasks.conditioning import Weighted, draw_given
 from fluvial.tasks.events import Probability
 
 _SPARE = 4  # draws for each one wanted, where they are weighted and drawn from again
+_ALIKE = 1e-9  # a share by which weights may differ that are equal but for rounding
 Condition = object
 """What is known of a column: a value; (low, high), ends included, None for no end; or a set or list of values."""
 
@@ -52,7 +53,13 @@ class Given:
 
     def sample(self, n: int, seed: int | None = None) -> Any:  # noqa: ANN401  (a library's own type)
         """n rows as a table of the kind that the model was fitted to."""
-        return as_kind(self.schema.decode(self.sample_rows(n, seed)), self.kind)
+        return as_kind(self.sample_columns(n, seed), self.kind)
+
+    def sample_columns(self, n: int, seed: int | None = None) -> Columns:
+        """As :meth:`sample`, but as named columns, each (n,), the context among them."""
+        rows = self.sample_rows(n, seed)
+        context = None if self.context is None else self.context.expand(len(rows), -1).numpy()
+        return self.schema.decode(rows, context)
 
     def sample_rows(self, n: int, seed: int | None = None) -> np.ndarray:
         """As :meth:`sample`, but encoded, (n, D) float64."""
@@ -85,7 +92,7 @@ class Given:
     def probability(
         self, event: str | Callable[[Columns], np.ndarray], draws: int = 10_000, seed: int = 0
     ) -> Probability:
-        """P(event | what is given), exact where the event limits one column and values are given.
+        """P(event | what is given), exact where values are given and the event limits one column, or says all values.
 
         Args:
             event: comparisons, such as ``"Rings > 12 and Sex == 'M'"``; or a function of named columns (n,), as the
@@ -161,7 +168,7 @@ class Given:
 
     def _read(self, event: str) -> Comparison:
         labels = frozenset(c.name for c in self.schema.every if c.categorical)
-        return read_event(event, self.schema.order, labels, lambda name, value: encode(self.schema, name, value))
+        return read_event(event, _askable(self.schema), labels, lambda name, value: encode(self.schema, name, value))
 
     def _draw(self, n: int) -> Weighted:
         context = None if self.context is None else self.context.expand(n, -1)
@@ -169,14 +176,11 @@ class Given:
 
     def _of_limits(self, more: dict[int, Limits], n: int) -> Probability:
         context = None if self.context is None else self.context.expand(n, -1)
-        try:
-            found = draw_given(self.density, n, self.known, more, context, alone=True)
-        except DataError:
-            return Probability(0.0)
+        found = self._named(lambda: draw_given(self.density, n, self.known, more, context, alone=True))
         if not more:
             return Probability(1.0)
         value, error = found.probability()
-        return Probability(value) if n == 1 else Probability(value, error, n)
+        return Probability(value) if error <= _ALIKE * value else Probability(value, error, n)
 
     def _named(self, draw: Callable[[], Weighted]) -> Weighted:
         """DataErrors with columns' names in place of their numbers."""
@@ -322,10 +326,19 @@ def _is_several(condition: Condition) -> bool:
 
 
 def _checked(schema: Schema, name: str) -> str:
-    if name not in schema.order:
-        name = str(name)
-        raise UsageError(f"there is no column {name!r}{nearest(name, schema.order)} (columns: {listed(schema.order)})")
-    return name
+    known = _askable(schema)
+    if name in known:
+        return name
+    if name in schema.order:
+        raise UsageError(f"column {name!r} is the model's context: say it with --context (context={{{name!r}: ...}})")
+    name = str(name)
+    raise UsageError(f"there is no column {name!r}{nearest(name, known)} (columns: {listed(known)})")
+
+
+def _askable(schema: Schema) -> tuple[str, ...]:
+    """The names of the columns that there are questions about: all but the context."""
+    context = {c.name for c in schema.context}
+    return tuple(name for name in schema.order if name not in context)
 
 
 def _numbers(schema: Schema, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -344,4 +357,4 @@ def _weighted_share(holds: np.ndarray, drawn: Weighted) -> Probability:
     worth = drawn.effective
     spread = float((weight**2 * (holds - p) ** 2).sum()) ** 0.5
     least = ((p * worth + 1) / (worth + 2)) if p in (0.0, 1.0) else p
-    return Probability(p, spread or (least * (1 - least) / worth) ** 0.5, n)
+    return Probability(p, spread or (least * (1 - least) / worth) ** 0.5, n, worth if round(worth) < n else None)

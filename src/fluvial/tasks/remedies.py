@@ -82,8 +82,8 @@ def _longer(record: Mapping[str, Any]) -> Remedy | None:
 def _another(record: Mapping[str, Any]) -> Remedy | None:
     name = record["model"]["model"]
     kind = "labels" if name in models.DISCRETE else "images" if len(record["model"]["event_shape"]) == 3 else "table"
-    if record["model"]["event_shape"] == [None]:
-        return None  # of sound and of music there is one model each
+    if record["model"]["event_shape"] == [None] or name == models.DEFAULT_MIXED:
+        return None  # of sound and of music there is one model each, as of tables with labels and gaps
     other = next(m for m in _OTHERS[kind] if m != name)
     return Remedy(f"Another kind of model, {other}, may suit the data better", _again(record, {}, other))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fluvial.tasks.calibration import Latent
 from fluvial.tasks.diagnose import TOLERANCE, Diagnosis
@@ -35,7 +35,7 @@ def judge(diagnosis: Diagnosis, names: tuple[str, ...], skipped: int = 0) -> tup
         names: of the columns.
         skipped: training steps that were not finite.
     """
-    checks = [*_density(diagnosis), *_calibration(diagnosis), *_sampling(diagnosis, names)]
+    checks = [*_density(diagnosis), *_calibration(diagnosis, names), *_sampling(diagnosis, names)]
     return (*checks, *_numerics(diagnosis, skipped))
 
 
@@ -88,7 +88,7 @@ def _gap(d: Diagnosis) -> Check:
     )
 
 
-def _calibration(d: Diagnosis) -> Iterator[Check]:
+def _calibration(d: Diagnosis, names: tuple[str, ...]) -> Iterator[Check]:
     if d.calibration is None or d.latent is None:
         yield Check("density", "warn", "Calibration is not known: this density has no factorised noise.", "needs one")
         return
@@ -107,16 +107,18 @@ def _calibration(d: Diagnosis) -> Iterator[Check]:
         f"KS distance: {BEYOND} (Bonferroni); fail above {percent(_FAR)} too",
         "misfit",
     )
-    yield _joint(d.latent, n)
+    yield _joint(d.latent, n, names if c.conditional else ())
 
 
-def _joint(latent: Latent, n: int) -> Check:
-    """The joint shape of the noise: its radius, and the correlations left in it."""
+def _joint(latent: Latent, n: int, names: Sequence[str]) -> Check:
+    """The joint shape of the noise: its radius, and the correlations left in it; ``names`` where positions have any."""
     distance, z = latent.radius_statistic, z_of(latent.radius_p_value)
     off, r, limit = graded(z, distance, _FAR), latent.correlation, latent.limit
     if r is not None and limit is not None and r > limit:
         off = gravest(off, "fail" if r > _CORRELATED else "warn")
     pairs = "" if r is None else f", and the largest correlation left is {r:.2f}, by chance up to {limit:.2f}"
+    if latent.pair is not None and names:
+        pairs += f" (of {names[latent.pair[0]]} and {names[latent.pair[1]]})"
     return Check(
         "density",
         off,

@@ -1,0 +1,155 @@
+"""Commands that put questions to a fitted table: probability, impute and predict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from fluvial.interfaces.streams import seekable
+from fluvial.terminal import say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fluvial.data.tables import Table
+    from fluvial.tasks.model import Model
+
+_Each = Annotated[list[str] | None, Parameter(negative=())]
+_Data = Annotated[str, Parameter(allow_leading_hyphen=True)]
+_Out = Annotated[Path | None, Parameter(name=["--out", "-o"])]
+
+
+def probability(
+    run: Path,
+    event: str,
+    /,
+    *,
+    given: _Each = None,
+    context: _Each = None,
+    draws: int = 10_000,
+    seed: int = 0,
+) -> None:
+    """How probable an event is: exactly where it limits one column, else by draws, with its standard error.
+
+    Parameters
+    ----------
+    run
+        Run folder of a fit of a table.
+    event
+        Comparisons of columns, values and each other, in quotes: "Rings > 12 and Sex == 'M'", "Rings in [8, 9]",
+        "Height is None"; joined by and, or, not. Names with blanks stand in `backquotes`.
+    given
+        What is known of any column, NAME=VALUE, as in Sex=M; NAME=LOW..HIGH, ends included, either of which may be left
+        out; NAME=A|B for one of several; and NAME= for a missing cell. A label that holds such signs is still taken as
+        that label. Can be repeated, or separated by commas.
+    context
+        Of a fit with --context: what to condition on, NAME=VALUE; can be repeated, or separated by commas.
+    draws
+        How many rows to draw where there is no closed form.
+    seed
+        Of the draws.
+    """
+    from fluvial.interfaces.asked import parse_given
+    from fluvial.interfaces.commands import given_names
+    from fluvial.interfaces.words import parse_context
+
+    model = _of_table(run)
+    known = parse_given(given, model.schema)
+    found = model.probability(event, known, parse_context(context, given_names(model)), draws=draws, seed=seed)
+    say(found)
+
+
+def impute(run: Path, data: _Data, /, *, out: _Out = None, draws: int | None = None, seed: int = 0) -> None:
+    """Fill in the missing cells of a table from the rest of their rows; other cells stay as they are.
+
+    Parameters
+    ----------
+    run
+        Run folder of a fit of a table by mixed.
+    data
+        A table with the columns that the model was fitted to. A dash for standard input.
+    out
+        File for the table: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
+    draws
+        So many tables, one below the other with their number in a column "draw", each filled in by draws, for what
+        depends on how uncertain the missing cells are. None: one, with the best guess for each cell.
+    seed
+        Of the draws.
+    """
+    import numpy as np
+
+    from fluvial.core.errors import UsageError
+
+    model = _of_table(run)
+    table = _table(data)
+    found = model.impute(table, draws, seed)
+    if draws is None:
+        _write(found, out, table.header)
+        return
+    if "draw" in table.names:
+        raise UsageError('the table has a column "draw", where the number of each draw would stand: rename it')
+    number = np.repeat(np.arange(1, draws + 1), len(table))
+    columns = {name: np.concatenate([each[name] for each in found]) for name in table.names}
+    _write({"draw": number, **columns}, out, table.header)
+
+
+def predict(run: Path, data: _Data, /, *, target: str, out: _Out = None) -> None:
+    """Predict one column of each row from all the others, missing ones included.
+
+    Of labels, the likeliest one and the probability of each; of numbers, the mean and the 5, 50 and 95 % quantiles.
+
+    Parameters
+    ----------
+    run
+        Run folder of a fit of a table by mixed.
+    data
+        A table with the columns that the model was fitted to; that of the target may be left out, and is not looked
+        at. A dash for standard input.
+    target
+        The column to predict.
+    out
+        File for the predictions: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
+    """
+    import numpy as np
+
+    model = _of_table(run)
+    table = _table(data)
+    columns = {"row": np.arange(len(table)), target: model.predict(table, target)}
+    labels = next(c for c in model.schema.columns if c.name == target).categories
+    if labels:
+        shares = model.predict_proba(table, target)
+        columns |= {f"P({target}={label})": share for label, share in zip(labels, shares.T)}
+    else:
+        quantiles = model.predict_quantiles(table, target)
+        columns |= {f"{target} {share} %": values for share, values in zip((5, 50, 95), quantiles.T)}
+    _write(columns, out)
+
+
+def _of_table(run: Path) -> Model:
+    """The model of a run that is of a table."""
+    from fluvial.core.errors import UsageError
+    from fluvial.tasks.entrance import load_any
+    from fluvial.tasks.model import Model
+
+    model = load_any(run)
+    if not isinstance(model, Model):
+        raise UsageError(f"{run} is not a run of a table, and there are no such questions to others")
+    return model
+
+
+def _table(data: str) -> Table:
+    """The table in a file, as named columns whatever it came as."""
+    from fluvial.data.tables import read
+
+    with seekable([data]) as (name,):
+        return replace(read(name), kind="dict")
+
+
+def _write(columns: Mapping[str, np.ndarray], out: Path | None, header: bool = True) -> None:
+    from fluvial.interfaces.commands_table import write_columns
+
+    write_columns(columns, out, header)
