@@ -82,7 +82,7 @@ def test_without_data_it_fits_the_bundled_table_its_labels_included(tmp_path, mo
     assert "labels and missing cells as probabilities" in out
     assert "standardised" not in out
     assert "bits" not in out
-    assert "8 columns" in capsys.readouterr().out
+    assert "9 columns" in out
 
 
 def test_set_reaches_model_and_training(place, capsys, monkeypatch):
