@@ -7,6 +7,8 @@ import pytest
 
 import fluvial
 from fluvial.core.errors import FluvialError, UsageError
+from fluvial.models import AnyOrder
+from fluvial.tasks.diagnose import points
 from fluvial.tasks.model import Model
 
 ROWS = 200
@@ -119,3 +121,11 @@ def test_questions_without_an_answer_get_a_sentence(model: Model):
     ):
         with pytest.raises(FluvialError):
             ask()
+
+
+def test_gaps_on_one_side_alone_leave_points_of_one_space(model: Model):
+    assert isinstance(model.density, AnyOrder)
+    whole = np.zeros((5, model.density.columns))
+    gaps = whole.copy()
+    gaps[0, 0] = np.nan
+    assert len({points(model.density, a, b)[i].shape[1] for a in (whole, gaps) for b in (gaps,) for i in (0, 1)}) == 1

@@ -146,6 +146,7 @@ def diagnose(
     pairs = Data(some.x[finite], None if some.context is None else some.context[finite])
     x, drawn, context = _array(pairs.x), _array(samples[finite]), _optional(pairs.context)
     calibration = calibrate(density, held_out, names, seed)
+    drawn_points, held_points, train_points = points(density, drawn, x, _array(train.x))
     return Diagnosis(
         exact=density.exact,
         discrete=discrete,
@@ -161,7 +162,7 @@ def diagnose(
         marginals=marginals(drawn, x),
         round_trip=round_trip(density, held_out, scale, seed),
         round_trip_of_samples=round_trip(density, Data(samples[finite], pairs.context), scale, seed),
-        memorisation=memorisation(points(density, drawn), points(density, x), points(density, _array(train.x)), seed),
+        memorisation=memorisation(drawn_points, held_points, train_points, seed),
         sample_rows=len(some),
         bad_samples=int((~finite).sum()),
         x=x,
@@ -170,17 +171,18 @@ def diagnose(
     )
 
 
-def points(density: Density, x: np.ndarray) -> np.ndarray:
-    """Rows (N, D) as points whose distances mean something: labels one-hot, and gaps a number of their own."""
+def points(density: Density, *tables: np.ndarray) -> list[np.ndarray]:
+    """Tables (N, D) as points of one space whose distances mean something: labels one-hot, gaps as numbers."""
     if not isinstance(density, AnyOrder):
-        return x
+        return list(tables)
+    x = np.concatenate(tables)
     columns: list[np.ndarray] = []
     for law, values in zip(density.laws.laws, x.T):
         if law.labels:
             columns += [np.where(values == label, 1.0, 0.0) for label in law.atoms]
         else:
             columns.append(values)
-    return without_gaps(np.stack(columns, 1))
+    return np.split(without_gaps(np.stack(columns, 1)), np.cumsum([len(t) for t in tables])[:-1])
 
 
 def likelihood(log_p: np.ndarray, scale: np.ndarray) -> Likelihood:
