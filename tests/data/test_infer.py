@@ -164,7 +164,7 @@ def test_all_columns_as_context():
     ],
 )
 def test_dates_are_refused_by_name(dates):
-    with pytest.raises(DataError, match="dates and times cannot be modelled yet: 'when'; leave them out, or turn"):
+    with pytest.raises(DataError, match="dates and times are modelled by mixed alone: 'when'; choose --model mixed"):
         infer(Table({"v": rng().normal(size=20), "when": dates}))
 
 

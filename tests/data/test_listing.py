@@ -31,12 +31,13 @@ def test_each_column_has_its_kind_and_why(path):
     found = fluvial.read_table(path)
     kinds = {c.name: c.kind for c in found.columns}
     assert kinds == {
-        **{"zip": "categorical", "size": "real", "name": "", "day": "date", "country": "categorical", "gaps": "real"}
+        **{"zip": "categorical", "size": "real", "name": "", "day": "time", "country": "categorical", "gaps": "real"}
     }
     text = str(found)
     assert "How I read your table: 60 rows, 6 columns" in text
     assert "'02116' does not print back as a number: codes" in text or "'10001'" in text
-    assert len(found.problems) == 3
+    assert "like %Y-%m-%d, to the day" in text
+    assert found.problems == ()
     assert "'name' (60 different texts in 60 rows" in text
     assert "cells 'NA' read as missing" in text
 
@@ -46,7 +47,7 @@ def test_all_that_is_wrong_is_said_at_once(path):
         infer(read(path), drop_missing=False)
     message = str(caught.value)
     for part in (
-        "dates and times cannot be",
+        "dates and times are modelled by mixed alone",
         "'name' (60 different",
         "no density: 'zip', 'country'",
         "'gaps' ",
@@ -109,7 +110,7 @@ def test_info_lists_a_table_without_a_fit(path, capsys):
     assert main(["info", str(path)]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("How I read your table")
-    assert "to mend: " in out
+    assert "to mend: " not in out  # the default model takes such a table as it is
     assert err == ""
     assert main(["info", str(path.with_name("u.csv"))]) == 2
     assert "close to it: t.csv" in capsys.readouterr().err

@@ -100,7 +100,8 @@ def test_a_column_of_labels(refused):
 
 def test_a_column_of_dates(refused):
     frame = numbers().assign(day=pd.date_range("2020-01-01", periods=60).astype(str))
-    assert "dates" in refused("fit", written(frame))
+    assert "--model mixed" in refused("fit", written(frame), "--model", "nsf")
+    assert main(["fit", "t.csv", "--out", "run", "--epochs", "1"]) == 0  # the default takes dates as they are
 
 
 def test_missing_and_non_finite_values(refused):

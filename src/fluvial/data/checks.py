@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fluvial.core.errors import DataError
-from fluvial.data.columns import Column, is_date, to_codes, to_numbers
+from fluvial.data.columns import Column, from_numbers, to_codes, to_counts, to_numbers
 from fluvial.data.tables import Table
+from fluvial.data.times import is_date, name_of
 from fluvial.data.words import counted, listed
 
 FOREIGN = -1.0
@@ -42,8 +43,10 @@ def _read_column(column: Column, table: Table, name: str, foreign: float | None)
         textual = isinstance(column.categories[0], str)
         return to_codes(column, table.labels(name, column.categories) if textual else table.columns[name], foreign)
     values = table.columns[name]
+    if column.clock is not None:
+        return to_counts(column, column.clock, values)
     if is_date(values):
-        raise refuse_dates([column.name])
+        raise DataError(f"column {column.name!r} holds dates or times, and the model was fitted to numbers there")
     return to_numbers(column.name, values)
 
 
@@ -95,8 +98,8 @@ def foreign_labels(column: Column, values: np.ndarray) -> list[str]:
 def refuse_dates(names: Sequence[str]) -> DataError:
     """What to raise for columns of dates."""
     return DataError(
-        f"dates and times cannot be modelled yet: {listed(names)}; leave them out, or turn them into numbers "
-        "(days since the first, hour of the day)"
+        f"dates and times are modelled by mixed alone: {listed(names)}; choose --model mixed (model='mixed'), leave "
+        "them out (--drop), or turn them into numbers (days since the first, hour of the day)"
     )
 
 
@@ -135,15 +138,22 @@ def unseen(column: Column, values: np.ndarray) -> str:
     outside = values[(values < low) | (values > high)]
     if not len(outside):
         return ""
+    least, most, first = (_shown(column, each) for each in (low, high, outside[0]))
     return (
-        f"context {column.name!r} is outside {low:g} to {high:g}, the range that the fit saw, in "
-        f"{counted(len(outside), 'row')} (the first {outside[0]:g}): what the model says there is a guess"
+        f"context {column.name!r} is outside {least} to {most}, the range that the fit saw, in "
+        f"{counted(len(outside), 'row')} (the first {first}): what the model says there is a guess"
     )
+
+
+def _shown(column: Column, value: float) -> str:
+    return f"{value:g}" if column.clock is None else str(from_numbers(column, np.array([value]))[0])
 
 
 def fractions(column: Column, values: np.ndarray) -> str:
     """A sentence about numbers (N,) between the whole ones that a column holds, empty if there are none."""
-    whole = column.kind == "integer" or (column.dtype not in ("str", "bool") and np.dtype(column.dtype).kind in "iu")
+    whole = column.kind == "integer" or (
+        column.clock is None and column.dtype not in ("str", "bool") and np.dtype(column.dtype).kind in "iu"
+    )
     between = values[values != np.rint(values)] if whole and not column.categorical else values[:0]
     if not len(between):
         return ""
@@ -158,6 +168,11 @@ def off_grid(column: Column, values: np.ndarray) -> str:
     off = np.abs(values / column.step - np.rint(values / column.step)) > 0.02  # more than rounding
     if not off.any():
         return ""
+    if column.clock is not None:
+        return (
+            f"column {column.name!r} has {counted(int(off.sum()), 'time')} finer than its "
+            f"{name_of(column.clock.step)}: they are taken for the nearest one of its own"
+        )
     return (
         f"column {column.name!r} has {counted(int(off.sum()), 'value')} off its grid of {column.step:g}, the first "
         f"{values[off][0]:g}: they are taken for the nearest on it"

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from math import isfinite
 
 import numpy as np
 
 from fluvial.core.errors import DataError
+from fluvial.data.times import Clock
 from fluvial.data.tokens import as_numbers
-from fluvial.data.words import listed
+from fluvial.data.words import counted, listed
 
 Label = str | bool | int | float
 
-KINDS = ("real", "positive", "bounded", "integer", "categorical")
+KINDS = ("real", "positive", "bounded", "integer", "categorical", "time")
 DTYPES = (
     *("bool", "str", "float16", "float32", "float64"),
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *(f"datetime64[{unit}]" for unit in ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns")),
 )
 
-_DATE = re.compile(
-    r"(?:\d{4}-\d\d?-\d\d?|\d{4}/\d\d?/\d\d?|\d\d?/\d\d?/\d{2,4}|\d\d?\.\d\d?\.\d{4})(?:[T ,]+\d\d?:\d\d.*)?"
-    r"|\d\d?:\d\d(?::\d\d(?:\.\d+)?)?(?: ?[AaPp][Mm])?"
-)
 _WHOLE = 2.0**53  # integers up to here are exact in float64
 
 
@@ -36,13 +32,15 @@ class Column:
     Args:
         name: as in the table.
         kind: "real"; "positive" (at least ``lower``); "bounded" (between ``lower`` and ``upper``); "integer" (of
-            step 1, perhaps with bounds); "categorical" (one of ``categories``).
+            step 1, perhaps with bounds); "categorical" (one of ``categories``); "time" (dates and times as numbers of
+            steps, see ``clock``).
         dtype: numpy's name for the dtype that comes back, "str" for text.
         unit: for the axes of figures.
         lower, upper: inclusive bounds, in ``unit``; None where there is none.
         step: distance of the grid through 0 that the values lie on; None if they are continuous.
         categories: the known labels, in the order of their codes 0, 1, ...
         seen: the least and the largest number in the rows of the fit; None for labels.
+        clock: how dates and times are written and counted; None for other kinds.
 
     Raises:
         DataError: the parts contradict each other.
@@ -57,6 +55,7 @@ class Column:
     step: float | None = None
     categories: tuple[Label, ...] = ()
     seen: tuple[float, float] | None = None
+    clock: Clock | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -76,7 +75,17 @@ class Column:
             return f"lower must be below upper, got {lower} and {upper}"
         if step is not None and not step > 0:
             return f"step must be above 0, got {step}"
+        if (self.kind == "time") != (self.clock is not None):
+            return "a column of kind time has a clock, and no other has"
+        if self.clock is not None and (fault := self.clock.fault()):
+            return fault
+        if self.clock is None and self.dtype.startswith("datetime64"):
+            return f"dtype {self.dtype} is of kind time"
         match self.kind:
+            case "time" if step != 1 or (self.dtype != "str" and not self.dtype.startswith("datetime64")):
+                return f"a column of kind time has step 1 and text or datetime64, got {step} and {self.dtype}"
+            case "time" if self.clock is not None and (self.dtype == "str") != bool(self.clock.format):
+                return "a column of kind time has a format where it is text, and only there"
             case "categorical" if not self.categories or (lower, upper, step) != (None, None, None):
                 return "a categorical column has categories, and no bounds or step"
             case "real" if lower is not None or upper is not None:
@@ -103,14 +112,6 @@ class Column:
     def discrete(self) -> bool:
         """Whether its values are countable: labels or whole numbers."""
         return self.kind in ("categorical", "integer")
-
-
-def is_date(values: np.ndarray) -> bool:
-    """Whether a column (N,) holds dates or times: by its dtype, or as text such as 2024-01-31, 31/1/2024 or 8:30."""
-    if values.dtype != object:
-        return values.dtype.kind in "mM"
-    filled = [v for v in values if v is not None]
-    return bool(filled) and all(isinstance(v, date) or _DATE.fullmatch(str(v)) for v in filled)
 
 
 def _number(value: object) -> float | None:
@@ -194,12 +195,30 @@ def is_missing(values: np.ndarray) -> np.ndarray:
     """Which entries of a column (N,) are absent or NaN."""
     if values.dtype == object:
         return np.array([v is None for v in values], dtype=bool)
-    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
+    return np.isnan(values) if values.dtype.kind in "fmM" else np.zeros(len(values), dtype=bool)
 
 
 def labels(values: np.ndarray) -> tuple[Label, ...]:
     """The distinct labels of a column (N,) without missing entries, sorted, as plain Python values."""
     return tuple(np.unique(values.astype(str) if values.dtype == object else values).tolist())
+
+
+def to_counts(column: Column, clock: Clock, values: np.ndarray) -> np.ndarray:
+    """A column (N,) of dates and times as numbers of its clock's steps, NaN where missing.
+
+    Raises:
+        DataError: cells are no dates or times.
+    """
+    if values.dtype.kind not in "OM" and not is_missing(values).all():
+        raise DataError(f"column {column.name!r} holds dates or times ({clock}), got {values.dtype}, {values[0]}")
+    counts, bad = clock.counts(values)
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"column {column.name!r} has {counted(int(bad.sum()), 'cell')} that cannot be read as its dates or times "
+            f"({clock}), the first {str(values[first])!r:.60} in row {first + 1}: correct or clear them"
+        )
+    return counts
 
 
 def from_codes(column: Column, codes: np.ndarray) -> np.ndarray:
@@ -223,6 +242,8 @@ def from_numbers(column: Column, values: np.ndarray) -> np.ndarray:
 
     Floats keep their NaN.
     """
+    if column.clock is not None:
+        return column.clock.cells(values, column.dtype)
     missing = np.isnan(values)
     if missing.any() and column.dtype not in ("float16", "float32", "float64"):
         return _spread_out(from_numbers(column, values[~missing]), ~missing)

@@ -212,6 +212,8 @@ def _cells(values: np.ndarray, delimiter: str) -> list[str]:
     """The shortest decimals that read back as the same value, and text quoted where it must be."""
     if values.dtype.name in ("float16", "float32"):
         return values.astype(str).tolist()
+    if values.dtype.kind == "M":
+        return ["" if text == "NaT" else text for text in np.datetime_as_string(values).tolist()]
     if values.dtype.kind != "O":
         return list(map(str, values.tolist()))
     known = {value: "" if value is None else _quoted(str(value), delimiter) for value in set(values.tolist())}

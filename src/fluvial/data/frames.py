@@ -106,7 +106,9 @@ def _column(series: Any, category: bool) -> tuple[np.ndarray, Reading]:  # noqa:
         return values, Reading("the source declares labels", declared=True, category=True)
     if isinstance(dtype, nw.String):
         return values, Reading("the source declares text", declared=True)
-    return values, Reading(f"the source declares {str(dtype).lower()}", declared=values.dtype != object)
+    zone = dtype.time_zone or "" if isinstance(dtype, nw.Datetime) else ""
+    declared = str(dtype).lower() if values.dtype.kind != "M" else "dates" if isinstance(dtype, nw.Date) else "times"
+    return values, Reading(f"the source declares {declared}", declared=values.dtype != object, zone=zone)
 
 
 def _values(series: Any) -> np.ndarray:  # noqa: ANN401  (a series of narwhals)

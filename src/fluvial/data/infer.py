@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data.checks import about_infinite, complete_rows, refuse_categorical, refuse_dates
-from fluvial.data.columns import KINDS, is_date, is_missing
+from fluvial.data.columns import KINDS, is_missing
 from fluvial.data.determined import determined
 from fluvial.data.findings import findings
-from fluvial.data.look import Kind, Look, counts_rows, first_look, is_countable, is_label_like, kind_of, second_look
+from fluvial.data.look import (
+    Kind,
+    Look,
+    counts_rows,
+    first_look,
+    is_countable,
+    is_label_like,
+    kind_of,
+    mostly_dates,
+    second_look,
+    timed_look,
+)
 from fluvial.data.schema import Schema
 from fluvial.data.tables import Table
+from fluvial.data.times import is_date
 from fluvial.data.words import counted, listed, nearest
 
 _NONE_LEFT = "every column is context or of no use, so there is none left to model"
@@ -61,12 +73,12 @@ def infer(
         discrete: the table is for a model of probabilities, not of densities: labels and whole numbers are
             modelled, all of them, and nothing else can be.
         drop_missing: rows with gaps may be left out; where not, they are an error.
-        cells: the table is for a model of any cells, labels and missing ones among them. Identifiers and empty columns
-            are left out, and so is what the labels of another column entail.
+        cells: the table is for a model of any cells, labels, dates and missing ones among them. Identifiers and empty
+            columns are left out, and so is what the labels of another column entail.
 
     Raises:
-        DataError: columns that cannot be modelled (dates, identifiers, text that is not context), too few rows: one
-            message about all there is to mend.
+        DataError: columns that cannot be modelled (dates without ``cells``, identifiers, text that is not context), too
+            few rows: one message about all there is to mend.
         UsageError: context or kinds name columns that the table has not.
 
     >>> rows = Table({"a": np.linspace(0, 1, 20) ** 2 + 0.1, "b": np.arange(20) % 3})
@@ -120,11 +132,13 @@ def examine(
     _check_names(table, context, kinds)
     if len(table) < FEWEST_ROWS:
         raise DataError(f"the table has {counted(len(table), 'row')}; learning a density needs at least {FEWEST_ROWS}")
-    dates = [n for n, values in table.columns.items() if is_date(values) and kind_of(kinds.get(n)) != "categorical"]
+    dates = [name for name in table.columns if _is_time(table, name, kinds.get(name), cells)]
     looks = {
-        name: Look(name, None, None, "dates or times") if name in dates else first_look(table, name, kinds.get(name))
+        name: timed_look(table, name, kinds.get(name)) if name in dates else first_look(table, name, kinds.get(name))
         for name in table.columns
     }
+    if not cells:  # refused, all in one sentence
+        looks |= {name: replace(looks[name], column=None, numbers=None, problem="", note="") for name in dates}
     usable = {look.name: look.numbers for look in looks.values() if look.numbers is not None}
     allowed = cells and not drop_missing
     gaps, numbers = (about_infinite(usable), usable) if allowed else _without_gaps(usable, drop_missing)
@@ -137,7 +151,7 @@ def examine(
     empty = [look.name for look in looks.values() if look.why == "it is empty"]
     identifiers = [look for look in looks.values() if look.identifier]
     problems = [
-        str(refuse_dates(dates)) if dates else "",
+        str(refuse_dates(dates)) if dates and not cells else "",
         "" if cells else _empty(empty),
         *(look.problem for look in looks.values()),
         "" if cells else _identifiers(table, identifiers),
@@ -149,6 +163,13 @@ def examine(
     notes = [*(look.note for look in looks.values()), _row_numbers(looks, context)]
     notes += _left_out(empty, identifiers) if cells else []
     return Examined(looks, numbers, tuple(p for p in problems if p), tuple(n for n in notes if n))
+
+
+def _is_time(table: Table, name: str, asked: Kind | None, cells: bool) -> bool:
+    values, word = table.columns[name], kind_of(asked)
+    if word in ("time", "categorical"):
+        return word == "time"
+    return is_date(values) or (cells and word is None and not table.reading(name).category and mostly_dates(values))
 
 
 def is_discrete(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> bool:
@@ -176,7 +197,7 @@ def has_gaps_or_labels(table: Table, context: Sequence[str] = (), kinds: Mapping
 
 def _is_labels(table: Table, name: str, asked: Kind | None) -> bool:
     values = table.columns[name]
-    return asked is None and (is_label_like(table, name) or is_date(values))
+    return kind_of(asked) == "time" or (asked is None and (is_label_like(table, name) or is_date(values)))
 
 
 def _check_names(table: Table, context: Sequence[str], kinds: Mapping[str, Kind]) -> None:
@@ -188,6 +209,8 @@ def _check_names(table: Table, context: Sequence[str], kinds: Mapping[str, Kind]
     for name, kind in kinds.items():
         if kind_of(kind) not in KINDS:
             raise UsageError(f"column {name!r}: there is no kind {kind!r}; kinds are {', '.join(KINDS)}")
+        if kind_of(kind) == "time" and not isinstance(kind, str) and len(kind) != 2:
+            raise UsageError(f"column {name!r}: expected ('time', format), such as ('time', '%d/%m/%Y'), got {kind!r}")
         if kind_of(kind) == "bounded" and len(kind) != 3:
             raise UsageError(f"column {name!r}: a bounded column needs its bounds, as in ('bounded', 0, 1)")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fluvial.data.columns import is_missing
-from fluvial.data.infer import Examined, examine, is_discrete
+from fluvial.data.infer import Examined, examine, has_gaps_or_labels, is_discrete
 from fluvial.data.look import Kind, most_common
 from fluvial.data.tables import Table, read
 from fluvial.data.words import counted
@@ -22,7 +22,7 @@ class Entry:
     """One column of a table.
 
     Args:
-        kind: one of the kinds that ``kinds`` takes, "date", or "" where nothing can be made of the column.
+        kind: one of the kinds that ``kinds`` takes, or "" where nothing can be made of the column.
         why: what made it so, a clause.
         examples: its most frequent values, as text.
         missing: how many cells are.
@@ -95,7 +95,8 @@ def read_table(
 
 def listing(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> Listing:
     """As :func:`read_table`, of a table that has been read."""
-    found = examine(table, context, kinds, is_discrete(table, context, kinds))
+    cells = has_gaps_or_labels(table, context, kinds)
+    found = examine(table, context, kinds, is_discrete(table, context, kinds), not cells, cells)
     entries = tuple(_entry(table, name, found) for name in table.names)
     return Listing(table, entries, (*table.notes, *found.notes), found.problems)
 
@@ -112,7 +113,7 @@ def names_of(names: str | int | Sequence[str | int]) -> list[str]:
 def _entry(table: Table, name: str, found: Examined) -> Entry:
     look, values = found.looks[name], table.columns[name]
     gaps = is_missing(values) if look.numbers is None else np.isnan(look.numbers)
-    kind = look.column.kind if look.column is not None else "date" if look.why == "dates or times" else ""
+    kind = look.column.kind if look.column is not None else "time" if look.why.startswith("dates or times") else ""
     dtype = "str" if values.dtype == object else values.dtype.name
     return Entry(name, kind, look.why, tuple(most_common(values)), int(gaps.sum()), dtype)
 

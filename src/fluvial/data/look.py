@@ -8,18 +8,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fluvial.core.errors import DataError
-from fluvial.data.columns import Column, is_date, is_missing, labels, to_codes, to_numbers
+from fluvial.data.columns import Column, is_missing, labels, to_codes, to_numbers
 from fluvial.data.steps import find_step
 from fluvial.data.tables import Table
+from fluvial.data.time_text import DAY, Found, find_format, is_shaped, readable, reader
+from fluvial.data.times import Clock, finer, is_date, name_of, step_of
 from fluvial.data.tokens import SPELLED, as_numbers, missing_words
 from fluvial.data.words import counted, listed
 
 Kind = str | tuple[str | float | None, ...]
-"""A column's kind as users name it: "integer", say, or ("bounded", lower, upper), ("positive", lower)."""
+"""A column's kind as users name it: "integer", say, or ("bounded", lower, upper), ("positive", lower),
+("time", format)."""
 
 _MOST_CATEGORIES = 1000
 _REPEATS = 0.5  # labels repeat: a column with more different texts than this share of its rows holds none
 _FEW = 10  # different texts that any column may have
+_MOSTLY = 0.9  # share of dates from which other text among them is a slip
 _WHOLE = 2.0**53  # integers up to here are exact in float64
 
 
@@ -48,6 +52,66 @@ class Look:
 def kind_of(asked: Kind | None) -> str | None:
     """The word in what a user says of a column."""
     return asked if asked is None or isinstance(asked, str) else str(asked[0])
+
+
+def timed_look(table: Table, name: str, asked: Kind | None) -> Look:
+    """Dates or times: of a dtype of their own, or text in one format, which a user may name."""
+    values, reading, word = table.columns[name], table.reading(name), kind_of(asked)
+    why = "you say that it is time" if word == "time" else "dates or times"
+    there = ~is_missing(values)
+    if not there.any():
+        return Look(name, None, None, "it is empty")
+    if values.dtype.kind not in "OM":
+        told = "lengths of time: turn them into numbers" if values.dtype.kind == "m" else "numbers, not dates or times"
+        return Look(name, None, None, why, problem=f"column {name!r} holds {told}")
+    found = Found()
+    if values.dtype == object:
+        given = str(asked[1]) if isinstance(asked, tuple) and len(asked) > 1 else ""
+        found = _said(given, values[there].tolist()) if given else find_format(values[there].tolist())
+        if found.problem:
+            way = "" if word == "time" else f"; where they are labels, say --kind {name}=categorical"
+            return Look(name, None, None, why, problem=f"column {name!r} {found.problem}{way}")
+    micros = np.rint(Clock(found.format, 1).counts(values[there])[0]).astype(np.int64)
+    clock = Clock(found.format, step_of(micros), reading.zone)
+    counts, _ = clock.counts(values)
+    bounds = (0.0, float(DAY // clock.step - 1)) if clock.daily else (None, None)
+    dtype = "str" if values.dtype == object else values.dtype.name
+    seen = (float(np.nanmin(counts)), float(np.nanmax(counts)))
+    unit = f"{name_of(clock.step)}s since {'midnight' if clock.daily else '1970-01-01'}"
+    column = Column(name, "time", dtype, unit, bounds[0], bounds[1], 1.0, seen=seen, clock=clock)
+    return Look(name, column, counts, f"{why} {clock}", note=_about_times(name, found, clock, finer(values[there])))
+
+
+def _said(pattern: str, cells: list[str]) -> Found:
+    """The format that a user gives, if every cell has it."""
+    if not readable(pattern):
+        return Found(problem=f"is said to be time of the format {pattern!r}: expected one such as %d/%m/%Y or %H:%M")
+    bad = [cell for cell in cells if reader(pattern)(cell) is None]
+    told = f"is said to be like {pattern}, which does not hold for {counted(len(bad), 'cell')}, the first {bad[:1]}"
+    return Found(pattern, problem=told if bad else "")
+
+
+def _about_times(name: str, found: Found, clock: Clock, cut: bool) -> str:
+    """What to say of a guess at a format, of a time zone, and of digits that get lost."""
+    said: list[str] = []
+    if found.other:
+        said.append(
+            f"every cell could have the day or the month first, and is read as {found.format}; if that is wrong, say "
+            f"--kind {name}=time:{found.other} (kinds={{{name!r}: ('time', {found.other!r})}} in Python)"
+        )
+    if "%y" in found.format:
+        said.append("years of two digits are 1969 to 2068")
+    if clock.zone:
+        said.append(f"times are in the zone {clock.zone}, and counted in UTC")
+    if cut:
+        said.append("digits beyond the microsecond are cut off")
+    return f"column {name!r}: {'; '.join(said)}" if said else ""
+
+
+def mostly_dates(values: np.ndarray) -> bool:
+    """Whether a column (N,) of text looks like dates or times with some other cells among them."""
+    filled = [v for v in values if v is not None] if values.dtype == object else []
+    return len(filled) >= _FEW and is_shaped(filled[0]) and sum(map(is_shaped, filled)) >= _MOSTLY * len(filled)
 
 
 def is_label_like(table: Table, name: str) -> bool:
@@ -115,7 +179,7 @@ def _about_words(name: str, words: dict[str, int], known: set[object]) -> str:
 def second_look(look: Look, numbers: np.ndarray, values: np.ndarray, asked: Kind | None) -> Look:
     """A number's kind, bounds and step, from its finite ``numbers``; ``values`` are the column as the table has it."""
     column = look.column
-    if column is None or column.categorical or not len(numbers):
+    if column is None or column.categorical or column.clock is not None or not len(numbers):
         return look
     word, (lower, upper) = kind_of(asked), _bounds(asked)
     # integers with gaps come as floats
@@ -143,7 +207,7 @@ def second_look(look: Look, numbers: np.ndarray, values: np.ndarray, asked: Kind
 
 def _bounds(asked: Kind | None) -> tuple[float | None, float | None]:
     """The bounds that a user gives."""
-    given = () if asked is None or isinstance(asked, str) else asked[1:]
+    given = () if asked is None or isinstance(asked, str) or asked[0] == "time" else asked[1:]
     lower, upper = (*given, None, None)[:2]
     return (None if lower is None else float(lower)), (None if upper is None else float(upper))
 

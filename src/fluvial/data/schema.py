@@ -151,7 +151,7 @@ class Schema:
         if old is None:
             raise UsageError(f"there is no column {name!r}{nearest(name, self.order)} (columns: {listed(self.order)})")
         kind = old.kind if kind is None else kind
-        if (kind == "categorical") != old.categorical:
+        if kind != old.kind and {kind, old.kind} & {"categorical", "time"}:
             raise UsageError(f"column {name!r}: say that it is {kind} when inferring the schema, which reads the data")
         kept = _bounds_kept(old, kind)
         new = replace(
@@ -160,7 +160,7 @@ class Schema:
             unit=old.unit if unit is None else unit,
             lower=kept[0] if lower is ... else lower,
             upper=kept[1] if upper is ... else upper,
-            step=(1.0 if kind == "integer" else old.step) if step is ... else step,
+            step=(1.0 if kind in ("integer", "time") else old.step) if step is ... else step,
         )
         swap = {name: new}
         return replace(
@@ -262,6 +262,8 @@ class Schema:
         column = self.columns[self.names.index(derived.source)]
         if column.categorical:
             return x[:, self.names.index(derived.source)]
+        if column.clock is not None:
+            return np.rint(x[:, self.names.index(derived.source)])
         values = decoded[derived.source]
         return (
             np.array([np.nan if v is None else float(v) for v in values])

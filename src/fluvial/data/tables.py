@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from importlib.util import find_spec
@@ -36,6 +37,7 @@ class Reading:
         category: the source declares labels.
         spelled: the values of a text column with its words for missing (NA, None) kept, (N,); None where it has none.
         problem: a half-sentence about cells that no one can have meant, empty if there are none.
+        zone: the time zone that the source declares for times, which are in UTC then; "" where there is none.
     """
 
     why: str = ""
@@ -43,6 +45,7 @@ class Reading:
     category: bool = False
     spelled: np.ndarray | None = None
     problem: str = ""
+    zone: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,6 +209,8 @@ def _from_objects(values: np.ndarray, null: np.ndarray | None) -> np.ndarray:
     if foreign is not None:
         raise DataError(f"a column holds {type(foreign).__name__} in its cells: expected one number or text in each")
     known = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in known]
+    if known and all(isinstance(v, date) for v in known) and (dates := _dates(known)) is not None:
+        return _spread(dates, ~null, np.full(len(values), np.datetime64("NaT"), dates.dtype))
     if known and all(isinstance(v, Decimal | Fraction) for v in known):
         known = [_as_number(v) for v in known]
     try:
@@ -218,6 +223,8 @@ def _from_objects(values: np.ndarray, null: np.ndarray | None) -> np.ndarray:
     whole = any(isinstance(v, int) and abs(v) > _WHOLE for v in known)
     if plain.dtype.kind in "iufbM" and not null.any() and not (whole and plain.dtype.kind == "f"):
         return plain
+    if plain.dtype.kind == "M":
+        return _spread(plain, ~null, np.full(len(values), np.datetime64("NaT"), plain.dtype))
     if plain.dtype.kind in "iuf" and not whole:
         return _spread(plain, ~null, np.full(len(values), np.nan))
     return _spread(np.array([str(v) for v in known], dtype=object), ~null, np.full(len(values), None))
@@ -238,6 +245,14 @@ def _is_foreign(value: object) -> bool:
         or callable(value)
         or (kind.__str__, kind.__repr__) == (object.__str__, object.__repr__)
     )
+
+
+def _dates(known: Sequence[date]) -> np.ndarray | None:
+    """Dates and naive times; None for others, whose text says more."""
+    if not any(isinstance(v, datetime) for v in known):
+        return np.array(known, dtype="datetime64[D]")
+    plain = all(isinstance(v, datetime) and v.tzinfo is None for v in known)
+    return np.array(known, dtype="datetime64[us]") if plain else None
 
 
 def _with_gaps(values: np.ndarray, null: np.ndarray) -> np.ndarray:
@@ -322,7 +337,14 @@ def as_frame(columns: Columns, backend: str) -> Any:  # noqa: ANN401  (a library
     """Columns as a data frame of ``backend``, one of :data:`FRAMES`."""
     import narwhals as nw
 
-    return cast(Any, nw).from_dict(columns, backend=backend).to_native()
+    return cast(Any, nw).from_dict({k: _cells(v, backend) for k, v in columns.items()}, backend=backend).to_native()
+
+
+def _cells(values: np.ndarray, backend: str) -> Any:  # noqa: ANN401  (a library's own type)
+    """A column as the library takes it: pandas has no dates but Python's, and a list shows that times have a zone."""
+    if values.dtype == "datetime64[D]" and backend == "pandas":
+        return values.astype(object)
+    return values.tolist() if values.dtype == object and any(isinstance(v, datetime) for v in values) else values
 
 
 def stack(columns: Columns) -> np.ndarray:

@@ -115,6 +115,8 @@ def _column(c: Column, codes: Mapping[str, Any] | None = None) -> str:
     if codes is not None and not c.categorical:
         least, most = codes["lower"], codes["lower"] + codes["classes"] - 1
         return f"{c.name}: {f'{least} or {most}' if most == least + 1 else f'a whole number from {least} to {most}'}"
+    if c.clock is not None:
+        return f"{c.name}: {c.kind}, {c.clock}"
     parts = [c.kind]
     if c.categories:
         parts.append("one of " + ", ".join(map(str, c.categories)))

@@ -102,14 +102,19 @@ def parse_context(
     return values or None
 
 
-def parse_kinds(texts: Sequence[str]) -> dict[str, str | tuple[str, float, float]]:
-    """COL=KIND each, a bounded one with its bounds.
+def parse_kinds(texts: Sequence[str]) -> dict[str, str | tuple[str, float, float] | tuple[str, str]]:
+    """COL=KIND each, a bounded one with its bounds, times with their format.
 
     >>> parse_kinds(["Rings=categorical", "share=bounded:0:1"])
     {'Rings': 'categorical', 'share': ('bounded', 0.0, 1.0)}
+    >>> parse_kinds(["day=time:%m/%d/%Y"])
+    {'day': ('time', '%m/%d/%Y')}
     """
-    kinds: dict[str, str | tuple[str, float, float]] = {}
+    kinds: dict[str, str | tuple[str, float, float] | tuple[str, str]] = {}
     for name, text in parse_pairs("kind", texts).items():
+        if text.startswith("time:"):
+            kinds[name] = ("time", text.removeprefix("time:"))
+            continue
         kind, *bounds = text.split(":")
         try:
             low, high = map(float, bounds or (0, 0))

@@ -324,6 +324,7 @@ def laws_of(config: Sequence[Mapping[str, Any]]) -> list[Law]:
             law["missing"],
             law["labels"],
             None if law["rest"] is None else ColumnMap(**law["rest"]),
+            tuple(law.get("periods", ())),
         )
         for law in config
     ]

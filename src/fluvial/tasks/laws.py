@@ -9,6 +9,7 @@ import numpy as np
 from fluvial.core.errors import DataError
 from fluvial.data.columns import Column
 from fluvial.data.steps import on_grid
+from fluvial.data.time_text import DAY
 from fluvial.transforms import ColumnMap
 from fluvial.transforms.laws import Law
 
@@ -17,6 +18,8 @@ _SHARE = 0.01  # of the rows, that a value on a grid needs for one
 _FEWEST = 20  # rows, likewise
 _SPIKE = 5  # rows that a value needs where values should hardly ever repeat, or a share of them
 _SPIKE_SHARE = 0.002
+_CALENDAR = (DAY * 365.2425, DAY * 7.0, float(DAY))  # microseconds: a year, a week, a day
+_HARMONICS = 3  # of each; of a week's seven days they tell any apart
 
 
 def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool = False) -> Law:
@@ -38,7 +41,7 @@ def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool =
     if closed:
         there = every[~np.isnan(every)]
         distinct = np.unique(there if column.step is None else on_grid(there, column.step))
-        return Law(tuple(distinct.tolist()), missing)
+        return Law(tuple(distinct.tolist()), missing, periods=_periods(column, every))
     if column.step is not None:
         known = on_grid(known, column.step)
     atoms = _atoms(column, known, every)
@@ -46,7 +49,19 @@ def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool =
     rest = _rest(column, others)
     if rest is None:
         atoms = np.unique(known)[:_MOST_ATOMS]
-    return Law(tuple(float(a) for a in atoms), missing, rest=rest)
+    return Law(tuple(float(a) for a in atoms), missing, rest=rest, periods=_periods(column, every))
+
+
+def _periods(column: Column, every: np.ndarray) -> tuple[float, ...]:
+    """The calendar's periods and their harmonics, in steps of a column of times, where its values span two of them.
+
+    Without dates there is the day alone, round which times go.
+    """
+    if column.clock is None:
+        return ()
+    step, span = column.clock.step, np.nanmax(every) - np.nanmin(every)
+    known = [float(DAY)] if column.clock.daily else [p for p in _CALENDAR if span * step >= 2 * p]
+    return tuple(p / step / k for p in known for k in range(1, _HARMONICS + 1) if p > 2 * k * step)
 
 
 def _atoms(column: Column, known: np.ndarray, every: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date, time
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from fluvial.core.errors import DataError, UsageError
 from fluvial.core.numbers import whole
 from fluvial.core.randomness import drawing_from
 from fluvial.data.checks import FOREIGN, off_grid, read_columns
-from fluvial.data.columns import Column
+from fluvial.data.columns import Column, from_numbers
 from fluvial.data.schema import Derived, Schema
 from fluvial.data.steps import on_grid
 from fluvial.data.tables import Columns, as_kind, read
@@ -131,15 +132,19 @@ class Given:
         return holds
 
     def quantile(self, column: str, q: float | np.ndarray, draws: int = 10_000, seed: int = 0) -> np.ndarray:
-        """Quantiles of a column of numbers, from draws."""
+        """Quantiles of a column of numbers or times, from draws."""
         share = np.asarray(q)
         if share.dtype.kind not in "fiu" or not ((share >= 0) & (share <= 1)).all():
             raise UsageError(f"q: expected shares from 0 to 1, got {q!r}")
-        return np.quantile(self._values(column, draws, seed), share)
+        found = np.quantile(self._values(column, draws, seed), share)
+        c = _column(self.schema, column)
+        return found if c.clock is None else from_numbers(c, found.ravel()).reshape(found.shape)
 
-    def mean(self, column: str, draws: int = 10_000, seed: int = 0) -> float:
-        """Mean of a column of numbers, where it is not missing, from draws."""
-        return float(self._values(column, draws, seed).mean())
+    def mean(self, column: str, draws: int = 10_000, seed: int = 0) -> Any:  # noqa: ANN401  (times as the table has them)
+        """Mean of a column of numbers, a float, or of times, one of them, where it is not missing; from draws."""
+        found = float(self._values(column, draws, seed).mean())
+        c = _column(self.schema, column)
+        return found if c.clock is None else from_numbers(c, np.array([found]))[0]
 
     def mode(self, column: str, draws: int = 10_000, seed: int = 0) -> object:
         """The most frequent value of a column, from draws."""
@@ -233,6 +238,8 @@ def _possible(schema: Schema, name: str, value: float) -> float:
     if np.isinf(value):
         raise UsageError(f"column {name!r}: expected a finite number, got {value}; a range without end is (0, None)")
     if off_grid(column, np.array([value])):
+        if column.clock is not None:
+            raise UsageError(f"column {name!r} holds dates or times {column.clock}, and what is given is between two")
         raise UsageError(f"column {name!r} holds multiples of {column.step:g}, and {value:g} is none")
     return value
 
@@ -250,8 +257,8 @@ def encode(schema: Schema, name: str, value: object) -> float:
     column = _column(schema, name)
     if value is None:
         return float("nan")
-    if not isinstance(value, str | bool | int | float | np.generic):
-        raise UsageError(f"column {name!r}: expected a number or a label, got {value!r}")
+    if not isinstance(value, str | bool | int | float | date | time | np.generic):
+        raise UsageError(f"column {name!r}: expected a number, a label or a date, got {value!r}")
     try:
         number = float(read_columns(read({name: [value]}), {column: name}, foreign=True)[name][0])
     except DataError as error:

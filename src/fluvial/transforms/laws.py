@@ -35,21 +35,25 @@ class Law:
         labels: the atoms are codes, whose order and distance mean nothing.
         rest: how all other values are standardised before f, a mixture of logistics, sees them; with a step they lie
             on a grid. None where every value is an atom.
+        periods: after which what depends on the column may repeat, as a week and a year, in the column's unit.
 
     Raises:
-        ValueError: a cell could be nothing, or the atoms do not ascend.
+        ValueError: a cell could be nothing, the atoms do not ascend, or a period is none.
     """
 
     atoms: tuple[float, ...] = ()
     missing: bool = False
     labels: bool = False
     rest: ColumnMap | None = None
+    periods: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.atoms and self.rest is None:
             raise ValueError("a law needs atoms or a rest, else its column is always missing")
         if not all(map(math.isfinite, self.atoms)) or any(a >= b for a, b in zip(self.atoms, self.atoms[1:])):
             raise ValueError(f"atoms: expected finite numbers in ascending order, got {self.atoms}")
+        if not all(0 < p < math.inf for p in self.periods) or (self.labels and self.periods):
+            raise ValueError(f"periods: expected finite numbers above 0, of numbers alone, got {self.periods}")
 
     @property
     def masses(self) -> int:
@@ -93,7 +97,8 @@ class Laws(nn.Module):
 
     theta (B, ``sum(sizes)``) holds column by column the logits of the atoms, then, where there is a rest, its logit,
     and the weights, means and log-scales of its K components. A network's features of a row are, column by column,
-    a 1 (so that a hidden column, all zeros, is like no value), the atom one-hot, and what number it is.
+    a 1 (so that a hidden column, all zeros, is like no value), the atom one-hot, what number it is, and sin and cos of
+    where it lies in each of its periods.
 
     Args:
         laws: one for each column.
@@ -113,6 +118,7 @@ class Laws(nn.Module):
     _numbers_at: Tensor
     _rest_at: Tensor
     _knots: Tensor
+    _circles_at: Tensor
 
     def __init__(self, laws: Sequence[Law], components: int = 12) -> None:
         super().__init__()
@@ -123,8 +129,11 @@ class Laws(nn.Module):
         self.laws, self.components = tuple(laws), components
         self.maps: tuple[ColumnMap, ...] = tuple(law.scale() for law in laws)
         self.sizes: tuple[int, ...] = tuple(law.masses + (1 + 3 * components if law.rest else 0) for law in laws)
-        self.features: tuple[int, ...] = tuple(1 + law.masses + (0 if law.labels else _KNOTS + 1) for law in laws)
-        self._numbers: dict[torch.device, tuple[Numbers, Tensor]] = {}  # float64 whatever the dtype, so not buffers
+        self.features: tuple[int, ...] = tuple(
+            1 + law.masses + (0 if law.labels else _KNOTS + 1) + 2 * len(law.periods) for law in laws
+        )
+        # float64 whatever the dtype, so not buffers
+        self._numbers: dict[torch.device, tuple[Numbers, Tensor, Tensor]] = {}
         with on_cpu():
             places = {**self._places_in_theta(), **self._places_of_features()}
         for name, value in places.items():
@@ -162,31 +171,37 @@ class Laws(nn.Module):
         columns, self._widest = len(self.laws), max(law.masses for law in self.laws)
         numbers = [i for i, law in enumerate(self.laws) if not law.labels]
         ramps = columns * (1 + self._widest) + torch.arange(len(numbers) * (_KNOTS + 1)).view(len(numbers), _KNOTS + 1)
+        circles = [i for i, law in enumerate(self.laws) for _ in law.periods]
+        turns = columns * (1 + self._widest) + ramps.numel() + torch.arange(2 * len(circles)).view(-1, 2)
+        turns = turns.split([len(law.periods) for law in self.laws])
         places: list[Tensor] = []
-        for i, law in enumerate(self.laws):  # among ones, atoms and ramps, as describe lays them
+        for i, law in enumerate(self.laws):  # among ones, atoms, ramps and circles, as describe lays them
             places += [torch.tensor([i]), columns + i * self._widest + torch.arange(law.masses)]
-            places += [] if law.labels else [ramps[numbers.index(i)]]
+            places += [] if law.labels else [ramps[numbers.index(i)], turns[i].flatten()]
         kept["places"] = torch.cat(places)
         kept["numbers_at"] = torch.tensor(numbers, dtype=torch.long)
+        kept["circles_at"] = torch.tensor(circles, dtype=torch.long)
         kept["knots"] = torch.linspace(-_REACH, _REACH, _KNOTS)
         return kept
 
-    def _on(self, device: torch.device) -> tuple[Numbers, Tensor]:
-        """The maps' numbers and the atoms (D, A), padded with inf, on this device."""
+    def _on(self, device: torch.device) -> tuple[Numbers, Tensor, Tensor]:
+        """The maps' numbers, the atoms (D, A), padded with inf, and all periods, on this device."""
         if torch.compiler.is_compiling() or functional():
             return self._made(device)
         if device not in self._numbers:
             self._numbers[device] = self._made(device)
         return self._numbers[device]
 
-    def _made(self, device: torch.device) -> tuple[Numbers, Tensor]:
+    def _made(self, device: torch.device) -> tuple[Numbers, Tensor, Tensor]:
         widest = max(1, *(len(law.atoms) for law in self.laws))
         padded = [[*law.atoms, *[math.inf] * (widest - len(law.atoms))] for law in self.laws]
-        return Numbers.of(self.maps, device), torch.tensor(padded, dtype=torch.float64, device=device)
+        periods = [period for law in self.laws for period in law.periods]
+        atoms, turns = (torch.tensor(each, dtype=torch.float64, device=device) for each in (padded, periods))
+        return Numbers.of(self.maps, device), atoms, turns
 
     def read(self, x: Tensor) -> Reading:
         """Rows (B, D) in the units of the table: NaN where a cell is missing, labels as their codes."""
-        n, atoms = self._on(x.device)
+        n, atoms, _ = self._on(x.device)
         missing = x.isnan()
         x = torch.where(missing, n.center, x.double())
         x = torch.where(n.gridded, snap(x, n), x)
@@ -218,7 +233,17 @@ class Laws(nn.Module):
             ramps = ((number - self._knots) * ((_KNOTS - 1) / (2 * _REACH)) + 0.5).clamp(0, 1)
             missing = self._is_missing(reading)[:, self._numbers_at].unsqueeze(2)
             parts.append(torch.cat((number, ramps), 2).masked_fill(missing, 0.0).flatten(1))
+        if len(self._circles_at):
+            parts.append(self._circles(reading))
         return torch.cat(parts, 1).index_select(1, self._places)
+
+    def _circles(self, reading: Reading) -> Tensor:
+        """sin and cos of where values lie in their periods, (B, 2 * periods), 0 where missing; reckoned in float64."""
+        turns = reading.x[:, self._circles_at] / self._on(reading.x.device)[2]
+        angle = (turns - turns.floor()) * math.tau
+        missing = self._is_missing(reading)[:, self._circles_at].unsqueeze(2)
+        circles = torch.stack((angle.sin(), angle.cos()), 2).masked_fill(missing, 0.0)
+        return circles.flatten(1).to(reading.value.dtype)
 
     def log_prob(self, reading: Reading, theta: Tensor) -> Tensor:
         """log p of each cell, (B, D), given theta (B, ``sum(sizes)``)."""
