@@ -13,7 +13,7 @@ from fluvial.transforms.laws import Law
 
 LAWS = (
     Law((0.0, 1.0, 2.0), missing=True, labels=True),
-    Law((1.0,), rest=ColumnMap(step=1.0, lower=0.0, upper=4.0)),
+    Law((1.0,), rest=ColumnMap(step=1.0, lower=0.0, upper=4.0), periods=(3.0,)),
     Law((0.0, 1.0), labels=True),
 )
 """A table of (4, 5, 2) possible cells."""

@@ -17,6 +17,7 @@ LAWS = {
     "rounded": Law((0.5,), missing=True, rest=ColumnMap(step=0.005, lower=0.0, upper=1.0, scale=1.5)),
     "spike": Law((0.0,), rest=ColumnMap(lower=0.0, curve=40.0, location=-50.0, scale=150.0)),
     "heavy": Law(missing=True, rest=ColumnMap(curve=2.0, center=1.0, scale=1.3)),
+    "calendar": Law(missing=True, rest=ColumnMap(step=1.0, lower=0.0, upper=40.0), periods=(7.0, 3.5, 365.2425)),
     "plain": Law(rest=ColumnMap(location=3.0, scale=2.0)),
     "bounded": Law((0.0, 1.0), rest=ColumnMap(lower=0.0, upper=1.0, location=0.3, scale=1.1)),
 }
@@ -122,6 +123,23 @@ def test_a_hidden_column_is_like_no_value():
         assert (one.describe(one.read(some(law)))[:, 0] == 1).all()
 
 
+def test_features_tell_where_a_value_lies_in_each_period_and_nothing_where_missing():
+    laws = Laws(list(LAWS.values()), components=3)
+    rows = torch.stack([some(law).flatten()[torch.arange(8) % len(some(law))] for law in LAWS.values()], 1)
+    at = list(LAWS).index("calendar")
+    rows[:, at] = torch.tensor([3.0, 10.0, 17.0, 4.0, 18.0, NAN, NAN, 7.0 * 10**9 + 3], dtype=torch.float64)
+    whole = laws.describe(laws.read(rows)).split(laws.features, 1)
+    for i in range(len(LAWS)):
+        one = laws.column(i)
+        assert torch.equal(one.describe(one.read(rows[:, i : i + 1])), whole[i])
+    circles = whole[at][:, -6:]
+    angle = 2 * math.pi * rows[:5, at : at + 1] / torch.tensor([7.0, 3.5, 365.2425])
+    expected = torch.stack((angle.sin(), angle.cos()), 2).flatten(1).float()
+    assert torch.allclose(circles[:5], expected, atol=1e-6)
+    assert not circles[5:7].any()
+    assert torch.allclose(circles[7, :4], circles[0, :4], atol=1e-6)  # far from 1970, and still to the digit
+
+
 def test_the_resting_theta_gives_the_shares_of_atoms():
     laws = Laws([LAWS["labels"], LAWS["spike"]], components=4)
     x = torch.tensor([[0.0, 0.0], [0.0, 5.0], [1.0, 0.0], [2.0, 0.0]] * 100, dtype=torch.float64)
@@ -135,3 +153,5 @@ def test_a_law_of_nothing_is_refused():
         Law(missing=True)
     with pytest.raises(ValueError, match="ascending"):
         Law((1.0, 0.0))
+    with pytest.raises(ValueError, match="periods"):
+        Law((1.0,), periods=(0.0,))

@@ -55,7 +55,9 @@ def _copied(columns: Sequence[Column], numbers: Mapping[str, np.ndarray]) -> dic
     """Affine copies among columns of numbers that are missing in the same rows."""
     groups: dict[bytes, list[Column]] = {}
     for column in columns:
-        groups.setdefault(np.isnan(numbers[column.name]).tobytes(), []).append(column)
+        missing = np.isnan(numbers[column.name])
+        if np.ptp(numbers[column.name][~missing]) > 0:  # else it is the same wherever it is there
+            groups.setdefault(missing.tobytes(), []).append(column)
     found: dict[str, Derived] = {}
     for group in groups.values():
         there = ~np.isnan(numbers[group[0].name])
