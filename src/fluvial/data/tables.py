@@ -209,7 +209,7 @@ def _from_objects(values: np.ndarray, null: np.ndarray | None) -> np.ndarray:
     if foreign is not None:
         raise DataError(f"a column holds {type(foreign).__name__} in its cells: expected one number or text in each")
     known = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in known]
-    if known and all(isinstance(v, date) for v in known) and (dates := _dates(known)) is not None:
+    if (dates := _dates(known)) is not None:
         return _spread(dates, ~null, np.full(len(values), np.datetime64("NaT"), dates.dtype))
     if known and all(isinstance(v, Decimal | Fraction) for v in known):
         known = [_as_number(v) for v in known]
@@ -247,8 +247,10 @@ def _is_foreign(value: object) -> bool:
     )
 
 
-def _dates(known: Sequence[date]) -> np.ndarray | None:
+def _dates(known: Sequence[object]) -> np.ndarray | None:
     """Dates and naive times; None for others, whose text says more."""
+    if not known or not all(isinstance(v, date) for v in known):
+        return None
     if not any(isinstance(v, datetime) for v in known):
         return np.array(known, dtype="datetime64[D]")
     plain = all(isinstance(v, datetime) and v.tzinfo is None for v in known)
