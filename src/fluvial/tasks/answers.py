@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data.checks import FOREIGN
-from fluvial.data.columns import Column, from_codes, is_missing
+from fluvial.data.columns import Column, from_codes, from_numbers, is_missing
 from fluvial.data.schema import Encoded, Schema
 from fluvial.data.tables import Table, as_kind, read, tidy
 from fluvial.data.words import listed, nearest
@@ -70,7 +70,8 @@ class Answers(Fitted):
                 kept = columns[name].astype(object) if columns[name].dtype != values.dtype else columns[name].copy()
                 kept[gaps] = values[gaps]
                 columns[name] = _whole(tidy(kept), values.dtype)
-        return columns
+        zoned = [c.name for c in self.schema.every if c.clock is not None and c.clock.zone and c.name in decoded]
+        return columns | {name: decoded[name] for name in zoned}
 
     def predict(self, data: object, target: str) -> np.ndarray:
         """The target given the other columns of each row, (N,): the likeliest label, or the mean of a number.
@@ -83,7 +84,8 @@ class Answers(Fitted):
             shares = self.predict_proba(data, target)
             return from_codes(column, shares.argmax(1).astype(np.float64))
         density, encoded, _ = self._of_any_cells(data, without=i)
-        return mean_of_numbers(density, encoded.x, i, tensor(encoded.context))
+        means = mean_of_numbers(density, encoded.x, i, tensor(encoded.context))
+        return means if column.clock is None else from_numbers(column, means)
 
     def predict_proba(self, data: object, target: str) -> np.ndarray:
         """P(label | the other columns) of each row, (N, labels), in the order of the column's categories; exact."""
@@ -107,7 +109,8 @@ class Answers(Fitted):
         ):
             raise UsageError(f"q: expected shares between 0 and 1, such as (0.05, 0.5, 0.95), got {q!r}")
         density, encoded, _ = self._of_any_cells(data, without=i)
-        return quantiles_of_numbers(density, encoded.x, i, tensor(encoded.context), shares.tolist())
+        found = quantiles_of_numbers(density, encoded.x, i, tensor(encoded.context), shares.tolist())
+        return found if column.clock is None else from_numbers(column, found.ravel()).reshape(found.shape)
 
     def _target(self, name: str) -> tuple[Column, int]:
         if name not in self.schema.names:
