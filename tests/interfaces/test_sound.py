@@ -54,9 +54,10 @@ def test_fit_tells_bits_per_sample_and_writes_a_report(capsys):
 
 
 def test_names_of_files_give_labels(capsys):
-    assert main(["fit", "tones/low", "--labels", "{take}", "--context", "take", "--epochs", "1", *TINY]) == 0
-    assert "given:" in (main(["info", "runs/low-wavenet-3"]), capsys.readouterr().out)[1]
-    assert fluvial.load("runs/low-wavenet-3").schema.context["take"] == ("0", "2", "4", "6", "8")
+    given = ["--labels", "{take}", "--context", "take", "--out", "runs/taken"]
+    assert main(["fit", "tones/low", *given, "--epochs", "1", *TINY]) == 0
+    assert "given:" in (main(["info", "runs/taken"]), capsys.readouterr().out)[1]
+    assert fluvial.load("runs/taken").schema.context["take"] == ("0", "2", "4", "6", "8")
 
 
 def test_score_gives_bits_per_sample_per_file(capsys):

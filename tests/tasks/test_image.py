@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -14,9 +15,12 @@ from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.data.image_schema import ImageSchema
 from fluvial.models import continuous
 from fluvial.tasks.image import ImageModel, pixel_noise, write_samples
+from fluvial.training import Settings
 from fluvial.training.saved import load_run
 
 RNG = np.random.default_rng(0)
+SIZES = {"train": 3, "held_out": 0, "parameters": 1}
+SCORES = {"held_out": None, "histogram": None}
 
 
 def model(channels=1, options=None, name="glow", context=None, seed=0):
@@ -34,7 +38,10 @@ def model(channels=1, options=None, name="glow", context=None, seed=0):
     for p in density.parameters():
         p.data += 0.05 * torch.randn_like(p)
     known = {"label": tuple(context)} if context else {}
-    return ImageModel(density.eval(), ImageSchema(shape, 8, known), {"model": config})
+    record = {"model": config, "version": "0", "command": "", "seed": 0, "holdout": 0.1, "exact": False}
+    record |= {"settings": asdict(Settings()), "versions": {}, "warnings": [], "sizes": SIZES, "scores": SCORES}
+    record["training"] = {"seconds": 1.0, "epochs": 1, "steps": 1, "best_epoch": 1, "skipped": 0}
+    return ImageModel(density.eval(), ImageSchema(shape, 8, known), record)
 
 
 def pictures(n, channels=1):
@@ -143,7 +150,7 @@ def test_images_of_another_kind_are_made_to_fit():
 
 def test_files(tmp_path):
     m = model(context="ab")
-    m = ImageModel(m.density, m.schema, {**m.record, "version": "0"}, [{"epoch": 0}], {"contexts": np.zeros((3, 1))})
+    m = ImageModel(m.density, m.schema, m.record, [], {"contexts": np.zeros((3, 1))})
     m.save(tmp_path / "run")
     from fluvial import load
 

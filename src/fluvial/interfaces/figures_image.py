@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from fluvial.core import Density
+from fluvial.core.density import sized
 from fluvial.data.image_files import grid
 from fluvial.interfaces.figures import BASE, DATA, SAMPLES, _figure, _finish
 from fluvial.tasks.diagnose_image import COOL, TOLERANCE, ImageDiagnosis
@@ -161,8 +162,10 @@ def noise(d: ImageDiagnosis, base: Density) -> Figure:
     n = len(d.scales)
     figure, axes = _figure(max(7.4, 3.2 * n), 3.0, 1, n)
     points = np.linspace(-4.5, 4.5, 300)
-    with torch.no_grad():
-        curve = base.log_prob(torch.from_numpy(points)[:, None]).exp().numpy()
+    shape = sized(base.event_shape)
+    with torch.no_grad():  # all numbers of an event alike, so the log-density of each is their mean
+        events = torch.from_numpy(points).view(-1, *[1] * len(shape)).expand(-1, *shape)
+        curve = (base.log_prob(events) / shape.numel()).exp().numpy()
     for i, (ax, scale) in enumerate(zip(axes, d.scales)):
         ax.hist(scale.z, np.linspace(-4.5, 4.5, 61), density=True, color=DATA, alpha=0.45)
         ax.plot(points, curve, color=SAMPLES, lw=1.6)
