@@ -2,11 +2,13 @@
 
 import itertools
 import math
+from dataclasses import asdict
 
 import pytest
 import torch
 
 from fluvial.core.randomness import drawing_from
+from fluvial.models import build
 from fluvial.models.mixed import AnyOrder, mixed
 from fluvial.transforms.columns import ColumnMap
 from fluvial.transforms.laws import Law
@@ -99,3 +101,22 @@ def test_initialize_starts_from_the_columns_own_shares():
 def test_other_numbers_of_laws_than_columns_are_refused():
     with pytest.raises(ValueError, match="one for each of the 2 columns, got 3"):
         mixed((2,), laws=LAWS)
+
+
+def test_a_context_is_encoded_at_the_door_and_conditions_every_question():
+    config = {"model": "mixed", "event_shape": [2], "context_shape": [1], "context": [{"categories": 3}]}
+    density = build({**config, "laws": [asdict(law) for law in LAWS[1:]]}).double().eval()
+    assert isinstance(density, AnyOrder)
+    torch.nn.init.normal_(density.net.first.weight)
+    torch.nn.init.normal_(density.net.last.weight)
+    rows = torch.tensor(list(itertools.product(range(5), (0, 1))), dtype=torch.float64)
+    seen = []
+    for label in range(3):
+        context = torch.full((len(rows), 1), float(label), dtype=torch.float64)
+        p = density.log_prob(rows, context).exp()
+        assert p.sum().item() == pytest.approx(1.0, abs=1e-9)
+        known = torch.tensor([True, False])
+        assert density.log_prob_given(rows, known, context).exp()[:2].sum().item() == pytest.approx(1.0, abs=1e-9)
+        assert density.complete(rows, known, context)[:, 0].tolist() == rows[:, 0].tolist()
+        seen.append(p)
+    assert not torch.allclose(seen[0], seen[1])

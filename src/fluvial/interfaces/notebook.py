@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fluvial.core import UsageError
+from fluvial.core.files import make_folder
 from fluvial.interfaces.commands import examined, summarised, write_report
 from fluvial.interfaces.page import Vector
 from fluvial.interfaces.summary import verdict_lines
@@ -38,6 +39,7 @@ def describe_html(model: AnyModel) -> str:
 def report(model: AnyModel, path: Path | None, figures: Vector | None) -> Path:
     """Write the report into a folder; returns the path of the page."""
     folder = Path(tempfile.mkdtemp(prefix="fluvial-report-")) if path is None else path
+    make_folder(folder)
     return write_report(model, folder, figures)[0]
 
 

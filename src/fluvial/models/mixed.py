@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fluvial.conditioners.ragged import RaggedMLP
 from fluvial.core import Density, Uniform, randomness
@@ -37,6 +37,18 @@ class AnyOrder(Density):
         super().__init__()
         self.laws, self.net = laws, net
         self.event_shape, self.context_shape = (len(laws.laws),), context_shape
+        self.embed: nn.Module | None = None
+
+    def reading(self, embed: nn.Module, context_shape: EventShape | None) -> AnyOrder:
+        """This density, of contexts of another shape, which ``embed`` makes what the network reads."""
+        self.embed, self.context_shape = embed, context_shape
+        return self
+
+    def _embedded(self, context: Tensor | None) -> Tensor | None:
+        """What the network reads of a context; nothing where it reads none."""
+        if context is None or not self.net.context:
+            return None
+        return context if self.embed is None else self.embed(context)
 
     @property
     def columns(self) -> int:
@@ -98,7 +110,7 @@ class AnyOrder(Density):
 
     def theta(self, x: Tensor, column: int, order: Tensor, context: Tensor | None = None) -> Tensor:
         """theta (B, size) of one column of rows x given those before it in the order."""
-        theta = self.net(self.laws.describe(self.laws.read(x)), context, order)
+        theta = self.net(self.laws.describe(self.laws.read(x)), self._embedded(context), order)
         return theta.split(self.laws.sizes, 1)[column]
 
     def walk(self, x: Tensor, order: Tensor, context: Tensor | None = None) -> Callable[[int], tuple[Laws, Tensor]]:
@@ -107,7 +119,7 @@ class AnyOrder(Density):
         Those are read from x (B, D), float64, which the caller fills as it goes.
         """
         features = x.new_zeros(len(x), sum(self.laws.features), dtype=self.net.first.weight.dtype)
-        step = self.net.steps(order, features, context)
+        step = self.net.steps(order, features, self._embedded(context))
         starts = [0, *torch.tensor(self.laws.features).cumsum(0).tolist()]
         places = order.tolist()
 
@@ -134,7 +146,7 @@ class AnyOrder(Density):
 
     def _read(self, x: Tensor, context: Tensor | None) -> tuple[Reading, Tensor]:
         reading = self.laws.read(x)
-        return reading, self.net(self.laws.describe(reading), context)
+        return reading, self.net(self.laws.describe(reading), self._embedded(context))
 
     def decode(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """The rows (B, D), float64, that :meth:`encode` maps to z."""
@@ -160,7 +172,7 @@ class AnyOrder(Density):
 
     def _cells(self, x: Tensor, context: Tensor | None, order: Tensor | None) -> Tensor:
         reading = self.laws.read(x)
-        return self.laws.log_prob(reading, self.net(self.laws.describe(reading), context, order))
+        return self.laws.log_prob(reading, self.net(self.laws.describe(reading), self._embedded(context), order))
 
     def _drawn(self) -> Tensor | None:
         """The order of one training step."""

@@ -15,7 +15,7 @@ from fluvial.core.transform import EventShape
 from fluvial.models import image, sequence, tabular
 from fluvial.models.flowplusplus import flowpp
 from fluvial.models.made import made, made_mog
-from fluvial.models.mixed import mixed
+from fluvial.models.mixed import AnyOrder, mixed
 from fluvial.models.multiscale import multiscale
 from fluvial.models.pixelcnn import pixelcnn
 from fluvial.transforms import CodeMap, Codes, ColumnMap, Columns
@@ -313,6 +313,8 @@ def behind_head(config: Mapping[str, Any], make: Callable[[EventShape | None], D
             name = type(density).__name__
             raise ValueError(f"expected a density of {what} of shape {want}, got {name}, of {what} of shape {got}")
     head = _head(config)
+    if isinstance(density, AnyOrder) and head is None and encoder is not None:
+        return density.reading(encoder, outer)  # it answers for any columns itself, so nothing stands around it
     return density if head is None and encoder is None else Flow(head or Chain(), density, event_shape, outer, encoder)
 
 

@@ -62,13 +62,14 @@ def _independent(codes: Codes, train: Data) -> Density:
 
 def _alone(density: AnyOrder, train: Data) -> Density:
     """Each column's own law, whatever the others: a network that reads nothing, fitted to a few thousand rows."""
-    alone = AnyOrder(density.laws, RaggedMLP(density.laws.features, density.laws.sizes, 1, 0), density.context_shape)
+    laws = copy.deepcopy(density.laws)
+    alone = AnyOrder(laws, RaggedMLP(laws.features, laws.sizes, 1, 0), density.context_shape)
     with torch.no_grad():
         for weight in (alone.net.first.weight, alone.net.last.weight, alone.net.direct.weight):
             weight.zero_()
     alone = alone.float().cpu()
     x = train.x[:_ALONE]
-    alone.initialize(x)
+    alone.initialize(x, None if train.context is None else train.context[:_ALONE])
     bias, reading = alone.net.last.bias, alone.laws.read(x)
     optimizer = torch.optim.Adam([bias], lr=0.05)
     for _ in range(_STEPS):
