@@ -1,5 +1,6 @@
 """Files of every format, written and read again, and the sentences for what cannot be."""
 
+import io
 import os
 from errno import ENOSPC
 
@@ -11,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from fluvial.core.errors import DataError, RunError
 from fluvial.data import as_kind, files, read, write
+from fluvial.data.files import write_text
 
 COLUMNS = {
     "file": np.array([0.1, 1 / 3, 1e300]),
@@ -169,3 +171,9 @@ def test_archives_hold_no_entry_that_leads_out_of_their_folder(tmp_path, name):
 def test_other_names_go_through_archives_as_they_are(tmp_path, name):
     write({name: np.ones(2)}, tmp_path / "x.npz")
     assert np.load(tmp_path / "x.npz").files == [name]
+
+
+def test_missing_numbers_are_empty_cells():
+    text = io.StringIO()
+    write_text({"a": np.array([1.5, np.nan]), "b": np.array([np.nan, 2], dtype=np.float32)}, text)
+    assert text.getvalue() == "a,b\n1.5,\n,2.0\n"

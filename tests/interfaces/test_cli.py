@@ -255,3 +255,18 @@ def test_scores_have_a_mean_with_its_error_and_shares_can_be_left_out(place, cap
     assert "log_prob size" in Path("all.csv").read_text()
     assert main(["score", "g", "table.csv", "--no-shares"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "row,log_prob"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["sample", "run", "-n", "2.5"], "a whole number, got '2.5'"),
+        (["fit", "table.csv", "--epochs", "1.5"], "a whole number, got '1.5'"),
+        (["fit", "table.csv", "--epoch", "2"], "no option --epoch"),
+        (["fit", "--bogus"], "no option --bogus"),
+    ],
+)
+def test_words_that_are_no_numbers_or_options_get_sentences(place, capsys, monkeypatch, words, told):
+    monkeypatch.chdir(place)
+    assert main(words) == 2
+    assert told in capsys.readouterr().err

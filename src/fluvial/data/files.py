@@ -211,11 +211,11 @@ def write_text(columns: Columns, text: TextIO, header: bool = True, delimiter: s
 def _cells(values: np.ndarray, delimiter: str) -> list[str]:
     """The shortest decimals that read back as the same value, and text quoted where it must be."""
     if values.dtype.name in ("float16", "float32"):
-        return values.astype(str).tolist()
+        return ["" if text == "nan" else text for text in values.astype(str).tolist()]
     if values.dtype.kind == "M":
         return ["" if text == "NaT" else text for text in np.datetime_as_string(values).tolist()]
     if values.dtype.kind != "O":
-        return list(map(str, values.tolist()))
+        return ["" if value != value else str(value) for value in values.tolist()]
     known = {value: "" if value is None else _quoted(str(value), delimiter) for value in set(values.tolist())}
     return [known[value] for value in values.tolist()]
 

@@ -17,6 +17,7 @@ import fluvial
 from fluvial.interfaces import cli_images, cli_questions
 from fluvial.interfaces.signals import Stopped, number_of, stopping
 from fluvial.interfaces.streams import seekable
+from fluvial.interfaces.whole import Whole
 from fluvial.interfaces.words import (
     Draw,
     command,
@@ -58,15 +59,15 @@ app = App(
 
 @app.command
 def fit(
-    *data: str,
+    *data: Annotated[str, Parameter(allow_leading_hyphen=True)],
     model: str | None = None,
     context: _Each = None,
     out: Path | None = None,
-    epochs: int | None = None,
+    epochs: Whole | None = None,
     budget: str | None = None,
     holdout: float = 0.1,
     validation: str | None = None,
-    seed: int = 0,
+    seed: Whole = 0,
     resume: _Flag = False,
     set: _Each = None,  # noqa: A002  (the flag's name)
     drop: _Each = None,
@@ -77,7 +78,7 @@ def fit(
     require: Literal["good", "with-care"] | None = None,
     figures: Literal["pdf", "svg"] | None = None,
     device: str | None = None,
-    rate: int | None = None,
+    rate: Whole | None = None,
     labels: str | None = None,
     size: str | None = None,
     flip: _Flag = False,
@@ -201,7 +202,7 @@ def _conclude(fitted: AnyModel, folder: Path, require: str | None, figures: Lite
 def score(
     run: Path,
     /,
-    *data: str,
+    *data: Annotated[str, Parameter(allow_leading_hyphen=True)],
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     drop_missing: _Flag = False,
     no_shares: _Flag = False,
@@ -257,12 +258,12 @@ def sample(
     run: Path,
     /,
     *,
-    number: Annotated[int | None, Parameter(name=["--number", "-n"])] = None,
+    number: Annotated[Whole | None, Parameter(name=["--number", "-n"])] = None,
     context: _Each = None,
     contexts: str | None = None,
     given: _Each = None,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
-    seed: int | None = None,
+    seed: Whole | None = None,
     seconds: float | None = None,
     prompt: Path | None = None,
     temperature: float | None = None,

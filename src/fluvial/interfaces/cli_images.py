@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from fluvial.interfaces.whole import Whole
 from fluvial.interfaces.words import parse_context
 from fluvial.terminal import note, say
 
@@ -27,7 +28,7 @@ def interpolate(
     number: _Number = 8,
     straight: Annotated[bool, Parameter(negative=())] = False,
     context: _Each = None,
-    seed: int = 0,
+    seed: Whole = 0,
     out: _Out = None,
 ) -> None:
     """Images on the way from one to another through the noise of a model of images.
@@ -69,7 +70,7 @@ def edit(
     strength: float = 1.0,
     number: _Number = 7,
     context: _Each = None,
-    seed: int = 0,
+    seed: Whole = 0,
     out: _Out = None,
 ) -> None:
     """An image with less and with more of an attribute that examples show.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from fluvial.interfaces.streams import seekable
+from fluvial.interfaces.whole import Whole
 from fluvial.terminal import say
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def probability(
     *,
     given: _Each = None,
     context: _Each = None,
-    draws: int = 10_000,
-    seed: int = 0,
+    draws: Whole = 10_000,
+    seed: Whole = 0,
 ) -> None:
     """How probable an event is: exactly where it limits one column, else by draws, with its standard error.
 
@@ -63,7 +64,7 @@ def probability(
     say(found)
 
 
-def impute(run: Path, data: _Data, /, *, out: _Out = None, draws: int | None = None, seed: int = 0) -> None:
+def impute(run: Path, data: _Data, /, *, out: _Out = None, draws: Whole | None = None, seed: Whole = 0) -> None:
     """Fill in the missing cells of a table from the rest of their rows; other cells stay as they are.
 
     Parameters
