@@ -15,7 +15,9 @@ import pytest
 
 # one process that has everything imported, and forks a command for each line that it reads
 SERVER = """
-import os, sys
+import os, signal, sys
+for name, usual in (("SIGINT", signal.default_int_handler), ("SIGTERM", signal.SIG_DFL), ("SIGHUP", signal.SIG_DFL)):
+    signal.signal(getattr(signal, name), usual)  # whatever is ignored where the tests run, under nohup say
 from fluvial.interfaces.cli import main
 import fluvial.interfaces.fitting, fluvial.interfaces.commands as commands, fluvial.tasks.entrance
 from fluvial.tasks.verdict import Verdict
