@@ -283,4 +283,4 @@ def test_files_that_cannot_be_written(refused):
     fitted()
     assert ".xyz" in refused("sample", "run", "-o", "new.xyz", "--seed", "0")
     assert "nowhere" in refused("sample", "run", "-o", "nowhere/new.csv", "--seed", "0")
-    assert "at least one row" in refused("sample", "run", "-n", "0")
+    assert "rows of at least 1" in refused("sample", "run", "-n", "0")

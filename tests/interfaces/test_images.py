@@ -117,7 +117,7 @@ def test_sample_writes_a_sheet_or_files(capsys):
         (["sample", "run", "--context", "label=middle"], "never seen; it knows dark, light"),
         (["sample", "run", "--seconds", "1"], "--seconds is about sound; this run is of images"),
         (["sample", "run", "--temperature", "-1"], "temperature: expected a number >= 0"),
-        (["sample", "run", "-n", "0"], "at least one image"),
+        (["sample", "run", "-n", "0"], "images of at least 1"),
         (["sample", "run", "-o", "a.jpg"], "one .png file, or into a folder"),
     ],
 )

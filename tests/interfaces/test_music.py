@@ -70,4 +70,4 @@ def test_flags_of_other_data_get_a_sentence(run, capsys, words, sentence):
 
 def test_no_piece_is_refused(run, capsys):
     assert main(["sample", str(run / "run"), "-n", "0"]) != 0
-    assert "at least one piece" in capsys.readouterr().err
+    assert "pieces of at least 1" in capsys.readouterr().err

@@ -104,7 +104,7 @@ def test_sample_writes_sound_files(capsys):
         (["sample", "run", "--seconds", "-1"], "a positive time"),
         (["sample", "run", "--temperature", "-1"], "temperature: expected a positive number"),
         (["sample", "run", "--temperature", "0"], "temperature: expected a positive number"),
-        (["sample", "run", "-n", "0"], "n of at least 1"),
+        (["sample", "run", "-n", "0"], "recordings of at least 1"),
         (["sample", "run", "--prompt", "missing.wav", "--context", "label=low"], "there is no file missing.wav"),
     ],
 )

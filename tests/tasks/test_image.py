@@ -29,7 +29,7 @@ def model(channels=1, options=None, name="glow", context=None, seed=0):
     config = {
         "model": name,
         "event_shape": list(shape),
-        "options": {"levels": 1, "steps": 2, "width": 4} if options is None else options,
+        "options": {"bits": 8, **({"levels": 1, "steps": 2, "width": 4} if options is None else options)},
         "context_shape": [1] if context else None,
         "context": [{"categories": len(context)}] if context else None,
     }

@@ -61,4 +61,4 @@ def test_groups_that_do_not_fit_get_a_sentence(options, words):
 
 def test_events_of_columns_need_columns():
     with pytest.raises(UsageError, match="one column after the other"):
-        probability(made((4,), groups=(2, 2)), lambda x: x[:, 0] == 1, steps=1)
+        probability(made((4,), groups=(2, 2)), lambda x: x[:, 1] == 1, torch.tensor([1.0]), steps=1)
