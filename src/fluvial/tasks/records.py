@@ -55,7 +55,7 @@ class HeldOutSound(TypedDict):
     recordings: int
     samples: int
     bits_per_sample: float
-    standard_error: float
+    standard_error: float | None
     log_likelihood: float
     exact: bool
 
@@ -92,7 +92,7 @@ class HeldOutImages(TypedDict):
     images: int
     log_likelihood: float
     bits_per_dim: float
-    standard_error: float
+    standard_error: float | None
     exact: bool
 
 
@@ -115,7 +115,7 @@ class HeldOutRolls(TypedDict):
     """Nats per moment."""
 
     per_step: float
-    standard_error: float
+    standard_error: float | None
     exact: bool
 
 
