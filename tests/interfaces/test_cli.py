@@ -262,8 +262,8 @@ def test_scores_have_a_mean_with_its_error_and_shares_can_be_left_out(place, cap
     [
         (["sample", "run", "-n", "2.5"], "a whole number, got '2.5'"),
         (["fit", "table.csv", "--epochs", "1.5"], "a whole number, got '1.5'"),
-        (["fit", "table.csv", "--epoch", "2"], "no option --epoch"),
-        (["fit", "--bogus"], "no option --bogus"),
+        (["fit", "table.csv", "--epoch", "2"], "--epochs"),
+        (["fit", "--bogus"], "--bogus"),
     ],
 )
 def test_words_that_are_no_numbers_or_options_get_sentences(place, capsys, monkeypatch, words, told):

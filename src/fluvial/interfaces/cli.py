@@ -59,7 +59,7 @@ app = App(
 
 @app.command
 def fit(
-    *data: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *data: str,
     model: str | None = None,
     context: _Each = None,
     out: Path | None = None,
@@ -202,7 +202,7 @@ def _conclude(fitted: AnyModel, folder: Path, require: str | None, figures: Lite
 def score(
     run: Path,
     /,
-    *data: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *data: str,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     drop_missing: _Flag = False,
     no_shares: _Flag = False,
@@ -382,7 +382,7 @@ def main(argv: list[str] | None = None) -> int:
         return _fail("standard output is closed, so nothing could be printed: send it to a file, or to /dev/null")
     try:
         with stopping():
-            code = app(argv, exit_on_error=False, print_error=False)
+            code = app(_with_stream(argv), exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
         return _fail(" ".join(str(error).split()))
@@ -408,6 +408,11 @@ def _is_ours(error: ValueError) -> bool:
     from fluvial.core.errors import FluvialError
 
     return isinstance(error, FluvialError)
+
+
+def _with_stream(argv: list[str]) -> list[str]:
+    """The words with standard input by its name where a dash stands for data, which would be read as an option."""
+    return ["/dev/stdin" if word == "-" and before[:1] != "-" else word for before, word in zip(["", *argv], argv)]
 
 
 def _fail(message: str) -> int:

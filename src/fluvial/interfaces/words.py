@@ -138,14 +138,7 @@ def parse_pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
 
 
 def one_or_more(data: tuple[str, ...]) -> str | list[str] | None:
-    """One path, several, or none; UsageError for what looks like an option that does not exist."""
-    for name in data:
-        if name.startswith("--"):
-            from fluvial.core.errors import UsageError  # loads torch, which --help can do without
-
-            raise UsageError(
-                f"there is no option {name.split('=')[0]} here; see --help (a file of that name: ./{name})"
-            )
+    """One path, several, or none."""
     return list(data) if len(data) > 1 else next(iter(data), None)
 
 
