@@ -120,3 +120,13 @@ def test_a_context_is_encoded_at_the_door_and_conditions_every_question():
         assert density.complete(rows, known, context)[:, 0].tolist() == rows[:, 0].tolist()
         seen.append(p)
     assert not torch.allclose(seen[0], seen[1])
+
+
+@pytest.mark.parametrize("known", [torch.tensor([True, False]), torch.tensor([1, 0, 1])])
+def test_columns_that_are_known_are_told_by_one_bool_each(known):
+    density, rows = small(), every_row()
+    for ask in (density.log_prob_given, density.complete):
+        with pytest.raises(ValueError, match="one bool for each of 3 columns"):
+            ask(rows, known)
+    with pytest.raises(ValueError, match="expected shape"):
+        density.complete(rows[:, :2], torch.tensor([True, False, False]))

@@ -56,14 +56,10 @@ class AnyOrder(Density):
         return len(self.laws.laws)
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        self.check_event(x)
-        self.check_context(x.shape[0], context)
         order = self._drawn() if self.training else None
         return self._by_rows(x, context, order).sum(1)
 
     def parts(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        self.check_event(x)
-        self.check_context(x.shape[0], context)
         return self._by_rows(x, context, None)
 
     def log_prob_given(self, x: Tensor, known: Tensor, context: Tensor | None = None) -> Tensor:
@@ -77,11 +73,13 @@ class AnyOrder(Density):
         return self._by_rows(x, context, self.known_first(known))[:, ~known].sum(1)
 
     def known_first(self, known: Tensor) -> Tensor:
-        """The order (D,) of the known columns, then the others."""
+        """The order (D,) of the known columns, then the others; ValueError, a sentence, unless known is (D,) bool."""
+        if known.dtype != torch.bool or known.shape != (self.columns,):
+            got = f"{known.dtype} of shape {tuple(known.shape)}"
+            raise ValueError(f"known: expected one bool for each of {self.columns} columns, got {got}")
         return torch.cat((known.nonzero().squeeze(1), (~known).nonzero().squeeze(1)))
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
-        self.check_context(n, context)
         device = self.net.first.weight.device
         unknown = torch.zeros(self.columns, dtype=torch.bool, device=device)
         return self.complete(torch.zeros(n, self.columns, device=device), unknown, context)
@@ -98,6 +96,8 @@ class AnyOrder(Density):
             known: (D,) bool.
             present: drawn cells are not missing.
         """
+        self.check_event(x)
+        self.check_context(x.shape[0], context)
         order = self.known_first(known)
         x = x.double().clone()
         walk = self.walk(x, order, context)
@@ -110,8 +110,7 @@ class AnyOrder(Density):
 
     def theta(self, x: Tensor, column: int, order: Tensor, context: Tensor | None = None) -> Tensor:
         """theta (B, size) of one column of rows x given those before it in the order."""
-        theta = self.net(self.laws.describe(self.laws.read(x)), self._embedded(context), order)
-        return theta.split(self.laws.sizes, 1)[column]
+        return self._read(x, context, order)[1].split(self.laws.sizes, 1)[column]
 
     def walk(self, x: Tensor, order: Tensor, context: Tensor | None = None) -> Callable[[int], tuple[Laws, Tensor]]:
         """A function of k = 0, 1, ...: the law of column order[k] and its theta (B, size) given the columns before.
@@ -144,9 +143,10 @@ class AnyOrder(Density):
         """P(cell | the columns before) of each cell, (B, D): 0 for values of a density."""
         return self.laws.mass(*self._read(x, context))
 
-    def _read(self, x: Tensor, context: Tensor | None) -> tuple[Reading, Tensor]:
+    def _read(self, x: Tensor, context: Tensor | None, order: Tensor | None = None) -> tuple[Reading, Tensor]:
+        """Rows as their laws see them, and theta under an order."""
         reading = self.laws.read(x)
-        return reading, self.net(self.laws.describe(reading), self._embedded(context))
+        return reading, self.net(self.laws.describe(reading), self._embedded(context), order)
 
     def decode(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """The rows (B, D), float64, that :meth:`encode` maps to z."""
@@ -168,11 +168,7 @@ class AnyOrder(Density):
             self.net.last.bias.copy_(self.laws.resting(self.laws.read(x)))
 
     def _by_rows(self, x: Tensor, context: Tensor | None, order: Tensor | None) -> Tensor:
-        return by_rows(lambda a, c: (self._cells(a, c, order), a), x, context)[0]
-
-    def _cells(self, x: Tensor, context: Tensor | None, order: Tensor | None) -> Tensor:
-        reading = self.laws.read(x)
-        return self.laws.log_prob(reading, self.net(self.laws.describe(reading), self._embedded(context), order))
+        return by_rows(lambda a, c: (self.laws.log_prob(*self._read(a, c, order)), a), x, context)[0]
 
     def _drawn(self) -> Tensor | None:
         """The order of one training step."""
