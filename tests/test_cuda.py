@@ -27,7 +27,7 @@ from fluvial.transforms import Jacobi
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 CUDA = torch.device("cuda")
 DISCRETE = {recipe for recipe, _, _ in zoo.DISCRETE.values()}
-RECIPES = [name for name in models.RECIPES if name not in DISCRETE]
+RECIPES = [name for name in zoo.SMALL if name not in DISCRETE]
 QUICK = Settings(epochs=6, batch_size=64, learning_rate=3e-3, device="cuda")
 FLOWS = {
     "nsf": {"transforms": 2, "hidden": (16, 16)},
@@ -115,7 +115,10 @@ def test_gradients_through_vmap_and_compile_know_the_operator():
 @pytest.mark.parametrize("family", ["maf", "nsf"])
 def test_the_sweep_and_the_passes_are_the_walk(family):
     flow = (
-        zoo.randomized(models.RECIPES[family]((40,), transforms=2, hidden=(24, 50)), scale=0.6).double().to(CUDA).eval()
+        zoo.randomized(models.recipe_of(family).build((40,), transforms=2, hidden=(24, 50)), scale=0.6)
+        .double()
+        .to(CUDA)
+        .eval()
     )
     z = torch.randn(70, 40, dtype=torch.float64, device=CUDA)
     with torch.no_grad():

@@ -16,7 +16,7 @@ ANY = {**zoo.IMAGE_TRANSFORMS, **zoo.CHANNEL_TRANSFORMS, **zoo.EVEN_TRANSFORMS}
 SIZES = {"nice": (1, 3, 3), "realnvp": (3, 6, 6), "glow": (3, 4, 4), "flowpp": (1, 6, 4), "multiscale": (1, 6, 4)}
 """Odd sizes where the recipe can take them; 6 x 6 and 6 x 4 become odd once halved."""
 
-DEQUANTIZED = [name for name in models.IMAGES if name != "multiscale"]
+DEQUANTIZED = [name for name in zoo.SMALL_IMAGES if name != "multiscale"]
 """Densities of pixels with noise, a bound; the others are of the pixels themselves, exact."""
 
 
@@ -38,7 +38,7 @@ def inside(shape: zoo.Image, n: int = 3) -> torch.Tensor:
 
 
 def test_the_zoo_holds_every_image_recipe():
-    assert set(zoo.SMALL_IMAGES) == set(models.IMAGES)
+    assert set(zoo.SMALL_IMAGES) == {r.name for r in models.recipes("images")}
 
 
 @pytest.mark.parametrize("c", [0, CONTEXT])
@@ -121,7 +121,7 @@ def test_gradients(name: str):
     contract.gradients_are_right(density, inside(shape, 2), contract.contexts(2, 2))
 
 
-@pytest.mark.parametrize("name", models.IMAGES)
+@pytest.mark.parametrize("name", zoo.SMALL_IMAGES)
 def test_densities_of_pixels(name: str):
     """Whole pipelines: integers in, integers out, one number per image, context used, wrong shapes refused."""
     shape = SIZES[name]
@@ -155,7 +155,7 @@ def test_evaluation_equals_training(name: str):
     assert torch.equal(density.train().log_prob(x), want)
 
 
-@pytest.mark.parametrize("name", models.IMAGES)
+@pytest.mark.parametrize("name", zoo.SMALL_IMAGES)
 def test_compile_and_export(name: str):
     shape = SIZES[name]
     density = zoo.image_recipe(name, shape, CONTEXT)
@@ -175,11 +175,11 @@ def test_compile_and_export(name: str):
         torch.testing.assert_close(program.module()(*more), want)
 
 
-@pytest.mark.parametrize("name", models.IMAGES)
+@pytest.mark.parametrize("name", zoo.SMALL_IMAGES)
 def test_blank_images_and_single_images_train(name: str):
     """Channels without variance, all black and all white, one image: finite, and so are the gradients."""
     shape = (1, 4, 4)
-    density = models.IMAGES[name](shape, **zoo.SMALL_IMAGES[name])
+    density = models.recipe_of(name, shape).build(shape, **zoo.SMALL_IMAGES[name])
     for x in (torch.zeros(4, *shape), torch.full((4, *shape), 255.0), torch.full((1, *shape), 255.0)):
         density.initialize(x)
         for mode in (density.train(), density.eval()):

@@ -29,7 +29,7 @@ def _image(name: str) -> Density:
 
 
 DENSITIES: dict[str, Callable[[], Density]] = {
-    **{name: lambda name=name: zoo.recipe(name, 4, CONTEXT) for name in models.RECIPES},
+    **{name: lambda name=name: zoo.recipe(name, 4, CONTEXT) for name in zoo.SMALL},
     **{f"{name}-image": lambda name=name: _image(name) for name in zoo.SMALL_IMAGES},
     **{f"{name}-discrete": lambda name=name: zoo.discrete(name, CONTEXT) for name in zoo.DISCRETE},
 }
@@ -47,11 +47,11 @@ def fresh(name: str) -> Density:
     """The same model, not randomised."""
     shape = {"context_shape": (CONTEXT,)}
     if name.endswith("-image"):
-        return models.IMAGES[name[:-6]](IMAGE, **shape, **zoo.SMALL_IMAGES[name[:-6]])
+        return models.recipe_of(name[:-6], IMAGE).build(IMAGE, **shape, **zoo.SMALL_IMAGES[name[:-6]])
     if name.endswith("-discrete"):
         recipe, options, classes = zoo.DISCRETE[name[:-9]]
-        return models.RECIPES[recipe]((len(classes),), **shape, **{**zoo.SMALL[recipe], **options})
-    return models.RECIPES[name]((4,), **shape, **zoo.SMALL[name])
+        return models.recipe_of(recipe).build((len(classes),), **shape, **{**zoo.SMALL[recipe], **options})
+    return models.recipe_of(name).build((4,), **shape, **zoo.SMALL[name])
 
 
 @pytest.mark.parametrize("name", DENSITIES)
@@ -164,7 +164,7 @@ def test_onnx_scores_as_torch_does(name: str):
     pytest.importorskip("onnxscript")
     runtime = pytest.importorskip("onnxruntime")
     options = {} if name == "gaussian" else {"transforms": 1, "hidden": (8,)}
-    density = zoo.randomized(models.RECIPES[name]((3,), context_shape=(CONTEXT,), **options)).eval()
+    density = zoo.randomized(models.recipe_of(name).build((3,), context_shape=(CONTEXT,), **options)).eval()
     x, context = contract.rows(3).float(), contract.rows(CONTEXT, seed=2).float()
     program = torch.onnx.export(density, (x, context), dynamo=True, verbose=False)
     session = runtime.InferenceSession(program.model_proto.SerializeToString())

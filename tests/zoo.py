@@ -366,7 +366,7 @@ def seeded() -> Iterator[None]:
 def recipe(name: str, d: int, c: int = 0) -> Density:
     """A small instance of the recipe ``name``, with random parameters, in evaluation mode."""
     with seeded():
-        density = models.RECIPES[name]((d,), context_shape=(c,) if c else None, **SMALL[name])
+        density = models.recipe_of(name).build((d,), context_shape=(c,) if c else None, **SMALL[name])
     return randomized(density).eval()
 
 
@@ -375,7 +375,7 @@ def discrete(name: str, c: int = 0) -> Density:
     recipe_, options, classes = DISCRETE[name]
     shape = (c,) if c else None
     with seeded():
-        density = models.RECIPES[recipe_]((len(classes),), context_shape=shape, **{**SMALL[recipe_], **options})
+        density = models.recipe_of(recipe_).build((len(classes),), context_shape=shape, **{**SMALL[recipe_], **options})
     return randomized(density, scale=1.0).eval()
 
 
@@ -392,7 +392,7 @@ def image_recipe(name: str, shape: Image, c: int = 0, **options: object) -> Flow
     """A small instance of the image recipe ``name``, with random parameters, in evaluation mode."""
     full = {**SMALL_IMAGES[name], **options}
     with seeded():
-        density = models.IMAGES[name](shape, context_shape=(c,) if c else None, **full)
+        density = models.recipe_of(name, shape).build(shape, context_shape=(c,) if c else None, **full)
     return randomized(density, scale=0.15).eval()  # pyright: ignore
 
 

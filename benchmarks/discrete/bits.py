@@ -68,7 +68,7 @@ def attempt(
 
 def build(model: str, features: int, options: dict[str, Any], state: dict[str, torch.Tensor]) -> Density:
     """The density with these weights."""
-    density = models.RECIPES[model]((features,), **options)
+    density = models.recipe_of(model).build((features,), **options)
     density.load_state_dict(state)
     return density.eval()
 

@@ -77,7 +77,7 @@ def run(what: str, budget: float, device: str | None, checkpoints: Path, records
     settings = Settings(**{**vars(plan.settings), "budget": budget, "device": device})
     trained = {**options, "orders": min(options["orders"], plan.watch)} if "orders" in options else options
     torch.manual_seed(settings.seed)
-    density = models.RECIPES[plan.model]((784,), **trained)
+    density = models.recipe_of(plan.model).build((784,), **trained)
     checkpoints.mkdir(parents=True, exist_ok=True)
     found, final = bits.attempt(data, plan.model, density, options, settings, checkpoints / f"{data}.checkpoint")
     test = bits.nats(-bits.scores(final, bits.rows(data).test))

@@ -128,9 +128,7 @@ def contract(run: Run) -> None:
     sys.path.insert(0, str(ZOO))
     import zoo
 
-    from fluvial import models
-
-    for name in [*models.RECIPES][: 3 if run.tiny else None]:
+    for name in [*zoo.SMALL][: 3 if run.tiny else None]:
         discrete = name in {recipe for recipe, _, _ in zoo.DISCRETE.values()}
         for dtype in (torch.float64, torch.float32):
             try:

@@ -88,7 +88,7 @@ class Floor(nn.Module):
 
 def fluvial(size: Size) -> Subject:
     options = {"linear": False, "bins": size.bins} if "nsf" in size.family else {}
-    recipe = models.RECIPES[size.family]
+    recipe = models.recipe_of(size.family).build
     flow = recipe((size.features,), transforms=size.transforms, hidden=size.hidden, **options)
     if not isinstance(flow, Flow):
         raise TypeError(f"{size.family} is not a Flow")

@@ -45,7 +45,7 @@ def test_a_bound_scores_its_samples_with_log_prob():
 
 @pytest.mark.parametrize(("name", "options"), [("gaussian", {}), ("maf", {"transforms": 1})])
 def test_parts_are_the_conditionals_and_add_up(name: str, options: dict):
-    density = zoo.randomized(models.RECIPES[name]((4,), **options)).double()
+    density = zoo.randomized(models.recipe_of(name).build((4,), **options)).double()
     flow = Flow(zoo.TRANSFORMS["columns"](4, 0), density, (4,)).double()
     x = torch.randn(6, 4, dtype=torch.float64)
     parts = flow.parts(x)

@@ -48,7 +48,7 @@ def test_sample_sites_and_plates():
 @pytest.mark.parametrize("name", ["made", "gaussian"])
 def test_guides_get_their_true_gradient(name: str):
     """The ELBO's gradient, by draws where they carry one and else by REINFORCE, is that of the sum or integral."""
-    guided: Density = zoo.randomized(models.RECIPES[name]((1,), **zoo.SMALL[name])).eval()  # pyright: ignore
+    guided: Density = zoo.randomized(models.recipe_of(name).build((1,), **zoo.SMALL[name])).eval()  # pyright: ignore
     prior = zoo.randomized(models.made((1,)), seed=3) if name == "made" else Normal((1,))
 
     def log_joint(z: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ def test_realnvp_has_the_published_layers():
         return first + blocks * block + skips + last + 1
 
     shape = (3, 32, 32)
-    density = models.IMAGES["realnvp"](shape, **models.preset("realnvp", "paper_cifar10", shape))
+    density = models.realnvp_images(shape, **models.preset("realnvp", "paper_cifar10", shape))
     # a checkerboard's network sees its channels twice and the mask; one of channels has twice the width
     boards = 3 * net(7, 64, 3, 8) + 4 * net(13, 128, 6, 8)
     assert sizes(density) == boards + 3 * net(12, 128, 6, 8)
@@ -89,11 +89,11 @@ def test_nice_has_the_published_layers(preset: str, shape: tuple, width: int, la
     half = torch.Size(shape).numel() // 2
     networks = [zip([half, *[7] * n], [*[7] * n, half]) for n in layers]
     want = sum(a * b + b for network in networks for a, b in network)
-    got = sizes(models.IMAGES["nice"](shape, **{**options, "width": 7}))
+    got = sizes(models.nice_images(shape, **{**options, "width": 7}))
     assert got == want + 2 * 2 * half  # and the shift and scale of the diagonal map
 
 
-@pytest.mark.parametrize(("model", "name"), [(m, p) for m, ps in models.IMAGE_PRESETS.items() for p in ps])
+@pytest.mark.parametrize(("model", "name"), [(r.name, p) for r in models.recipes("images") for p in r.presets])
 def test_presets_name_options_that_exist(model: str, name: str):
     shape = (3, 64, 64) if "64" in name or "celeba" in name else (3, 32, 32)
     options = models.resolve(model, {"preset": name}, shape)
@@ -171,7 +171,7 @@ def test_glow_inverts_at_depth(options: dict):
             assert torch.isfinite(behind.sample(64)).all()
 
 
-@pytest.mark.parametrize("name", models.IMAGES)
+@pytest.mark.parametrize("name", zoo.SMALL_IMAGES)
 def test_training_lowers_the_bits(name: str):
     """A few steps on smooth images get below what uniform noise costs, on images not trained on."""
     torch.manual_seed(0)
@@ -182,7 +182,7 @@ def test_training_lowers_the_bits(name: str):
         return (ramp + 60 * torch.rand(n, 1, 1, 1) + 20 * torch.rand(n, *shape)).floor()
 
     options = {**zoo.SMALL_IMAGES[name], "width": 16}
-    density = models.IMAGES[name](shape, **options)
+    density = models.recipe_of(name, shape).build(shape, **options)
     density.initialize(draw(64))
     slow = name == "nice"  # its noise has unit scale, its pixels do not, and nothing is set from data
     optimizer = torch.optim.Adam(density.parameters(), lr=2e-2 if slow else 5e-3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import zoo
 
 from fluvial import models
 
@@ -35,10 +36,10 @@ def test_conditional_gaussian_is_least_squares():
         assert z[k::3].mean(0).abs().max() < 1e-9
 
 
-@pytest.mark.parametrize("name", [n for n in models.RECIPES if "transforms" in models.resolve(n, {})])
+@pytest.mark.parametrize("name", [n for n in zoo.SMALL if "transforms" in models.resolve(n, {})])
 def test_fifty_transforms_train_and_invert(name: str):
     torch.manual_seed(0)
-    density = models.RECIPES[name]((6,), transforms=50, hidden=(32, 32))
+    density = models.recipe_of(name).build((6,), transforms=50, hidden=(32, 32))
     x = correlated(1000)
     optimizer = torch.optim.Adam(density.parameters(), lr=1e-3)
     for _ in range(8 if name == "iaf" else 30):
@@ -62,7 +63,7 @@ def test_reverse_kl_trains_through_sampling(name: str):
     """Gradients of samples: fit a shifted, correlated Gaussian known only by its log-density."""
     torch.manual_seed(0)
     target = torch.distributions.MultivariateNormal(torch.tensor([1.0, -0.5]), torch.tensor([[1.0, 0.6], [0.6, 0.8]]))
-    density = models.RECIPES[name]((2,), transforms=2, hidden=(16, 16))
+    density = models.recipe_of(name).build((2,), transforms=2, hidden=(16, 16))
     optimizer = torch.optim.Adam(density.parameters(), lr=1e-2)
     for _ in range(150):
         x, log_p = density.sample_and_log_prob(128)

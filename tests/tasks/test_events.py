@@ -154,7 +154,7 @@ def test_tables_ask_by_the_names_of_their_columns():
 
 @pytest.mark.parametrize("name", ["nsf", "gaussian", "nsf_coupling"])
 def test_any_model_of_rows_tells_of_events_without_given_values(name):
-    density = models.RECIPES[name]((3,)).eval()  # at the identity: standard normal
+    density = models.recipe_of(name).build((3,)).eval()  # at the identity: standard normal
     found = probability(density, lambda x: x[:, 1] > 0, draws=4000)
     assert found.draws == 4000
     assert abs(found.value - 0.5) < 5 * found.error

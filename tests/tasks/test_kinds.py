@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from fluvial.core.errors import DataError
+from fluvial.models import default_of, recipes
 from fluvial.tasks.kinds import IMAGES, KINDS, SOUND, TABLES, kind_of
 
 
@@ -40,4 +41,5 @@ def test_a_source_is_of_one_kind(tmp_path):
 def test_every_kind_has_a_name_and_models_of_its_own():
     assert len({k.name for k in KINDS}) == len(KINDS)
     assert KINDS[-1] is TABLES
-    assert all(kind.models for kind in KINDS)
+    assert {recipe.kind for recipe in recipes()} == {kind.name for kind in KINDS}
+    assert all(default_of(kind.name) for kind in KINDS)

@@ -3,9 +3,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from zoo import image_recipe
+from zoo import SMALL_IMAGES, image_recipe
 
-from fluvial import models
 from fluvial.core import Chain, Flow, Normal, UsageError
 from fluvial.data.image_files import write_png
 from fluvial.data.image_schema import ImageSchema
@@ -53,7 +52,7 @@ def test_on_the_arc_noise_stays_noise():
 
 
 @pytest.mark.parametrize("c", [0, 3])
-@pytest.mark.parametrize("name", models.IMAGES)
+@pytest.mark.parametrize("name", SMALL_IMAGES)
 def test_ends_and_edits_of_no_strength_are_the_images(name: str, c: int):
     shape = SHAPES[name]
     density = image_recipe(name, shape, c)
@@ -135,7 +134,7 @@ def test_models_of_images_take_and_give_pictures(tmp_path):
         model.edit(images[:2], found, [0.0], labels)
 
 
-@pytest.mark.parametrize("name", models.IMAGES)
+@pytest.mark.parametrize("name", SMALL_IMAGES)
 def test_rounding_does_not_move_a_pixel(name: str):
     """float32, many pixels: noise at the edge of a grey level would come back as the next one."""
     density, x = image_recipe(name, SHAPES[name]), pixels(SHAPES[name], 2000)

@@ -48,7 +48,7 @@ def independent(event_shape: tuple[int, ...], *, context_shape: tuple[int, ...] 
 @pytest.fixture(autouse=True)
 def unregistered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
-        patch.setattr(models.registry, "RECIPES", dict(models.RECIPES))
+        patch.setattr(models.registry, "_registered", {})
         yield
 
 
@@ -69,7 +69,7 @@ def test_an_object_is_fitted_in_the_units_of_the_table(context: str | None, tmp_
 
 
 def test_a_registered_recipe_is_saved_by_its_name(tmp_path: Path):
-    assert models.register("independent", independent) is models.register("independent", independent)
+    assert models.register(independent).name == models.register(independent).name == "independent"
     run = tmp_path / "run"
     model = fluvial.fit(TABLE, "independent", context="g", epochs=1, progress=False, out=run)
     assert np.array_equal(fluvial.load(run).log_prob(TABLE), model.log_prob(TABLE))
@@ -80,6 +80,8 @@ def test_an_installed_package_names_its_recipes(monkeypatch: pytest.MonkeyPatch)
         @staticmethod
         def load() -> object:
             return independent
+
+        name = "independent"
 
     def entries(group: str, name: str) -> list[type[Entry]]:
         return [Entry] if (group, name) == ("fluvial.models", "independent") else []
@@ -107,15 +109,14 @@ def test_what_cannot_be_is_said_before_training(model, arguments, told):
 
 
 def test_only_recipes_are_registered():
-    for name, recipe, told in (
+    for name, make, told in (
         ("maf", independent, "there is a model named 'maf' already"),
         ("glow", independent, "there is a model named 'glow' already"),
         ("mine", 3, "expected a function"),
-        ("mine", lambda event_shape: None, "expected a function"),
         ("mine", lambda event_shape, *, width, context_shape=None: None, "with a default for every option"),
     ):
         with pytest.raises(UsageError, match=told):
-            models.register(name, recipe)
-    models.register("mine", lambda event_shape, *, context_shape=None: nn.Linear(1, 1))
+            models.register(models.Recipe(make, name))
+    models.register(models.Recipe(lambda event_shape, *, context_shape=None: nn.Linear(1, 1), "mine"))
     with pytest.raises(UsageError, match=r"model mine: expected a fluvial\.core\.Density, got Linear"):
         models.build({"model": "mine", "event_shape": [2]})

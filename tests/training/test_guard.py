@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+import zoo
 from fuzz import harness
 
 from fluvial.core.errors import FluvialError
-from fluvial.models import IMAGES, RECIPES, build
+from fluvial.models import build
 from fluvial.tasks.entrance import load_any
 from fluvial.training import guard
 from fluvial.training.guard import check_size
@@ -90,8 +91,12 @@ def stored(model: torch.nn.Module) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "shape", "options"),
     [
-        *((name, [None] if name.startswith("wavenet") else [6], {}) for name in RECIPES),
-        *((name, [3, 16, 16], {} if name == "multiscale" else {"width": 8}) for name in IMAGES if name != "nice"),
+        *((name, [None] if name.startswith("wavenet") else [6], {}) for name in zoo.SMALL),
+        *(
+            (name, [3, 16, 16], {} if name == "multiscale" else {"width": 8})
+            for name in zoo.SMALL_IMAGES
+            if name != "nice"
+        ),
         ("nice", [3, 16, 16], {"width": 8}),
         ("maf", [3], {"hidden": [4] * 20, "transforms": 20}),
         ("made", [300], {"classes": [2], "hidden": [20], "orders": 32}),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from zoo import randomized
 
 from fluvial.conditioners import MaskedMLP
-from fluvial.models import RECIPES
+from fluvial.models import nsf
 from fluvial.transforms import Autoregressive, Jacobi
 from fluvial.univariate import Affine, ExpScale, RQSpline
 
@@ -110,7 +110,7 @@ def test_where_a_gradient_is_wanted_the_walk_is_taken():
 
 
 def test_a_flow_samples_with_it():
-    flow = randomized(RECIPES["nsf"]((6,), transforms=2, hidden=(16, 16))).double().eval()
+    flow = randomized(nsf((6,), transforms=2, hidden=(16, 16))).double().eval()
     z = rows(6, 30)
     with torch.no_grad():
         want = flow.decode(z)

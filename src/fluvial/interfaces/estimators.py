@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from fluvial.core.numbers import share
 from fluvial.core.precision import deviation
 from fluvial.core.randomness import drawing_from
-from fluvial.models import CLOSED_FORM, DEFAULT, build
+from fluvial.models import build, default_of, recipe_of
 from fluvial.tasks.batches import draw
 from fluvial.tasks.parts import split
 from fluvial.tasks.scores import fit_closed_form
@@ -41,7 +41,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
     :func:`fluvial.fit` reads more out of a table: grids, bounds, categories, context.
 
     Args:
-        model: a name in ``fluvial.models.RECIPES``.
+        model: the name of a model of real numbers, see docs/models.md.
         options: of that recipe, such as ``{"transforms": 8}``.
         epochs: passes over the rows; None for as many as help.
         batch_size: rows a step; None for a size that suits the number of rows.
@@ -64,7 +64,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        model: str = DEFAULT,
+        model: str = default_of("tables", "real"),
         options: Mapping[str, Any] | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -99,16 +99,17 @@ class FlowDensity(DensityMixin, BaseEstimator):
             device=self.device,
         )
         kept, aside = split(len(x), holdout, seed)
+        closed = recipe_of(self.model).closed_form
         config = {
             "model": self.model,
             "event_shape": [x.shape[1]],
             "columns": [asdict(_standardised(column)) for column in x[kept].T],
-            "whiten": self.model not in CLOSED_FORM and "preset" not in (self.options or {}),
+            "whiten": not closed and "preset" not in (self.options or {}),
             "options": dict(self.options or {}),
         }
         with drawing_from(seed, lend=True):
             density = build(config)
-        if self.model in CLOSED_FORM:
+        if closed:
             fit_closed_form(density, _data(x), seed)
             self.history_ = []
         else:

@@ -19,7 +19,7 @@ from fluvial.data.listing import listing, read_table
 from fluvial.data.rolls import Rolls, read_rolls
 from fluvial.data.tables import Table, read
 from fluvial.interfaces.words import command, listed_names, started
-from fluvial.models import DEFAULT_IMAGE, DEFAULT_MUSIC, DEFAULT_SOUND
+from fluvial.models import default_of
 from fluvial.tasks.entrance import fit
 from fluvial.tasks.fit import default_model
 from fluvial.tasks.fit_image import image_words
@@ -68,13 +68,13 @@ def opened(
     kind.check(model, given, f", not {data}" if data and kind is TABLES else "")
     labels, files = listed_names(context), files_of(data)
     if kind is SOUND:
-        return Source(data or "", kind, name, model, DEFAULT_SOUND, labels, given, sound_line, files)
+        return Source(data or "", kind, name, model, default_of(kind.name), labels, given, sound_line, files)
     if kind is IMAGES:
         images = read_images(data, given.pop("size", None), given.pop("labels", None))
-        return Source(images, kind, name, model, DEFAULT_IMAGE, labels, given, image_words(images.shape), files)
+        return Source(images, kind, name, model, default_of(kind.name), labels, given, image_words(images.shape), files)
     if kind is MUSIC:
         rolls = read_rolls(data)
-        return Source(rolls, kind, name, model, DEFAULT_MUSIC, labels, given, rolls_words(rolls.notes), files)
+        return Source(rolls, kind, name, model, default_of(kind.name), labels, given, rolls_words(rolls.notes), files)
     return _opened_table(data, name, model, context, given)
 
 

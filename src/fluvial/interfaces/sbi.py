@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from fluvial.core import Density, Flow, UsageError
-from fluvial.models import DEFAULT, DISCRETE, build
+from fluvial.models import build, default_of, recipe_of
 from fluvial.transforms import Standardize
 from fluvial.transforms.normalization import needs_statistics
 
@@ -29,6 +29,7 @@ except ImportError:
     ) from None
 
 Build = Callable[[Tensor, Tensor], "DensityEstimator"]
+DEFAULT = default_of("tables", "real")
 Z_SCORES = ("independent", "structured", "none")
 
 
@@ -76,7 +77,7 @@ def build_estimator(
         UsageError: an unknown model or option, a model of classes or one with batch normalisation, or an x that
             does not vary.
     """
-    if model in DISCRETE:
+    if recipe_of(model).values == "whole":
         raise UsageError(f"{model} is a model of classes; for sbi choose one of real numbers, such as {DEFAULT}")
     shape, condition_shape = batch_x.shape[1:], batch_y.shape[1:]
     rows = batch_x.flatten(1)

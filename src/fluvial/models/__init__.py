@@ -1,61 +1,35 @@
-"""Recipes: every model as a composition, and the registry that builds them by name."""
+"""Models: every one as a composition, with its record, and the registry that builds them by name."""
 
+from fluvial.models.build import behind_head, build, preset, resolve
 from fluvial.models.flowplusplus import flowpp
-from fluvial.models.image import glow
+from fluvial.models.gaussian import gaussian
+from fluvial.models.glow import glow
+from fluvial.models.iaf import iaf
 from fluvial.models.made import made, made_mog
+from fluvial.models.maf import maf, maf_mog
 from fluvial.models.mixed import AnyOrder, mixed
 from fluvial.models.multiscale import multiscale
+from fluvial.models.nice import nice, nice_images
+from fluvial.models.nsf import nsf, nsf_coupling
 from fluvial.models.orders import OrderMixture
 from fluvial.models.pixelcnn import pixelcnn
 from fluvial.models.pixels import bits_per_dimension, continuous, sample_at_temperature
-from fluvial.models.registry import (
-    CLOSED_FORM,
-    DEFAULT,
-    DEFAULT_DISCRETE,
-    DEFAULT_IMAGE,
-    DEFAULT_MIXED,
-    DEFAULT_MUSIC,
-    DEFAULT_SOUND,
-    DISCRETE,
-    IMAGE_PRESETS,
-    IMAGES,
-    MIXED,
-    MUSIC,
-    PRESETS,
-    RECIPES,
-    SOUND,
-    behind_head,
-    build,
-    preset,
-    recipe_of,
-    register,
-    resolve,
-)
-from fluvial.models.sequence import wavenet, wavenet_made
-from fluvial.models.tabular import gaussian, iaf, maf, maf_mog, nice, nsf, nsf_coupling, realnvp
+from fluvial.models.realnvp import realnvp, realnvp_images
+from fluvial.models.recipe import Decay, Recipe, Training
+from fluvial.models.registry import default_of, named_recipes, recipe_of, recipes, register
+from fluvial.models.wavenet import wavenet, wavenet_made
 
 __all__ = [
-    "CLOSED_FORM",
-    "DEFAULT",
-    "DEFAULT_DISCRETE",
-    "DEFAULT_IMAGE",
-    "DEFAULT_MIXED",
-    "DEFAULT_MUSIC",
-    "DEFAULT_SOUND",
-    "DISCRETE",
-    "IMAGES",
-    "IMAGE_PRESETS",
-    "MIXED",
-    "MUSIC",
-    "PRESETS",
-    "RECIPES",
-    "SOUND",
     "AnyOrder",
+    "Decay",
     "OrderMixture",
+    "Recipe",
+    "Training",
     "behind_head",
     "bits_per_dimension",
     "build",
     "continuous",
+    "default_of",
     "flowpp",
     "gaussian",
     "glow",
@@ -66,13 +40,17 @@ __all__ = [
     "maf_mog",
     "mixed",
     "multiscale",
+    "named_recipes",
     "nice",
+    "nice_images",
     "nsf",
     "nsf_coupling",
     "pixelcnn",
     "preset",
     "realnvp",
+    "realnvp_images",
     "recipe_of",
+    "recipes",
     "register",
     "resolve",
     "sample_at_temperature",

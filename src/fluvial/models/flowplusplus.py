@@ -11,7 +11,8 @@ from fluvial.conditioners import GatedConvNet
 from fluvial.core import Chain, Density, Flow, Inverse, Normal, Transform, randomness
 from fluvial.core.constants import on_cpu
 from fluvial.core.transform import Shape
-from fluvial.models.image import Image, context_features
+from fluvial.models.recipe import Recipe, Training
+from fluvial.models.shapes import Image, context_features
 from fluvial.transforms import (
     ActNorm,
     Checkerboard,
@@ -102,3 +103,31 @@ def flowpp(
         head = VariationalDequantize(Flow(noise, Normal(board), shape, (width, *board[1:])), encoder, levels)
     chain = Chain(head, Logit(0.0, levels, 0.05), *steps)
     return Flow(chain, Normal((torch.Size(shape).numel(),)), event_shape, context_shape)
+
+
+RECIPES = (
+    Recipe(
+        flowpp,
+        kind="images",
+        values="whole",
+        training=Training(learning_rate=2e-3),
+        presets={  # section 4, and the released code
+            "code_cifar10": {
+                "couplings": (4, 2, 3),
+                "blocks": 10,
+                "width": 96,
+                "heads": 4,
+                "components": 32,
+                "dropout": 0.2,
+                "noise_couplings": 4,
+            },
+        },
+        says="couplings by mixtures of logistics, with attention and learned noise if asked for",
+        paper="Ho et al. 2019, arXiv 1902.00275",
+        score="one pass",
+        draw="one pass, with root searches",
+        steps="Dequantize (or VariationalDequantize), Logit, [Conv1x1, Coupling(GatedConvNet, LogisticMixture)] over "
+        "checkerboards, channels, checkerboards",
+        base="Normal",
+    ),
+)

@@ -12,6 +12,7 @@ from fluvial.core import Density, Flow, Logistic, Uniform, randomness
 from fluvial.core.constants import on_cpu
 from fluvial.core.transform import Shape
 from fluvial.models.orders import OrderMixture
+from fluvial.models.recipe import OF_LABELS, Recipe, Training
 from fluvial.models.shapes import context_of, features_of
 from fluvial.transforms import Autoregressive, Groups
 from fluvial.univariate import Bernoulli, Categorical, GaussianMixture
@@ -134,3 +135,34 @@ def _classes(classes: Sequence[int], features: int) -> tuple[int, Tensor | None]
     with on_cpu():
         has = torch.arange(widest).unsqueeze(1) < torch.tensor(classes).expand(features)
         return widest, torch.where(has, 0.0, -torch.inf)
+
+
+RECIPES = (
+    Recipe(
+        made,
+        values="whole",
+        default=True,
+        training=Training(decay=OF_LABELS),
+        presets={  # and the commands of its released code
+            "adult": {"hidden": (500,), "activation": "tanh", "direct": False, "dropout": 0.0},
+            "dna": {"hidden": (500,), "direct": False, "dropout": 0.0, "drawn": True, "orders": 100, "fresh": True},
+            "mnist": {"hidden": (8000, 8000), "dropout": 0.0, "drawn": True, "orders": 32},
+        },
+        says="one masked network over labels, or zeros and ones; exact probabilities; any orders, mixed",
+        paper="Germain et al. 2015, arXiv 1502.03509",
+        score="one pass, or one per order",
+        draw="D short steps",
+        steps="Autoregressive(MaskedMLP, Bernoulli or Categorical); with `orders` > 1 or `fresh` an `OrderMixture`",
+        base="Uniform",
+    ),
+    Recipe(
+        made_mog,
+        presets={"paper": {"hidden": (512, 512)}},
+        says="each value by a mixture of Gaussians given those before it",
+        paper="Papamakarios et al. 2017, arXiv 1705.07057",
+        score="one pass",
+        draw="D short steps, each a root search",
+        steps="Autoregressive(MaskedMLP, GaussianMixture)",
+        base="Logistic",
+    ),
+)

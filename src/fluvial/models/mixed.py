@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from fluvial.conditioners.ragged import RaggedMLP
 from fluvial.core import Density, Uniform, randomness
 from fluvial.core.transform import EventShape, Shape, by_rows
+from fluvial.models.recipe import Recipe
 from fluvial.models.shapes import context_of, features_of
 from fluvial.transforms.columns import ColumnMap
 from fluvial.transforms.laws import Law, Laws, Reading
@@ -205,3 +206,18 @@ def mixed(
     together = Laws(laws, components)
     net = RaggedMLP(together.features, together.sizes, hidden[0], blocks, context_of(context_shape), dropout)
     return AnyOrder(together, net, context_shape)
+
+
+RECIPES = (
+    Recipe(
+        mixed,
+        values="any",
+        default=True,
+        says="a law for each column, of labels, gaps and numbers alike; exact; any columns given any others",
+        paper="Uria et al. 2014, arXiv 1310.1757, and Germain et al. 2015, arXiv 1502.03509",
+        score="one pass",
+        draw="D short steps",
+        steps="RaggedMLP over the columns in any order, a Law for each",
+        base="Uniform",
+    ),
+)

@@ -7,7 +7,8 @@ import torch
 from fluvial.conditioners import PixelMLP, PixelPredictor
 from fluvial.core import Chain, Density, Flow, Logistic, Transform
 from fluvial.core.transform import Shape
-from fluvial.models.image import Image, context_features
+from fluvial.models.recipe import Recipe, Training
+from fluvial.models.shapes import Image, context_features
 from fluvial.transforms import Autoregressive, Flatten, Logit, Pyramid
 from fluvial.transforms.image import image_shape
 from fluvial.univariate import DiscretizedLogistics
@@ -66,3 +67,21 @@ def _uniform(shape: Image) -> Density:
     noise = Flow(Logit(alpha=_EDGE), Logistic(size), size)
     noise.flat = True
     return noise
+
+
+RECIPES = (
+    Recipe(
+        multiscale,
+        kind="images",
+        values="whole",
+        default=True,  # chosen by measurement (benchmarks/images/likelihood.py)
+        training=Training(learning_rate=6e-3),
+        says="each pixel by a mixture of logistics given coarser ones; exact probabilities",
+        paper="Reed et al. 2017, arXiv 1703.03664",
+        score="one pass per scale",
+        draw="three passes per scale and colour channel",
+        steps="Pyramid(PixelPredictor, DiscretizedLogistics) scale by scale, then Autoregressive(PixelMLP); exact, no "
+        "dequantisation",
+        base="Uniform, read as Logistic",
+    ),
+)

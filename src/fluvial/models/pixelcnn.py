@@ -5,6 +5,7 @@ from __future__ import annotations
 from fluvial.conditioners import PixelCNN
 from fluvial.core import Density, Flow, Uniform
 from fluvial.core.transform import Shape
+from fluvial.models.recipe import OF_LABELS, Recipe, Training
 from fluvial.models.shapes import context_of, features_of
 from fluvial.transforms import Autoregressive
 from fluvial.univariate import Bernoulli, Categorical
@@ -37,3 +38,18 @@ def pixelcnn(
     univariate = Bernoulli() if classes == 2 else Categorical(classes)
     net = PixelCNN(height, pixels // height, univariate.size, channels, layers, reach, context, classes, dropout)
     return Flow(Autoregressive(net, univariate), Uniform(event_shape), event_shape, context_shape)
+
+
+RECIPES = (
+    Recipe(
+        pixelcnn,
+        values="whole",
+        training=Training(decay=OF_LABELS),
+        says="pictures of classes, flattened; exact probabilities",
+        paper="van den Oord et al. 2016, arXiv 1606.05328",
+        score="one pass",
+        draw="D passes",
+        steps="Autoregressive(PixelCNN, Bernoulli or Categorical) over rows of pixels",
+        base="Uniform",
+    ),
+)

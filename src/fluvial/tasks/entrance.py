@@ -11,6 +11,7 @@ from typing import Any
 from fluvial.core import Density
 from fluvial.data.listing import names_of
 from fluvial.data.look import Kind
+from fluvial.models import Training, default_of, named_recipes
 from fluvial.tasks.job import Job, Progress, overruled
 from fluvial.tasks.kinds import TABLES, AnyModel, kind_of, kind_of_run
 from fluvial.tasks.origin import Origin, files_of
@@ -53,7 +54,7 @@ def fit(
             sound: a file, a folder, a list of those, or an .npz archive with ``audio``, ``length``, ``sample_rate``; or
             images: files, a folder, idx (MNIST's format), or uint8 arrays (N, H, W[, C]), in .npy and .npz files too;
             or piano rolls: a .mat file, or an .npz archive with ``rolls``, ``length`` (see ``data.rolls.read_rolls``).
-        model: a name in ``models.RECIPES``; None for the default. For tables also a density of your own, over (D,)
+        model: a name, see docs/models.md; None for the default. For tables also a density of your own, over (D,)
             columns that are standardised for it: it is trained in place, and scores and draws rows in their own
             units. To save a fit of it, :func:`fluvial.models.register` its recipe and give that name.
         context: columns, or labels of recordings, to condition on; one name or several.
@@ -95,11 +96,17 @@ def fit(
     kind.check(model if isinstance(model, str) else None, given)
     settings = overruled(settings or Settings(), epochs, budget, seed, device)
     if settings.learning_rate is None:
-        settings = replace(settings, learning_rate=kind.learning_rate(model if isinstance(model, str) else None))
+        settings = replace(settings, learning_rate=_learning_rate(model, kind.name))
     settings.torch_device()
     origin = origin or Origin(files=files_of(data), began=began)
     job = Job(settings, holdout, out, resume, force, progress, origin)
     return kind.fit(data, model, job, context=names_of(context), options=options, **given)
+
+
+def _learning_rate(model: str | Density | None, kind: str) -> float:
+    """The model's own, where the user names none; an unknown name is refused once the data are read."""
+    named = named_recipes(model or default_of(kind)) if not isinstance(model, Density) else ()
+    return next((r.training.learning_rate for r in named if r.kind == kind), Training().learning_rate)
 
 
 def load(path: str | os.PathLike[str]) -> Any:  # noqa: ANN401  (as fit)

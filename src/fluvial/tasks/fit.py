@@ -14,7 +14,7 @@ from fluvial.core.errors import UsageError
 from fluvial.data.infer import has_gaps_or_labels, is_discrete
 from fluvial.data.look import Kind
 from fluvial.data.tables import Table, read
-from fluvial.models import CLOSED_FORM, DEFAULT, DEFAULT_DISCRETE, DEFAULT_MIXED, DISCRETE, behind_head
+from fluvial.models import Decay, behind_head, default_of
 from fluvial.tasks.baseline import baseline
 from fluvial.tasks.job import Job, Words
 from fluvial.tasks.model import Model, restore
@@ -22,7 +22,6 @@ from fluvial.tasks.prepare import Prepared, prepare
 from fluvial.tasks.scores import fit_closed_form, scores
 from fluvial.training import Data, Record
 
-_DECAY, _MOST_DECAY = 4.0, 5.0  # of models of labels; chosen on validation rows (docs/discrete.md)
 _ROWS, _CONTEXTS = 2000, 10_000  # rows of each kind that a run keeps, for its report and for sampling
 
 
@@ -69,10 +68,10 @@ def fit_table(
         drop=drop,
         validation=None if validation is None else read(validation),
     )
-    if name in DISCRETE:
-        job = _decayed(job, prepared.train)
+    if decay := prepared.recipe.training.decay:
+        job = _decayed(job, decay, prepared.train)
     density = job.build(prepared.config) if isinstance(name, str) else _behind_head(prepared, name)
-    if closed := name in CLOSED_FORM:
+    if closed := prepared.recipe.closed_form:
         fit_closed_form(density, prepared.train, job.seed)
 
     def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> Model:
@@ -88,7 +87,7 @@ def fit_table(
                 "parameters": sum(p.numel() for p in density.parameters()),
             },
             "split": prepared.parts,
-            "scores": _scores(density, name, prepared, job.seed),
+            "scores": _scores(density, prepared, job.seed),
         }
         return Model(density, prepared.schema, record, metrics or [_only(record)], _kept_rows(prepared))
 
@@ -114,22 +113,21 @@ def _only(record: Mapping[str, Any]) -> dict[str, Any]:
     return asdict(Record(1, 1, True, first, judged, judged, 1, rate, seconds, 0.0, 0, 0.0))
 
 
-def _decayed(job: Job, rows: Data) -> Job:
-    """The job with the weight decay of models of labels, 4 D / N, unless another is given."""
-    n, numbers = rows.size
-    decay = job.settings.weight_decay
-    decay = min(_MOST_DECAY, _DECAY * numbers / n) if decay is None else decay
-    return replace(job, settings=replace(job.settings, weight_decay=decay))
+def _decayed(job: Job, decay: Decay, rows: Data) -> Job:
+    """The job with a model's own weight decay, unless another is given."""
+    if job.settings.weight_decay is not None:
+        return job
+    return replace(job, settings=replace(job.settings, weight_decay=decay(*rows.size)))
 
 
 def default_model(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> str:
     """The model for a table when none is named."""
     if has_gaps_or_labels(table, context, kinds):
-        return DEFAULT_MIXED
-    return DEFAULT_DISCRETE if is_discrete(table, context, kinds) else DEFAULT
+        return default_of("tables", "any")
+    return default_of("tables", "whole" if is_discrete(table, context, kinds) else "real")
 
 
-def _scores(density: Density, name: str | Density, prepared: Prepared, seed: int) -> dict[str, Any]:
+def _scores(density: Density, prepared: Prepared, seed: int) -> dict[str, Any]:
     """Scores of the model and of its yardstick on the held-out rows, and of the model on as many training rows.
 
     A model with a closed form is judged like any other, then set by every row there is.
@@ -141,7 +139,7 @@ def _scores(density: Density, name: str | Density, prepared: Prepared, seed: int
         simple = baseline(density, train)
         result["held_out"] = scores(density, held_out, prepared.scales, seed)
         result["baseline"] = {"name": simple.name, **scores(simple.density, held_out, prepared.scales, seed)}
-    if name in CLOSED_FORM and held_out is not None:
+    if prepared.recipe.closed_form and held_out is not None:
         fit_closed_form(density, _joined(train, held_out), seed)
     return result
 

@@ -17,15 +17,13 @@ from fluvial.core.errors import DataError, UsageError
 from fluvial.data.image_files import Size
 from fluvial.data.image_schema import ImageSchema
 from fluvial.data.images import Images, read_images
-from fluvial.models import DEFAULT_IMAGE, resolve
+from fluvial.models import default_of, recipe_of, resolve
 from fluvial.tasks.image import ImageModel, restore
 from fluvial.tasks.job import Job, Words
 from fluvial.tasks.parts import Parts, judged
 from fluvial.training import Record
 from fluvial.training.image_rows import ImageRows
 
-_RATES, _RATE = {"multiscale": 6e-3}, 2e-3  # learning rates, chosen on validation images
-_BATCH, _BATCH_GPU = 32, 256  # small steps learn more in the same time, where a small step takes less of it
 _JUDGES = 2000  # images at most that stop the training
 _KEPT_BYTES, _KEPT, _CONTEXTS = 1 << 23, 2000, 10_000  # images of each kind and rows of labels that a run keeps
 
@@ -45,7 +43,7 @@ def fit_image(
 
     Args: as of :func:`fluvial.fit`, but
         data, size, labels: see ``data.images.read_images``; the model is given all labels that are told.
-        model: None for ``models.DEFAULT_IMAGE``.
+        model: None for the default.
         flip: learn the images and their mirror images, left for right: another density, and the record says so.
 
     Raises:
@@ -60,7 +58,7 @@ def fit_image(
         )
     if len(images) < 2:
         raise DataError(f"{images.names[0]}: one image is not enough to learn from")
-    name = model or DEFAULT_IMAGE
+    name = model or default_of("images")
     full = resolve(name, options or {}, images.shape)
     schema = ImageSchema.of(images, _bits(full), flip)
     maps = [asdict(ContextMap(categories=len(v))) for v in schema.context.values()]
@@ -76,7 +74,7 @@ def fit_image(
     parts = Parts.of(len(images), job.holdout, job.seed)
     kept, aside = images.take(parts.train), images.take(parts.judges)
     stopping = images.take(parts.validation[:_JUDGES])
-    batch = _BATCH_GPU if job.settings.torch_device().type == "cuda" else _BATCH
+    batch = recipe_of(name, images.shape).training.batch[job.settings.torch_device().type == "cuda"]
     rows, held_out = (_rows(part, schema, batch) for part in (kept, aside))
     validation = _rows(stopping, schema, batch) if len(stopping) else None
 
@@ -104,11 +102,6 @@ def fit_image(
         return ImageModel(density, schema, record, [{**m, **augmented} for m in metrics], stored)
 
     return job.learn(density, config, rows, validation, image_words(schema.shape), restore, conclude, schema.to_json())
-
-
-def learning_rate(model: str | None) -> float:
-    """For a model of images, the default where none is named."""
-    return _RATES.get(model or DEFAULT_IMAGE, _RATE)
 
 
 def image_words(shape: tuple[int, int, int]) -> Callable[[Record], str]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from fluvial.core import Flow, randomness
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data.rolls import SPLITS, Rolls, RollSchema, read_rolls
-from fluvial.models import DEFAULT_MUSIC, resolve
+from fluvial.models import default_of, resolve
 from fluvial.tasks.job import Job, Words
 from fluvial.tasks.music import RollModel, restore
 from fluvial.tasks.parts import Parts, judged
@@ -68,7 +68,7 @@ def fit_rolls(
         DataError, UsageError, RunError: as :func:`fluvial.fit`.
     """
     job.check_holdout("pieces")
-    name, rolls = model or DEFAULT_MUSIC, read_rolls(data)
+    name, rolls = model or default_of("piano rolls"), read_rolls(data)
     if context:
         raise UsageError(f"context: piano rolls have no labels; leave out {', '.join(context)}")
     if "values" in (options or {}):

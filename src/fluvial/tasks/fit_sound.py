@@ -16,7 +16,7 @@ from fluvial.core.errors import DataError, UsageError
 from fluvial.data.audio import Sound, read_sound
 from fluvial.data.recordings import SoundSchema
 from fluvial.data.words import counted
-from fluvial.models import DEFAULT_SOUND, resolve
+from fluvial.models import default_of, resolve
 from fluvial.tasks.job import Job, Words
 from fluvial.tasks.parts import Parts, judged
 from fluvial.tasks.references import histogram, linear_prediction
@@ -24,8 +24,6 @@ from fluvial.tasks.scores import ratio
 from fluvial.tasks.sound import SoundModel, restore
 from fluvial.training import Continuation, Windows
 
-LEARNING_RATE = 8e-3
-"""For models of sound; chosen on validation recordings (benchmarks/sound/wavenet.py)."""
 _KEPT, _CONTEXTS = 40, 10_000  # held-out recordings and rows of labels that a run keeps
 _TENTH = 10  # of the training recordings, on which the order of the linear prediction is chosen
 _REFERENCE = 2_000_000  # training samples at most that the references are fitted to
@@ -68,7 +66,7 @@ def fit_sound(
     Raises:
         DataError, UsageError, RunError: as :func:`fluvial.fit`.
     """
-    name = model or DEFAULT_SOUND
+    name = model or default_of("sound")
     job.check_holdout("recordings")
     full = resolve(name, options or {})
     prepared = _prepare(read_sound(data, rate, labels), name, full, context, labels, job)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from fluvial import models
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data import audio, image_schema, images, recordings, rolls
 from fluvial.data.folders import listing
 from fluvial.data.image_arrays import is_idx
+from fluvial.models import named_recipes, recipes
 from fluvial.tasks import fit as tables
 from fluvial.tasks import fit_image, fit_music, fit_sound, image, model, music, sound
 from fluvial.tasks.image import ImageModel
@@ -20,7 +20,6 @@ from fluvial.tasks.model import Model
 from fluvial.tasks.music import RollModel
 from fluvial.tasks.sound import SoundModel
 from fluvial.training.saved import Saved
-from fluvial.training.settings import LEARNING_RATE
 
 AnyModel = Model | SoundModel | ImageModel | RollModel
 
@@ -35,8 +34,6 @@ class Kind:
         fit: (data, model, job, **arguments) -> a fitted model.
         restore: the model in a run folder that has been read.
         own: the arguments of ``fit`` that not all kinds have.
-        models: names of the models of this kind.
-        learning_rate: of a model (None: the default), where the user names none.
         give: what a user should give, in words.
     """
 
@@ -45,8 +42,6 @@ class Kind:
     fit: Callable[..., AnyModel]
     restore: Callable[[Saved, str | os.PathLike[str]], AnyModel]
     own: frozenset[str]
-    models: frozenset[str]
-    learning_rate: Callable[[str | None], float]
     give: str
 
     def check(self, model: str | None, given: Mapping[str, Any], what: str = "") -> None:
@@ -55,11 +50,12 @@ class Kind:
             if name not in self.own:
                 owners = " and ".join(k.name for k in KINDS if name in k.own)
                 raise UsageError(f"{name} is about {owners}; this is about {self.name}")
-        others = [k for k in KINDS if model in k.models]
+        named = named_recipes(model) if model else ()
+        others = [k for k in KINDS if k.name in {r.kind for r in named}]
         if others and self not in others:
             told = f": give {others[0].give}{what}"
             if self is not TABLES:
-                told = f"; for {self.name} there is {', '.join(sorted(self.models))}"
+                told = f"; for {self.name} there is {', '.join(sorted(r.name for r in recipes(self.name)))}"
             raise UsageError(f"{model} is a model of {others[0].name}{told}")
 
 
@@ -69,8 +65,6 @@ TABLES = Kind(
     tables.fit_table,
     model.restore,
     frozenset({"kinds", "units", "drop_missing", "drop", "validation"}),
-    frozenset(models.RECIPES) - models.SOUND - models.MUSIC,
-    lambda model: LEARNING_RATE,
     "a table",
 )
 SOUND = Kind(
@@ -79,8 +73,6 @@ SOUND = Kind(
     fit_sound.fit_sound,
     sound.restore,
     frozenset({"rate", "labels"}),
-    models.SOUND,
-    lambda model: fit_sound.LEARNING_RATE,
     "a sound file, a folder of them, or an .npz of recordings",
 )
 IMAGES = Kind(
@@ -89,8 +81,6 @@ IMAGES = Kind(
     fit_image.fit_image,
     image.restore,
     frozenset({"labels", "size", "flip"}),
-    frozenset(models.IMAGES),
-    fit_image.learning_rate,
     "an image file, a folder of them, an idx file or an array of uint8",
 )
 MUSIC = Kind(
@@ -99,8 +89,6 @@ MUSIC = Kind(
     fit_music.fit_rolls,
     music.restore,
     frozenset(),
-    models.MUSIC,
-    lambda model: LEARNING_RATE,
     "a .mat file, or an .npz archive with rolls and length",
 )
 _SINGLE = (".mat", ".npz", ".npy", ".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq", ".feather", ".arrow", ".ipc")

@@ -10,8 +10,7 @@ from fluvial.core import Density
 from fluvial.core.errors import UsageError
 
 _NAME = (
-    "register its recipe, fluvial.models.register(name, recipe), and fit by that name, with options={...} for its "
-    "arguments"
+    "register its recipe, fluvial.models.register(recipe), and fit by that name, with options={...} for its arguments"
 )
 
 

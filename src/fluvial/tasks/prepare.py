@@ -22,7 +22,7 @@ from fluvial.data.infer import infer
 from fluvial.data.look import Kind
 from fluvial.data.schema import Encoded, Schema
 from fluvial.data.tables import Table
-from fluvial.models import CLOSED_FORM, DISCRETE, MIXED, build, resolve
+from fluvial.models import Recipe, build, recipe_of, resolve
 from fluvial.tasks.laws import law_of
 from fluvial.tasks.parts import Parts, judged
 from fluvial.training import Data
@@ -39,6 +39,7 @@ class Prepared:
     """A table ready to be learnt.
 
     Args:
+        recipe: of the model; of a density of the user's own one that gives it as it is.
         config: what ``models.build`` takes, plain JSON.
         train, validation, held_out: rows to train on, rows that stop the training, and rows that judge, encoded;
             the last two are the same where there are too few for a part of their own.
@@ -49,6 +50,7 @@ class Prepared:
     """
 
     schema: Schema
+    recipe: Recipe
     config: dict[str, Any]
     train: Data
     validation: Data | None
@@ -84,22 +86,22 @@ def prepare(
         UsageError: an unknown model, option or column, or a share of held-out rows outside [0, 0.5].
     """
     own = isinstance(model, Density)
-    model, full = (model, resolve(model, options)) if isinstance(model, str) else (type(model).__name__, {})
+    recipe = Recipe(lambda _: model, type(model).__name__) if isinstance(model, Density) else recipe_of(model)
+    full = resolve(model, options) if isinstance(model, str) else {}
     holdout = share("holdout", holdout, "rows")
-    discrete, cells = model in DISCRETE and not own, model in MIXED and not own
+    discrete, cells = recipe.values == "whole", recipe.values == "any"
     table = table.without(drop)
     schema, warnings = infer(table, tuple(context), kinds, discrete, drop_missing, cells)
     for name, unit in (units or {}).items():
         schema = schema.edit(name, unit=unit)
     encoded = schema.encode(table, drop_missing=drop_missing)
-    fitted_once = model in CLOSED_FORM and not own
-    parts = Parts.of(len(encoded.x), holdout, seed, stopping=validation is None and not fitted_once)
+    parts = Parts.of(len(encoded.x), holdout, seed, stopping=validation is None and not recipe.closed_form)
     stop = None if validation is None else schema.encode(validation, drop_missing=drop_missing)
     kept, aside = parts.train, parts.judges
     stopping = _data(encoded, parts.validation) if stop is None else _data(stop, np.arange(len(stop.x)))
     held_out = _data(encoded, aside) if len(aside) else stopping
     config: dict[str, Any] = {
-        "model": model,
+        "model": recipe.name,
         "event_shape": [len(schema.columns)],
         "context_shape": [len(schema.context)] if schema.context else None,
         "context": _context_maps(schema, encoded, kept),
@@ -121,16 +123,17 @@ def prepare(
         maps = [_column_map(c, v) for c, v in zip(schema.columns, encoded.x[kept].T)]
         config["columns"] = [asdict(m) for m in maps]
         # a preset is its paper's model, and no more
-        config["whiten"] = not fitted_once and "preset" not in options
+        config["whiten"] = not recipe.closed_form and "preset" not in options
     if not own:
         _check_size(config)
     return Prepared(
         schema,
+        recipe,
         json.loads(json.dumps(config)),
         _data(encoded, kept),
         stopping if len(stopping) else None,
         held_out if len(held_out) else None,
-        judged("rows", len(kept), len(stopping), len(parts.test), refitted=fitted_once),
+        judged("rows", len(kept), len(stopping), len(parts.test), refitted=recipe.closed_form),
         np.ones(len(schema.columns)) if discrete or cells else deviation(encoded.x[kept]),
         tuple(dict.fromkeys([*warnings, *encoded.warnings, *(() if stop is None else stop.warnings)])),
     )

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from fluvial import models
+from fluvial.models import Recipe, recipe_of
 from fluvial.training import Settings
 
 _WIDTHS = ("hidden", "width", "channels")  # options that set the size of a model
 _OTHERS = {
-    "table": ("nsf_coupling", "nsf", "made_mog"),
-    "labels": ("made", "pixelcnn"),
-    "images": ("multiscale", "flowpp"),
+    ("tables", "real"): ("nsf_coupling", "nsf", "made_mog"),
+    ("tables", "whole"): ("made", "pixelcnn"),
+    ("images", "whole"): ("multiscale", "flowpp"),
 }
 _MOST = 4  # that are told
 _DROPPED = ("--resume", "--force")  # flags of a command that a new try does not take along, and those with a value
@@ -59,7 +59,8 @@ def _sized(record: Mapping[str, Any], factor: float, sentence: str) -> Remedy | 
 
 
 def _regularised(record: Mapping[str, Any]) -> Remedy | None:
-    if record["model"]["model"] in models.CLOSED_FORM:
+    recipe = _recipe(record)
+    if recipe is not None and recipe.closed_form:
         return None
     decay = (record.get("settings") or {}).get("weight_decay")
     stronger = 4.0 * decay if decay else 5.0
@@ -80,12 +81,18 @@ def _longer(record: Mapping[str, Any]) -> Remedy | None:
 
 
 def _another(record: Mapping[str, Any]) -> Remedy | None:
-    name = record["model"]["model"]
-    kind = "labels" if name in models.DISCRETE else "images" if len(record["model"]["event_shape"]) == 3 else "table"
-    if record["model"]["event_shape"] == [None] or name == models.DEFAULT_MIXED:
+    recipe = _recipe(record)
+    others = _OTHERS.get(("tables", "real") if recipe is None else (recipe.kind, recipe.values))
+    if others is None:
         return None  # of sound and of music there is one model each, as of tables with labels and gaps
-    other = next(m for m in _OTHERS[kind] if m != name)
+    other = next(m for m in others if m != record["model"]["model"])
     return Remedy(f"Another kind of model, {other}, may suit the data better", _again(record, {}, other))
+
+
+def _recipe(record: Mapping[str, Any]) -> Recipe | None:
+    """Of the model that was fitted; a density that was given as an object has none."""
+    model = record["model"]
+    return None if model.get("own") else recipe_of(model["model"], tuple(model["event_shape"]))
 
 
 def _slower(record: Mapping[str, Any]) -> Remedy | None:

@@ -13,12 +13,10 @@ import torch
 from fluvial.core.errors import UsageError
 from fluvial.core.numbers import between, is_real, whole
 from fluvial.core.randomness import checked_seed
+from fluvial.models.recipe import Training
 
 Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["cosine", "plateau", "constant"]
-
-LEARNING_RATE = 3e-3
-"""Of models of tables and of piano rolls, where none is given."""
 
 _BETWEEN = (
     ("learning_rate", math.inf, "a positive number"),
@@ -90,7 +88,7 @@ class Settings:
     @property
     def rate(self) -> float:
         """The largest learning rate, also where it is left open."""
-        return LEARNING_RATE if self.learning_rate is None else self.learning_rate
+        return Training().learning_rate if self.learning_rate is None else self.learning_rate
 
     @property
     def clock(self) -> float:

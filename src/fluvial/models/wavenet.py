@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fluvial.conditioners import Frames, MaskedMLP, WaveNet
 from fluvial.core import Density, Flow, Uniform
 from fluvial.core.transform import EventShape, Shape
+from fluvial.models.recipe import Recipe, Training
 from fluvial.transforms import Autoregressive
 from fluvial.univariate import Bernoulli, Categorical, DiscretizedLogistics, Staircase
 
@@ -123,3 +124,42 @@ def _staircase(levels: int, components: int) -> Staircase:
     if not components:
         return Categorical(levels)
     return DiscretizedLogistics(levels, components, _FLOOR.get(levels, -12.0))
+
+
+RECIPES = (
+    Recipe(
+        wavenet,
+        kind="sound",
+        values="whole",
+        default=True,
+        training=Training(learning_rate=8e-3),  # chosen on validation recordings (benchmarks/sound/wavenet.py)
+        presets={  # the paper gives no widths; two open configurations do
+            "ibab": {"stacks": 5, "layers": 10, "kernel": 2, "channels": 32, "gates": 32, "skips": 512, "first": 2},
+            "vocoder": {"stacks": 3, "layers": 10, "kernel": 3, "channels": 128, "gates": 128, "skips": 128},
+            "vocoder16": {
+                **{"levels": 65536, "components": 10},
+                **{"stacks": 4, "layers": 6, "kernel": 3, "channels": 128, "gates": 128, "skips": 128},
+            },
+        },
+        says="samples of sound, as 256 mu-law codes or by logistics on 16 bits; exact probabilities",
+        paper="van den Oord et al. 2016, arXiv 1609.03499",
+        score="one pass",
+        draw="one short step per sample, in constant memory",
+        steps="Autoregressive(WaveNet, Categorical) over 256 mu-law codes, or (WaveNet, DiscretizedLogistics) over 16 "
+        "bits",
+        base="Uniform",
+    ),
+    Recipe(
+        wavenet_made,
+        kind="piano rolls",
+        values="whole",
+        default=True,
+        says="WaveNet over the moments of a piece, MADE over the notes of one; exact probabilities",
+        paper="van den Oord et al. 2016, arXiv 1609.03499, and Germain et al. 2015, arXiv 1502.03509",
+        score="one pass",
+        draw="one short step per note",
+        steps="Autoregressive(Frames, Bernoulli) over frames of bits; Frames is a WaveNet over frames and a MADE in "
+        "each",
+        base="Uniform",
+    ),
+)

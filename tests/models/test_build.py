@@ -56,13 +56,16 @@ def test_mistakes_get_sentences(config: dict, sentence: str):
         models.build(config)
 
 
-@pytest.mark.parametrize(("model", "name"), [(m, p) for m, ps in models.PRESETS.items() for p in ps])
+FLAT = [r for r in models.recipes() if r.kind != "images"]
+
+
+@pytest.mark.parametrize(("model", "name"), [(r.name, p) for r in FLAT for p in r.presets])
 def test_presets_build(model: str, name: str):
     density = models.build({"model": model, "event_shape": [3], "options": {"preset": name}})
     assert sum(p.numel() for p in density.parameters()) > 1000
 
 
-@pytest.mark.parametrize("name", models.RECIPES)
+@pytest.mark.parametrize("name", [r.name for r in FLAT])
 def test_full_options_build_again(name: str):
     """What a run folder holds is every option, spelled out."""
     config = json.loads(json.dumps({"model": name, "event_shape": [3], "options": models.resolve(name, {})}))
