@@ -92,9 +92,10 @@ def fit(
         file of images; or a .mat or .npz file of piano rolls. A dash for standard input. None: the bundled table of
         abalones.
     model
-        mixed for tables as they are; gaussian, nice, realnvp, maf, maf_mog, made_mog, iaf, nsf or nsf_coupling for
-        tables of numbers; made or pixelcnn for tables of labels or zeros and ones; wavenet for sound; multiscale,
-        nice, realnvp, glow or flowpp for images; wavenet_made for piano rolls. None: what suits the data.
+        mixed for tables as they are; nsf, gaussian, iaf, made_mog, maf, maf_mog, nice, nsf_coupling or realnvp for
+        tables of numbers; made or pixelcnn for tables of labels, or of zeros and ones; multiscale, flowpp, glow, nice
+        or realnvp for images; wavenet for sound; wavenet_made for piano rolls. The first of each is what is taken where
+        none is named.
     context
         A column, or label of recordings, to condition on; can be repeated, or separated by commas.
     out
