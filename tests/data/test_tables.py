@@ -12,6 +12,7 @@ import torch
 
 from fluvial.core.errors import DataError
 from fluvial.data import Table, as_kind, read
+from fluvial.data.look import first_look
 from fluvial.tasks.kinds import TABLES, kind_of
 
 COLUMNS = {
@@ -172,3 +173,22 @@ def _objects(cells: Sequence[object]) -> np.ndarray:
     column = np.empty(len(cells), dtype=object)
     column[:] = cells
     return column
+
+
+def test_one_long_text_costs_its_own_length_alone():
+    from tracemalloc import get_traced_memory, start, stop
+
+    cells = ["x" * 100_000, *"yz" * 1000]
+    start()
+    for source in (
+        pd.DataFrame({"s": cells}),
+        [[cell, 1] for cell in cells],
+        {"s": np.array([*cells, 1], dtype=object)},
+    ):
+        table = read(source)
+        look = first_look(table, table.names[0], None)
+        assert look.column is not None
+        assert look.column.categories[-2:] == ("y", "z")
+    most = get_traced_memory()[1]
+    stop()
+    assert most < 1e7

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -43,6 +44,7 @@ def read(path: Path) -> object:
 
 def case(seed: int, folder: Path) -> Callable[[], object]:
     """First the bombs, then mutations of valid files."""
+    warm()
     if seed < len(BOMBS):
         path = folder / list(BOMBS)[seed]
         path.write_bytes(BOMBS[path.name]())
@@ -63,6 +65,16 @@ def case(seed: int, folder: Path) -> Callable[[], object]:
         (folder / "a-valid.wav").write_bytes(files["a.wav"])
         return lambda: read(folder)
     return lambda: read(path)
+
+
+@cache
+def warm() -> None:
+    """All is imported before a case's memory and time are measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in valid().items():
+            path = Path(folder) / name
+            path.write_bytes(data)
+            read(path)
 
 
 @cache
@@ -208,6 +220,19 @@ def _parquet(rows: int) -> bytes:
     return _written(lambda f: parquet.write_table(pa.table({"a": array}), f, store_schema=False))
 
 
+def _texts() -> pa.Table:
+    """One long text in each of many rows, which stands in a file once."""
+    return pa.table(
+        {"a": pa.DictionaryArray.from_arrays(pa.array(np.zeros(20_000, dtype=np.int16)), ["x" * (1 << 20)])}
+    )
+
+
+def _forged() -> bytes:
+    """A Feather file whose packed numbers claim to fill a TiB."""
+    data = _written(lambda f: feather.write_feather(pa.table({"a": np.arange(5000.0)}), f))
+    return data.replace((40_000).to_bytes(8, "little"), (1 << 40).to_bytes(8, "little"))
+
+
 BOMBS: dict[str, Callable[[], bytes]] = {
     "line.csv.gz": lambda: gzip.compress(_MIB.replace(b"\0", b"x")) * 4096,
     "rows.csv.gz": lambda: gzip.compress(b"1,2\n" * (1 << 18)) * 4096,
@@ -233,5 +258,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "edge.png": lambda: _png(9_400, 9_400),
     "zeros.mat": lambda: _mat(3700),
     "rows.parquet": lambda: _parquet(5_000_000),
+    "texts.parquet": lambda: _written(lambda f: parquet.write_table(_texts(), f, store_schema=False)),
+    "texts.feather": lambda: _written(lambda f: feather.write_feather(_texts(), f)),
+    "forged.feather": _forged,
+    "nulls.feather": lambda: _written(lambda f: feather.write_feather(pa.table({"a": pa.nulls(10**9)}), f)),
 }
 """Files that are small, or claim much, by name."""

@@ -39,7 +39,7 @@ _TENSORS: list[Callable[[torch.Tensor], torch.Tensor]] = [
 
 def case(seed: int, folder: Path) -> Callable[[], object]:
     """A run folder or, each eighth time, a checkpoint."""
-    _warm()
+    warm()
     rng = np.random.default_rng(seed)
     if rng.random() < 0.125:
         return _checkpoint(folder / "checkpoint.pt", rng)
@@ -55,7 +55,7 @@ def case(seed: int, folder: Path) -> Callable[[], object]:
 
 
 @cache
-def _warm() -> None:
+def warm() -> None:
     """All is imported before a case's memory and time are measured."""
     for kind in KINDS:
         _use(RUNS / kind)

@@ -161,8 +161,8 @@ def to_codes(column: Column, values: np.ndarray, foreign: float | None = None) -
     filled = np.flatnonzero(~is_missing(values))
     known = values[filled]
     # a label is looked up once, however many rows have it
-    distinct, where = np.unique(known.astype(str) if known.dtype == object else known, return_inverse=True)
-    found = np.array([_code(codes, label, textual) for label in distinct.tolist()], dtype=np.float64)
+    distinct, where = _distinct(known)
+    found = np.array([_code(codes, label, textual) for label in distinct], dtype=np.float64)
     unseen = np.isnan(found[where])
     if foreign is not None:
         found = np.where(np.isnan(found), foreign, found)
@@ -200,7 +200,18 @@ def is_missing(values: np.ndarray) -> np.ndarray:
 
 def labels(values: np.ndarray) -> tuple[Label, ...]:
     """The distinct labels of a column (N,) without missing entries, sorted, as plain Python values."""
-    return tuple(np.unique(values.astype(str) if values.dtype == object else values).tolist())
+    return tuple(_distinct(values)[0])
+
+
+def _distinct(values: np.ndarray) -> tuple[list[Label], np.ndarray]:
+    """The different values (N,), sorted, and which of them each row has; texts as they are, since numpy's all take as
+    much memory as the longest."""
+    if values.dtype != object:
+        distinct, where = np.unique(values, return_inverse=True)
+        return distinct.tolist(), where
+    texts = [str(value) for value in values.tolist()]
+    numbers = {text: i for i, text in enumerate(sorted(set(texts)))}
+    return list(numbers), np.array([numbers[text] for text in texts], dtype=np.int64)
 
 
 def to_counts(column: Column, clock: Clock, values: np.ndarray) -> np.ndarray:

@@ -7,30 +7,23 @@ import io
 import os
 import re
 import zipfile
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import BinaryIO, TextIO
 
 import numpy as np
 
 from fluvial.core.errors import DataError
 from fluvial.core.files import written
 from fluvial.data.arrays import npz_heads, read_npy, read_npz
+from fluvial.data.arrow import arrow, read_feather, read_parquet
 from fluvial.data.delimited import read_delimited
-from fluvial.data.frames import from_frame
-from fluvial.data.limits import check_regular, check_size, decoding
 from fluvial.data.packed import TEXT, ending, unpacked
 from fluvial.data.tables import Columns, Table, as_frame, from_array, stack, tidy
 from fluvial.data.tokens import MISSING
-from fluvial.data.words import listed
 
-_VALUE = 8  # bytes of a value in memory
 _KNOWN = ".csv, .tsv or .txt (also .gz, .bz2, .xz, .zip), .parquet, .feather, .arrow, .npy, .npz"
-_LABELS = "categorical"  # pandas' word, in the files that it writes
 _PICKS = (".npz:", ".zip:")
 
 
@@ -71,9 +64,9 @@ def _reader(path: Path, pick: str) -> Callable[[Path], Table]:
         case other if other in TEXT:
             return _read_text
         case ".parquet" | ".pq":
-            return _read_parquet
+            return read_parquet
         case ".feather" | ".arrow" | ".ipc":
-            return _read_feather
+            return read_feather
         case ".npy":
             return _read_npy
         case ".npz":
@@ -85,54 +78,6 @@ def _reader(path: Path, pick: str) -> Callable[[Path], Table]:
 def _read_text(path: Path, pick: str = "") -> Table:
     with unpacked(path, pick) as (name, raw):
         return read_delimited(name, raw)
-
-
-def _read_parquet(path: Path) -> Table:
-    parquet = _arrow("pyarrow.parquet")
-
-    def schema(name: str) -> Any:  # noqa: ANN401  (a library's own type)
-        with parquet.ParquetFile(name) as file:
-            # a value that repeats takes no place in the file, but in memory
-            rows = sum(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))
-            check_size(path, rows * file.metadata.num_columns * _VALUE)
-            return file.schema_arrow
-
-    return _read_arrow(path, "parquet", schema, parquet.read_table)
-
-
-def _read_feather(path: Path) -> Table:
-    def schema(name: str) -> Any:  # noqa: ANN401  (a library's own type)
-        with _arrow("pyarrow").ipc.open_file(name) as file:
-            return file.schema
-
-    return _read_arrow(path, "feather", schema, _arrow("pyarrow.feather").read_table)
-
-
-def _read_arrow(path: Path, kind: str, schema: Callable[[str], Any], read_table: Callable[[str], Any]) -> Table:
-    check_regular(path)
-    with decoding(path, f"a whole {kind} file"):
-        known = schema(str(path))
-        twice = sorted(name for name, n in Counter(known.names).items() if n > 1)
-        if twice:
-            raise DataError(f"{path} has several columns called {listed(twice)}; give each column its own name")
-        frame = read_table(str(path))
-        frame.validate(full=True)  # Arrow believes offsets, and crashes where they point elsewhere
-    check_size(path, frame.nbytes)
-    told = known.pandas_metadata or {}
-    index = frozenset(name for name in told.get("index_columns", ()) if isinstance(name, str))
-    labels = frozenset(str(c.get("field_name")) for c in told.get("columns", ()) if c.get("pandas_type") == _LABELS)
-    with decoding(path, f"a whole {kind} file"):  # its text may be none, which nobody has looked at so far
-        table = replace(from_frame(frame, labels, index), kind=kind)
-    if not index:
-        return table
-    return table.noting(f"left out, as the index of the pandas frame that was saved: {listed(sorted(index))}")
-
-
-def _arrow(module: str) -> Any:  # noqa: ANN401  (a library's own type)
-    try:
-        return import_module(module)
-    except ImportError:
-        raise DataError('Parquet and Feather files need pyarrow: pip install "fluvial[data]"') from None
 
 
 def _read_npy(path: Path) -> Table:
@@ -178,10 +123,10 @@ def _writer(path: Path) -> Callable[[Columns, BinaryIO, bool], None]:
                 raise DataError(f"{path}: packed text is written as .gz alone")
             return lambda columns, file, header: _write_text(columns, file, header, mark, packed)
         case ".parquet" | ".pq":
-            parquet = _arrow("pyarrow.parquet")
+            parquet = arrow("pyarrow.parquet")
             return lambda columns, file, _: parquet.write_table(as_frame(columns, "pyarrow"), file)
         case ".feather" | ".arrow" | ".ipc":
-            feather = _arrow("pyarrow.feather")
+            feather = arrow("pyarrow.feather")
             return lambda columns, file, _: feather.write_feather(as_frame(columns, "pyarrow"), file)
         case ".npy":
             return lambda columns, file, _: _write_npy(columns, file)

@@ -213,6 +213,8 @@ def _from_objects(values: np.ndarray, null: np.ndarray | None) -> np.ndarray:
         return _spread(dates, ~null, np.full(len(values), np.datetime64("NaT"), dates.dtype))
     if known and all(isinstance(v, Decimal | Fraction) for v in known):
         known = [_as_number(v) for v in known]
+    if any(isinstance(v, str) for v in known) and all(np.isscalar(v) for v in known):
+        return _as_text(known, null)  # numpy's own texts would all take as much memory as the longest
     try:
         plain = np.array(known)
     except ValueError:  # lists of different lengths
@@ -227,7 +229,12 @@ def _from_objects(values: np.ndarray, null: np.ndarray | None) -> np.ndarray:
         return _spread(plain, ~null, np.full(len(values), np.datetime64("NaT"), plain.dtype))
     if plain.dtype.kind in "iuf" and not whole:
         return _spread(plain, ~null, np.full(len(values), np.nan))
-    return _spread(np.array([str(v) for v in known], dtype=object), ~null, np.full(len(values), None))
+    return _as_text(known, null)
+
+
+def _as_text(known: Sequence[object], null: np.ndarray) -> np.ndarray:
+    """Cells as text (N,), None where ``null``."""
+    return _spread(np.array([str(v) for v in known], dtype=object), ~null, np.full(len(null), None))
 
 
 def _as_number(value: Any) -> float:  # noqa: ANN401  (Decimal or Fraction)
@@ -261,7 +268,7 @@ def _with_gaps(values: np.ndarray, null: np.ndarray) -> np.ndarray:
     """Numbers with NaN where masked; as text where they are labels, or whole numbers that float64 would merge."""
     known = values[~null]
     if values.dtype.kind == "b" or (values.dtype.kind in "iu" and any(abs(int(v)) > _WHOLE for v in known)):
-        return _spread(np.array([str(v) for v in known.tolist()], dtype=object), ~null, np.full(len(values), None))
+        return _as_text(known.tolist(), null)
     dtype = values.dtype if values.dtype.name in ("float16", "float32", "float64") else np.dtype(np.float64)
     return _spread(known.astype(dtype), ~null, np.full(len(values), np.nan, dtype))
 
