@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import fluvial
 from fluvial import models
 from fluvial.core import Density
-from fluvial.core.errors import UsageError
+from fluvial.core.errors import RunError, UsageError
 
 RNG = np.random.default_rng(0)
 TABLE = {"a": RNG.normal(1e6, 3.0, 300), "b": 1e-3 * RNG.normal(size=300), "g": RNG.choice(["x", "y"], 300)}
@@ -68,28 +68,47 @@ def test_an_object_is_fitted_in_the_units_of_the_table(context: str | None, tmp_
     assert not (tmp_path / "run").exists()
 
 
-def test_a_registered_recipe_is_saved_by_its_name(tmp_path: Path):
+def test_a_registered_recipe_is_saved_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert models.register(independent).name == models.register(independent).name == "independent"
     run = tmp_path / "run"
     model = fluvial.fit(TABLE, "independent", context="g", epochs=1, progress=False, out=run)
     assert np.array_equal(fluvial.load(run).log_prob(TABLE), model.log_prob(TABLE))
+    assert "independent" in model.report().read_text()
+    monkeypatch.setattr(models.registry, "_registered", {})
+    with pytest.raises(RunError, match=r"'independent', which is not known here.*fluvial\.models\.register\(recipe\)"):
+        fluvial.load(run)
 
 
-def test_an_installed_package_names_its_recipes(monkeypatch: pytest.MonkeyPatch):
-    class Entry:
-        @staticmethod
-        def load() -> object:
-            return independent
+PACKAGE = """
+from fluvial.models import Recipe, Training, nsf
 
-        name = "independent"
+def small(event_shape, *, width=4):
+    return nsf(event_shape, transforms=1, hidden=(width,))
 
-    def entries(group: str, name: str) -> list[type[Entry]]:
-        return [Entry] if (group, name) == ("fluvial.models", "independent") else []
+recipe = Recipe(small, training=Training(learning_rate=1e-4))
+"""
 
-    monkeypatch.setattr(models.registry, "entry_points", entries)
-    assert isinstance(models.build({"model": "independent", "event_shape": [2]}), Independent)
-    with pytest.raises(UsageError, match="no model named 'independant'"):
-        models.build({"model": "independant", "event_shape": [2]})
+
+def test_an_installed_package_names_its_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "mine.py").write_text(PACKAGE)
+    (tmp_path / "mine-1.dist-info").mkdir()
+    (tmp_path / "mine-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
+    points = "[fluvial.models]\nsmall = mine:recipe\nother = mine:recipe\ngone = mine:gone\n"
+    (tmp_path / "mine-1.dist-info" / "entry_points.txt").write_text(points)
+    monkeypatch.syspath_prepend(tmp_path)
+    model = fluvial.fit(TABLE, "small", drop="g", epochs=1, progress=False, options={"width": 5}, out=tmp_path / "run")
+    assert model.record["settings"]["learning_rate"] == 1e-4
+    assert model.record["model"]["options"] == {"width": 5}
+    assert np.array_equal(fluvial.load(tmp_path / "run").log_prob(TABLE), model.log_prob(TABLE))
+    for name, arguments, told in (
+        ("small", {"context": "g"}, "model small: it takes no context"),
+        ("smal", {}, "no model named 'smal'; did you mean 'small'?"),
+        ("elsewhere", {}, r"no model named 'elsewhere'; known are .*\. A model of your own has its recipe registered"),
+        ("other", {}, "the entry point 'other' of fluvial.models names a recipe that is called 'small'"),
+        ("gone", {}, "the package that has the model 'gone' cannot be imported"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            fluvial.fit(TABLE, name, drop=() if arguments else "g", progress=False, **arguments)
 
 
 @pytest.mark.parametrize(

@@ -93,8 +93,13 @@ def recipe_of(name: str, event_shape: EventShape = ()) -> Recipe:
     if named:
         expects = "images, (C, H, W)" if named[0].kind == "images" else "vectors, (D,)"
         raise UsageError(f"{name} is a model of {expects}, but the events have shape {tuple(event_shape)}")
-    known = [r.name for r in recipes() if r.fits(event_shape)]
-    raise UsageError(f"there is no model named {name!r}{hint(name, known)}. {REGISTER}")
+    raise unknown(name, [r.name for r in recipes() if r.fits(event_shape)])
+
+
+def unknown(name: str, known: Sequence[str]) -> UsageError:
+    """What to say of a name that no model has, and none of those ``known``: one that is near, or how to add it."""
+    told = hint(name, known)
+    return UsageError(f"there is no model named {name!r}{told}{'' if 'did you mean' in told else f'. {REGISTER}'}")
 
 
 def named_recipes(name: str) -> Sequence[Recipe]:

@@ -104,7 +104,7 @@ def fit(
 
 
 def _learning_rate(model: str | Density | None, kind: str) -> float:
-    """The model's own, where the user names none; an unknown name is refused once the data are read."""
+    """The model's own, where the user names none."""
     named = named_recipes(model or default_of(kind)) if not isinstance(model, Density) else ()
     return next((r.training.learning_rate for r in named if r.kind == kind), Training().learning_rate)
 

@@ -13,6 +13,7 @@ from fluvial.data import audio, image_schema, images, recordings, rolls
 from fluvial.data.folders import listing
 from fluvial.data.image_arrays import is_idx
 from fluvial.models import named_recipes, recipes
+from fluvial.models.registry import unknown
 from fluvial.tasks import fit as tables
 from fluvial.tasks import fit_image, fit_music, fit_sound, image, model, music, sound
 from fluvial.tasks.image import ImageModel
@@ -51,6 +52,8 @@ class Kind:
                 owners = " and ".join(k.name for k in KINDS if name in k.own)
                 raise UsageError(f"{name} is about {owners}; this is about {self.name}")
         named = named_recipes(model) if model else ()
+        if model and not named:
+            raise unknown(model, [r.name for r in recipes(self.name)])
         others = [k for k in KINDS if k.name in {r.kind for r in named}]
         if others and self not in others:
             told = f": give {others[0].give}{what}"

@@ -26,9 +26,7 @@ def check_own(
     if options:
         raise UsageError(f"options: {name} is made already; {_NAME}")
     if out is not None:
-        raise UsageError(
-            f"out: a run folder rebuilds its model from a recipe, and {name} was given as an object: {_NAME}"
-        )
+        raise UsageError(f"out: {_unsaved(name)}")
 
 
 def check_saved(record: Mapping[str, Any]) -> None:

@@ -19,7 +19,8 @@ from fluvial.core import Density
 from fluvial.core.errors import FluvialError, RunError
 from fluvial.core.files import open_regular, read_regular
 from fluvial.core.typed import decoded, plain, typed
-from fluvial.models import build
+from fluvial.models import build, named_recipes
+from fluvial.models.registry import REGISTER
 from fluvial.training.run import FORMAT, RunFolder
 
 _JSON = 1 << 26  # bytes that a configuration or metrics may have
@@ -60,6 +61,9 @@ def _density(run: RunFolder, config: dict[str, Any]) -> Density:
     from fluvial.training.formats import stored_tensors
     from fluvial.training.guard import check_size
 
+    name = config["model"]["model"]
+    if not named_recipes(name):
+        raise RunError(f"{run.path} holds a model named {name!r}, which is not known here. {REGISTER}")
     with open_regular(run.weights) as file:
         stored = stored_tensors(file, os.fstat(file.fileno()).st_size, run.weights)
     try:
