@@ -30,8 +30,8 @@ kernels:  ## compile the kernels where they are
 sanitize: $(VENV)/dev.stamp  ## the kernels' tests under the address and undefined-behaviour sanitizers
 	sh tests/kernels/sanitize.sh $(BIN)/python
 
-fuzz: $(VENV)/dev.stamp  ## hostile files and run folders, by the thousand: make fuzz CASES=5000
-	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz $(CASES)
+fuzz: $(VENV)/dev.stamp  ## hostile files and run folders, by the thousand: make fuzz CASES=5000 (FAMILY=runs FIRST=2500)
+	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz $(CASES) $(FAMILY) $(FIRST)
 
 docs: $(VENV)/docs.stamp  ## the documentation, every code block executed
 	$(BIN)/python -m sphinx -W -q -b html docs docs/_build

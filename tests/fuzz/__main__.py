@@ -9,6 +9,7 @@ from importlib import import_module
 from fuzz.harness import apart
 
 FAMILIES = ("readers", "runs")
+_OFTEN = 500  # cases between two signs of life, from which the next start can go on
 
 
 def main(cases: int, family: str | None = None, first: int = 0) -> int:
@@ -22,6 +23,8 @@ def main(cases: int, family: str | None = None, first: int = 0) -> int:
             if said is not None:
                 wrong[name] += 1
                 print(f"{name}, seed {seed}: {said.strip()}\n", flush=True)
+            if (seed + 1) % _OFTEN == 0:
+                print(f"{name}: seeds {first} to {seed} tried", flush=True)
         print(f"{name}: {wrong[name]} of {cases:,} cases ended wrongly", flush=True)
     return wrong.total()
 
