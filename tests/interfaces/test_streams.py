@@ -56,6 +56,15 @@ def test_an_error_names_the_stream_and_not_a_copy_of_it(monkeypatch):
         read(name)
 
 
+def test_a_stream_without_end_is_cut_off(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("FLUVIAL_LIMIT", str(3 << 20))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.FileIO("/dev/zero"))))
+    with pytest.raises(DataError, match=r"^standard input fills more than 3,145,728 bytes"), seekable(["-"]):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 @given(st.dictionaries(NAMES.filter(lambda n: "=" not in n), VALUES, min_size=1, max_size=3), st.booleans())
 def test_what_is_written_as_context_is_read_as_it_was(values, apart):
     texts = [f"{name}={value}" for name, value in values.items()]

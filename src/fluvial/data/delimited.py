@@ -20,7 +20,7 @@ from fluvial.data.dialect import SAMPLE, Dialect, dialect_of, encoding_of, names
 from fluvial.data.header import Head, fits_row_names, is_empty, is_header
 from fluvial.data.tables import Reading, Table
 from fluvial.data.tokens import MISSING, QUOTED, Style, read_cells, style_of
-from fluvial.data.words import listed
+from fluvial.data.words import counted, listed
 
 _BLOCK = 1_000_000  # cells held as Python strings at a time
 _CELL = 16  # bytes of a cell in memory, as text and as what it says
@@ -176,7 +176,7 @@ def _about(dialect: Dialect, rows: _Rows) -> list[str]:
     if dialect.quote == "'":
         notes.append("single quotes around cells are left out")
     if rows.comments:
-        notes.append(f"{rows.comments} lines that begin with # are left out")
+        notes.append(f"left out: {counted(rows.comments, 'line')} beginning with #")
     return notes
 
 

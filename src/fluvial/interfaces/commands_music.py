@@ -10,8 +10,9 @@ import numpy as np
 from fluvial.core.errors import UsageError
 from fluvial.core.files import own_file
 from fluvial.data.rolls import read_rolls, write_rolls
+from fluvial.data.words import counted
 from fluvial.interfaces.scored import Scored
-from fluvial.interfaces.summary import details
+from fluvial.interfaces.summary import details, trained
 from fluvial.interfaces.words import Draw
 from fluvial.tasks.music import RollModel
 from fluvial.terminal import say
@@ -45,11 +46,11 @@ def sample(fitted: RollModel, wish: Draw, *, temperature: float = 1.0) -> None:
 
 def rolls_summary(model: RollModel) -> str:
     """What a fit came to: nats per moment beside those of independent notes."""
-    record, sizes, training = model.record, model.record["sizes"], model.record["training"]
+    record, sizes = model.record, model.record["sizes"]
     lines = [
-        f"{record['model']['model']}: {sizes['train']:,} pieces to train on ({sizes['train_steps']:,} moments of "
-        f"{model.notes} notes), {sizes['held_out']:,} held out, {sizes['parameters']:,} parameters, "
-        f"{training['epochs']} epochs in {training['seconds']:.0f} s (best: {training['best_epoch']})",
+        f"{record['model']['model']}: {counted(sizes['train'], 'piece')} to train on "
+        f"({counted(sizes['train_steps'], 'moment')} of {model.notes} notes), {sizes['held_out']:,} held out, "
+        f"{trained(record)}",
         f"each moment is predicted from the {model.reads} before it, each note from those below it too",
     ]
     scores = record["scores"]

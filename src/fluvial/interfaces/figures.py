@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fluvial.data.words import counted
 from fluvial.tasks.calibration import BINS, Calibration, Latent
 from fluvial.tasks.diagnose import TOLERANCE, Diagnosis
 from fluvial.tasks.two_sample import Memorisation
@@ -44,7 +45,7 @@ def training_curve(
     if at:
         best = float(judged[at[0]])
         ax.plot([best_epoch], [best], "o", color=SAMPLES, ms=7, label="kept", zorder=3)
-        title = f"Best after {best_epoch} of {max(epochs)} epochs, at {best:.2f} nats a row"
+        title = f"Best after {best_epoch} of {counted(max(epochs), 'epoch')}, at {best:.2f} nats a row"
     both = np.concatenate(rows)
     both = both[np.isfinite(both)]
     if len(both):
@@ -248,7 +249,7 @@ def round_trip(d: Diagnosis) -> Figure | None:
     ax.set_xlabel("largest error of a row, data → noise → data (standard deviations)")
     ax.set_ylabel("rows")
     ax.legend(frameon=False, loc="upper left")
-    said = "every row comes back" if not failed else f"{failed} rows do not come back"
+    said = "every row comes back" if not failed else f"{counted(failed, 'row')} not coming back"
     _finish(figure, f"Round trip: {said}")
     return figure
 

@@ -13,6 +13,7 @@ import torch
 from fluvial.core import Density
 from fluvial.core.density import sized
 from fluvial.data.image_files import grid
+from fluvial.data.words import counted
 from fluvial.interfaces.figures import BASE, DATA, SAMPLES, _figure, _finish
 from fluvial.tasks.diagnose_image import COOL, TOLERANCE, ImageDiagnosis
 from fluvial.tasks.image import ImageModel
@@ -92,7 +93,10 @@ def memorisation(m: Memorisation) -> Figure:
     axes[0].set_xlabel("distance to the nearest training image (pixels scaled to [0, 1])")
     axes[0].set_ylabel("share of images")
     axes[0].legend(frameon=False, loc="lower right")
-    _finish(figure, f"Memorisation: {m.copies} samples equal a training image, {m.held_out_copies} held-out images do")
+    _finish(
+        figure,
+        f"Memorisation: equal to a training image are {counted(m.copies, 'sample')} and {m.held_out_copies:,} held out",
+    )
     return figure
 
 
@@ -193,7 +197,9 @@ def round_trip(d: ImageDiagnosis) -> Figure:
     ax.set_ylabel("images")
     ax.legend(frameon=False, loc="upper left")
     failed = sum(trip.failed for _, _, trip in trips)
-    _finish(figure, "Round trip: " + (f"{failed} images do not come back" if failed else "every image comes back"))
+    _finish(
+        figure, "Round trip: " + (f"{counted(failed, 'image')} not coming back" if failed else "every image comes back")
+    )
     return figure
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
 import sys
 import tempfile
@@ -54,23 +53,28 @@ def _copied(source: str, folder: Path) -> str:
     from fluvial.core.errors import DataError
 
     folder.mkdir()
-    copy = folder / "stdin"
+    copy, name = folder / "stdin", "standard input" if source == "-" else source
     try:
         if source == "-":
-            _copy(sys.stdin.buffer, copy)
+            _copy(sys.stdin.buffer, copy, name)
         else:
             with Path(source).open("rb") as stream:
-                _copy(stream, copy)
+                _copy(stream, copy, name)
     except OSError as error:
-        raise DataError(f"{source} could not be read: {error.strerror or error}") from None
+        raise DataError(f"{name} could not be read: {error.strerror or error}") from None
     with copy.open("rb") as file:
         head = file.read(8)
     if not head:
-        raise DataError(f"{'standard input' if source == '-' else source} is empty: nothing came through it")
+        raise DataError(f"{name} is empty: nothing came through it")
     suffix = next((s for beginning, s in _BEGINNINGS.items() if head.startswith(beginning)), ".csv")
     return str(copy.rename(copy.with_name(f"stdin{suffix}")))
 
 
-def _copy(stream: BinaryIO, target: Path) -> None:
+def _copy(stream: BinaryIO, target: Path, name: str) -> None:
+    """No more than the limit: a stream may have no end, and disks do."""
+    from fluvial.data.limits import check_size
+
     with target.open("wb") as file:
-        shutil.copyfileobj(stream, file, 1 << 20)
+        while part := stream.read(1 << 20):
+            file.write(part)
+            check_size(name, file.tell())

@@ -11,6 +11,7 @@ import torch
 
 import fluvial
 from fluvial.data.columns import Column
+from fluvial.data.words import counted
 from fluvial.kernels import gpu, native
 from fluvial.tasks.model import Model
 from fluvial.tasks.verdict import Verdict
@@ -19,16 +20,22 @@ from fluvial.training import Settings
 
 def table_summary(model: Model) -> str:
     """What a fit came to: scores beside those of simple models."""
-    record, sizes, training = model.record, model.record["sizes"], model.record["training"]
+    record, sizes = model.record, model.record["sizes"]
     lines = [
-        f"{record['model']['model']}: {sizes['columns']} columns, {sizes['train']:,} rows to train on, "
-        f"{sizes['held_out']:,} held out, {sizes['parameters']:,} parameters, "
-        f"{training['epochs']} epochs in {training['seconds']:.0f} s (best: {training['best_epoch']})",
+        f"{record['model']['model']}: {counted(sizes['columns'], 'column')}, {counted(sizes['train'], 'row')} to train "
+        f"on, {sizes['held_out']:,} held out, {trained(record)}",
         *_scores(record["scores"], record["model"]),
     ]
     if not model.exact:
         lines.append("These are lower bounds: the table has rounded or integer columns.")
     return "\n".join(lines)
+
+
+def trained(record: Mapping[str, Any]) -> str:
+    """How large a model is, and how long it was trained."""
+    parameters, training = counted(record["sizes"]["parameters"], "parameter"), record["training"]
+    epochs = counted(training["epochs"], "epoch")
+    return f"{parameters}, {epochs} in {training['seconds']:.0f} s (best: {training['best_epoch']})"
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from fluvial.interfaces.summary import details, labels
+from fluvial.data.words import counted
+from fluvial.interfaces.summary import details, labels, trained
 from fluvial.tasks.image import ImageModel
 
 
 def image_summary(model: ImageModel) -> str:
     """What a fit came to: bits per dimension beside those of a histogram."""
-    record, sizes, training, schema = model.record, model.record["sizes"], model.record["training"], model.schema
+    record, sizes, schema = model.record, model.record["sizes"], model.schema
     width, height = schema.size
     lines = [
-        f"{record['model']['model']}: {sizes['train']:,} images to train on, {sizes['held_out']:,} held out, "
-        f"{sizes['parameters']:,} parameters, {training['epochs']} epochs in {training['seconds']:.0f} s "
-        f"(best: {training['best_epoch']})",
+        f"{record['model']['model']}: {counted(sizes['train'], 'image')} to train on, {sizes['held_out']:,} held out, "
+        f"{trained(record)}",
         f"{width} x {height} pixels, {'grey' if schema.shape[0] == 1 else 'colour'}, {schema.bits} bits",
     ]
     if schema.augmentation:

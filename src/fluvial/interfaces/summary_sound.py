@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 
-from fluvial.interfaces.summary import details, labels
+from fluvial.data.words import counted
+from fluvial.interfaces.summary import details, labels, trained
 from fluvial.tasks.sound import SoundModel
 
 
 def sound_summary(model: SoundModel) -> str:
     """What a fit came to: bits per sample beside those of simple predictors."""
-    record, sizes, training = model.record, model.record["sizes"], model.record["training"]
+    record, sizes = model.record, model.record["sizes"]
     reads = sizes["receptive_field"]
     lines = [
-        f"{record['model']['model']}: {sizes['train']:,} recordings to train on ({sizes['train_samples']:,} samples), "
-        f"{sizes['held_out']:,} held out, {sizes['parameters']:,} parameters, "
-        f"{training['epochs']} epochs in {training['seconds']:.0f} s (best: {training['best_epoch']})",
+        f"{record['model']['model']}: {counted(sizes['train'], 'recording')} to train on "
+        f"({counted(sizes['train_samples'], 'sample')}), {sizes['held_out']:,} held out, {trained(record)}",
         f"{model.rate:,} Hz, {model.schema.levels:,} levels; each sample is predicted from the {reads:,} before it, "
         f"{1000 * reads / model.rate:.0f} ms",
     ]

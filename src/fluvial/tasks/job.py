@@ -18,6 +18,7 @@ from fluvial.core import Density
 from fluvial.core.errors import RunError, UsageError
 from fluvial.core.numbers import share
 from fluvial.core.randomness import drawing_from
+from fluvial.data.words import counted
 from fluvial.models import build
 from fluvial.tasks.origin import Origin, circumstances, fingerprint
 from fluvial.terminal import note
@@ -141,10 +142,11 @@ class Job:
         for name in ("epochs", "budget"):
             asked, was = getattr(self.settings, name), config["settings"].get(name)
             if asked is not None and asked != was:
+                trained = counted(config["training"]["epochs"], "epoch")
                 raise RunError(
-                    f"{run.path} holds a finished run of {config['training']['epochs']} epochs, made with {name}="
-                    f"{was}: it cannot be trained further; fit again with {name}={asked} and --force, which keeps this "
-                    "run until the new one is complete"
+                    f"{run.path} holds a finished run of {trained}, made with {name}={was}: it cannot be trained "
+                    f"further; fit again with {name}={asked} and --force, which keeps this run until the new one is "
+                    "complete"
                 )
         if self.progress is not False:
             note(f"{run.path} holds this run already, finished; nothing was trained")
@@ -237,7 +239,7 @@ class Words:
         if record.left is not None:
             parts.append(f"{record.left:.0f} s left")
         if record.skipped:
-            parts.append(f"{record.skipped} steps skipped")
+            parts.append(f"{counted(record.skipped, 'step')} skipped")
         return ", ".join(parts)
 
     @staticmethod
