@@ -53,7 +53,6 @@ from fluvial.transforms import (
     FullMatrix,
     Groups,
     ImageBatchNorm,
-    Jacobi,
     Logit,
     LULinear,
     LUMatrix,
@@ -120,11 +119,6 @@ def _frames(d: int, c: int) -> Frames:
     return Frames(_wavenet(c, 2, rest=(n,), stacks=1, layers=3), _masked(n, 2 * n, 2))
 
 
-def _by_passes(transform: Autoregressive) -> Autoregressive:
-    transform.solver = Jacobi(tolerance=0.0)
-    return transform
-
-
 def _order(d: int) -> list[int]:
     return torch.randperm(d, generator=torch.Generator().manual_seed(d)).tolist()
 
@@ -159,7 +153,6 @@ TRANSFORMS: dict[str, Build] = {
     "autoregressive-wavenet": lambda d, c: Autoregressive(_wavenet(c, 2), Affine()),
     "inverse-wavenet": lambda d, c: Inverse(Autoregressive(_wavenet(c, 2, kernel=3, layers=3, first=2), Affine())),
     "autoregressive-frames": lambda d, c: Autoregressive(_frames(d, c), Affine()),
-    "autoregressive-jacobi": lambda d, c: _by_passes(Autoregressive(_masked(d, c, 2), Affine())),
     "inverse-autoregressive": lambda d, c: Inverse(Autoregressive(_masked(d, c, 2), Affine())),
     "chain": lambda d, c: Chain(Autoregressive(_masked(d, c, 2), Affine()), Reverse(), ActNorm((d,))),
     "elementwise-affine": lambda d, c: Elementwise(Affine(), (d,), _head(c, 2, d)),

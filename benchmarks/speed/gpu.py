@@ -38,7 +38,6 @@ from fluvial.core import Flow
 from fluvial.kernels import gpu, native, spline
 from fluvial.training import Data, Settings, device
 from fluvial.training.loop import Loop
-from fluvial.transforms import Autoregressive
 
 Steps = Callable[[int], None]
 ZOO = common.ROOT / "tests"
@@ -236,24 +235,6 @@ def sample(run: Run) -> None:
             run.note("sample", model=family, columns=d, hidden=hidden, ratio=peer / seconds, zuko_seconds=peer)
 
 
-def iterate(run: Run) -> None:
-    """The same by fixed-point iteration, with its passes."""
-    from fluvial.transforms import Jacobi
-
-    for family, d in [("maf", 12)] if run.tiny else [("maf", 784), ("nsf", 63)]:
-        ours = _randomized(peers.fluvial(peers.Size(family, d, 5, (256, 256))), run)
-        z = torch.randn(1000, d, device=run.device)
-        with torch.no_grad():
-            want = ours.decode(z)
-            steps = [m for m in ours.module.modules() if isinstance(m, Autoregressive)]
-            for transform in steps:
-                transform.solver = Jacobi(1e-6)
-            difference = float((ours.decode(z) - want).abs().max())
-            passes = [m.passes for m in steps]
-            run.note("iterate", model=family, columns=d, seconds=_best(run, partial(ours.decode, z)),
-                     passes=passes, difference=difference)  # fmt: skip
-
-
 def _settings(batch: int, amp: bool = False) -> Settings:
     return Settings(epochs=1000, batch_size=batch, learning_rate=1e-3, amp=amp)
 
@@ -381,7 +362,6 @@ PARTS: dict[str, Callable[[Run], None]] = {
     "step": step,
     "train": train,
     "sample": sample,
-    "iterate": iterate,
     "contract": contract,
     "compiled": compiled,
     "compiled-here": compiled_here,

@@ -29,7 +29,7 @@ def page(lines: list[dict[str, Any]]) -> str:
 
     parts = [INTRODUCTION, "## Training, D = 63, batch 4096, two hidden layers of 256\n", *_training(of("train"))]
     parts += [f"\nWith zuko's loss under `torch.compile`: {_compiled(lines)}\n"]
-    parts += ["## Sampling 1,000 rows\n", *_sampling(of("sample")), "", *_passes(of("iterate")), ""]
+    parts += ["## Sampling 1,000 rows\n", *_sampling(of("sample")), ""]
     parts += ["## Exactness\n", *_exactness(of("kernels"), of("contract"), of("step")), ""]
     where = of("environment")[-1]
     shown = ("device", "torch", "cuda", "triton", "zuko", "python", "commit")
@@ -75,14 +75,6 @@ def _sampling(rows: list[dict[str, Any]]) -> list[str]:
         cells += [f"{1e3 * r['zuko_seconds']:.0f}", f"{r['ratio']:.0f}", f"{r['round_trip']:.1g}"]
         table.append("| " + " | ".join(map(str, cells)) + " |")
     return table
-
-
-def _passes(rows: list[dict[str, Any]]) -> list[str]:
-    return [
-        f"By passes over all positions (`Jacobi(1e-6)`), {r['model']} of {r['columns']} columns: "
-        f"{1e3 * r['seconds']:.1f} ms, {max(r['passes'])} passes at most, {r['difference']:.1g} off the sweep."
-        for r in {r["model"]: r for r in rows}.values()
-    ]
 
 
 def _exactness(kernels: list[dict[str, Any]], models: list[dict[str, Any]], steps: list[dict[str, Any]]) -> list[str]:

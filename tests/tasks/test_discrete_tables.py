@@ -10,8 +10,7 @@ from fluvial.core.errors import DataError, UsageError
 from fluvial.data.tables import read
 from fluvial.interfaces.commands import write_report
 from fluvial.tasks.calibration import calibrate
-from fluvial.tasks.entrance import fit
-from fluvial.tasks.model import load
+from fluvial.tasks.entrance import fit, load
 from fluvial.training import Data, Settings
 
 TINY = {"hidden": (24,)}

@@ -9,8 +9,6 @@ vector, in which what is not known yet is still 0, so no masks are needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import triton
 import triton.language as tl
@@ -22,7 +20,6 @@ from fluvial.kernels.rational_triton import MIN, clamped, edges, evaluate, slope
 from fluvial.kernels.sweep import Map, Net, checked
 
 KINDS = ("shift", "exp", "tanh", "sigmoid", "gate", "spline")
-_ACTIVATIONS: dict[Callable[[Tensor], Tensor], int] = {torch.relu: 0, torch.tanh: 1, F.elu: 2, F.silu: 3}
 _WIDEST = 4096  # numbers that a program can hold for each row
 _HELD = 8192  # numbers that it holds in all
 

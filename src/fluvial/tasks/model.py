@@ -23,7 +23,7 @@ from fluvial.tasks.answers import Answers, tensor
 from fluvial.tasks.fitted import record_of
 from fluvial.tasks.records import Kept, check_alike, check_context, check_kept, check_record
 from fluvial.training.objectives import chunk_rows, score, score_parts
-from fluvial.training.saved import Saved, load_run
+from fluvial.training.saved import Saved
 from fluvial.transforms import Columns
 
 _FILLS = 8  # ways to fill the cells of rounded columns that a score averages over
@@ -183,15 +183,6 @@ class Model(Answers):
             if not len(missing):
                 return x
         raise RunError(f"{len(missing)} of {n} draws were not finite, {_REDRAWS} times over: fit the model again")
-
-
-def load(path: str | os.PathLike[str]) -> Model:
-    """The model in a run folder. Its files are data; no code in them is run.
-
-    Raises:
-        RunError: it is missing, unfinished, damaged, foreign or of a newer version, as a sentence.
-    """
-    return restore(load_run(path), path)
 
 
 def restore(saved: Saved, path: str | os.PathLike[str]) -> Model:

@@ -9,7 +9,6 @@ from fluvial.transforms.dequantize import Dequantize, VariationalDequantize
 from fluvial.transforms.elementwise import Elementwise, Logit, Softplus, Standardize
 from fluvial.transforms.groups import Groups
 from fluvial.transforms.image import Checkerboard, FactorOut, Flatten, OrderedSqueeze, Squeeze
-from fluvial.transforms.jacobi import Jacobi, Solution
 from fluvial.transforms.linear import LULinear, Permute, Reverse, Whiten
 from fluvial.transforms.normalization import (
     ActNorm,
@@ -40,7 +39,6 @@ __all__ = [
     "FullMatrix",
     "Groups",
     "ImageBatchNorm",
-    "Jacobi",
     "LULinear",
     "LUMatrix",
     "Logit",
@@ -53,7 +51,6 @@ __all__ = [
     "Reverse",
     "Reversible",
     "Softplus",
-    "Solution",
     "Spine",
     "Squeeze",
     "Standardize",

@@ -14,7 +14,6 @@ from fluvial.core.density import Density, Flow
 from fluvial.core.precision import float32_at_least
 from fluvial.core.supports import Constraint
 from fluvial.core.transform import Chain, EventShape, Transform, by_rows, sum_event
-from fluvial.transforms.jacobi import Jacobi
 from fluvial.univariate.compiled import compiled
 from fluvial.univariate.discrete import Staircase, Tempered, elements_of
 from fluvial.univariate.univariate import Univariate
@@ -26,11 +25,6 @@ class Autoregressive(Transform):
     ``forward`` (scoring) reads every position at once; ``inverse`` (sampling) walks them one by one. IAF is
     ``Inverse`` of this (Papamakarios et al. 2017, arXiv 1705.07057; Kingma et al. 2016, arXiv 1606.04934).
     """
-
-    solver: Jacobi | None = None
-    """Set one, and ``inverse`` finds x by passes over all positions where no gradient is wanted."""
-    passes: int | None = None
-    """How many the solver's last inverse took."""
 
     def __init__(self, conditioner: Conditioner, univariate: Univariate) -> None:
         super().__init__()
@@ -67,10 +61,6 @@ class Autoregressive(Transform):
         return sum_event(self.univariate.log_prob(x, self._theta(x, context)))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        if self.solver is not None and self.bijective and not torch.is_grad_enabled():
-            found = self.solver.solve(lambda x: self.univariate.inverse(z, self._theta(x, context)), z)
-            self.passes = found.passes
-            return found.x, found.log_det
         found = self.conditioner.invert(z, context, compiled(self.univariate), self._walked)
         return self._walked(z, context) if found is None else found
 
