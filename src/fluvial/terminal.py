@@ -7,7 +7,7 @@ import sys
 
 
 def printable(text: str) -> str:
-    r"""Text in which what is no visible character, line ends aside, is written as Python writes it.
+    r"""Text with all characters that are not visible, line ends aside, written as Python writes them.
 
     >>> print(printable("a\x1b[31mb\u202ec\nd"))
     a\x1b[31mb\u202ec

@@ -61,7 +61,7 @@ def test_a_piece_has_one_score_however_it_is_cut():
 
 
 def test_no_window_ends_inside_a_moment():
-    with pytest.raises(ValueError, match="no multiples of 3"):
+    with pytest.raises(ValueError, match="must be multiples of 3"):
         type(untrained().windows(some(2)))(torch.zeros(7), torch.tensor([7]), longest=3, frame=3)
 
 

@@ -55,7 +55,7 @@ class Conditioner(Contextual):
             if previous is not None:
                 at = i - 1 if places is None else places[i - 1]
                 x = torch.cat((x[:, :at], previous.unsqueeze(1), x[:, at + 1 :]), 1)
-            if i == x.shape[1]:  # ``like`` was shorter: there is one more step than it told
+            if i == x.shape[1]:  # ``like`` was shorter: there is one more step than its length
                 x = torch.cat((x, torch.zeros_like(x[:, :1])), 1)
             i += 1
             return self(x, context)[:, :, i - 1 if places is None else places[i - 1]]

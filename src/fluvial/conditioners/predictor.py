@@ -146,7 +146,7 @@ class _SideBySide(ScaledConv):
 
 
 class _Masked(_SideBySide):
-    """3x3 convolutions to ``out`` channels each, which read what the rows of ``mask`` (count, channels, 1, 1) tell."""
+    """3x3 convolutions to ``out`` channels each, over the channels in a row of ``mask`` (count, channels, 1, 1)."""
 
     def __init__(self, mask: Tensor, out: int) -> None:
         super().__init__(mask.shape[0], mask.shape[1], out, 3)

@@ -18,7 +18,7 @@ class RaggedMLP(nn.Module):
     Column i brings ``inputs[i]`` features and asks for ``outputs[i]`` numbers. Under an order, the outputs of a column
     read the features of the columns before it alone. One set of weights serves every order: a unit of degree d reads
     the first d columns of whichever order is asked for (Germain et al. 2015, arXiv 1502.03509, sections 3 and 4.2).
-    The features of a column should tell its absence (all zeros) from every value, since a mask hides a column so.
+    No value of a column should have all zeros for features: that is how a mask hides the column.
 
     One layer, then residual blocks of two. :meth:`steps` computes each hidden unit once, as the columns become known,
     so a whole walk costs about one pass.
@@ -60,12 +60,12 @@ class RaggedMLP(nn.Module):
             nn.init.zeros_(layer.weight)
         with on_cpu():
             columns = torch.arange(self.columns)
-            reads, tells = (columns.repeat_interleave(torch.tensor(counts)) for counts in (inputs, outputs))
+            reads, writes = (columns.repeat_interleave(torch.tensor(counts)) for counts in (inputs, outputs))
             degrees = torch.arange(hidden) * self.columns // hidden
-        for name, value in (("reads", reads), ("tells", tells), ("degrees", degrees)):
+        for name, value in (("reads", reads), ("writes", writes), ("degrees", degrees)):
             constant(self, name, value)
         self.reads: Tensor
-        self.tells: Tensor
+        self.writes: Tensor
         self.degrees: Tensor
 
     def forward(self, features: Tensor, context: Tensor | None = None, order: Tensor | None = None) -> Tensor:
@@ -85,10 +85,10 @@ class RaggedMLP(nn.Module):
         rank = torch.arange(1, self.columns + 1, device=self.degrees.device)
         if order is not None:
             rank = torch.empty_like(rank).scatter_(0, order, rank)
-        reads, tells, degrees = rank[self.reads], rank[self.tells], self.degrees.unsqueeze(1)
+        reads, writes, degrees = rank[self.reads], rank[self.writes], self.degrees.unsqueeze(1)
         first = F.pad(degrees >= reads, (0, self.context), value=True)
         inner = degrees >= self.degrees
-        last, direct = tells.unsqueeze(1) > self.degrees, tells.unsqueeze(1) > reads
+        last, direct = writes.unsqueeze(1) > self.degrees, writes.unsqueeze(1) > reads
         return tuple(mask.to(self.first.weight.dtype) for mask in (first, inner, last, direct))
 
     def steps(self, order: Tensor, features: Tensor, context: Tensor | None = None) -> Callable[[int], Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def constant(module: nn.Module, name: str, value: Tensor | None) -> None:
-    """Register a buffer that is no part of the state, on the default device, and comes back with the state.
+    """Register a buffer that is not saved with the state, on the default device, and comes back when a state is loaded.
 
     A module may be made on the meta device, where tensors have no values, or emptied by ``to_empty``: loading a
     state dict then fills its constants too, which the state does not hold.

@@ -27,7 +27,7 @@ class Density(nn.Module):
     float32 at least. A
     row scored alone and among others gives the same number up to rounding, since a product of matrices adds in an
     order that depends on their sizes. Where values are so far out that infinities would be subtracted, and for NaN,
-    which is no value, log p is -inf; it is never NaN.
+    which is not a value, log p is -inf; it is never NaN.
     """
 
     event_shape: EventShape
@@ -35,7 +35,7 @@ class Density(nn.Module):
     exact: bool = True
     """False: ``log_prob`` is a lower bound in expectation, and every report says so."""
     gaps: bool = False
-    """True: NaN in x is a missing cell, a value like any other; else it is no value."""
+    """True: NaN in x is a missing cell, a value like any other; False: it is not a value."""
     flat: bool = False
     """True: ``log_prob`` is 0 on the whole unit cube."""
     static: bool = True

@@ -34,7 +34,7 @@ def open_regular(path: Path, most: int | None = None) -> BinaryIO:
         most: bytes that the file may have; None for any number.
 
     Raises:
-        RunError: it is missing, cannot be read, is no regular file, or is larger.
+        RunError: it is missing, cannot be read, is not a regular file, or is larger.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | _FLAGS)

@@ -54,7 +54,7 @@ def plain(value: object) -> Any:  # noqa: ANN401  (plain JSON)
 
 
 def decoded(content: bytes, what: str) -> Any:  # noqa: ANN401  (plain JSON)
-    """JSON as Python objects; NaN, infinity and numbers beyond a float are none of it.
+    """JSON as Python objects; NaN, infinity and numbers beyond a float are refused.
 
     Raises:
         RunError: it is not JSON.

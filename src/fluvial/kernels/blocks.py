@@ -30,7 +30,7 @@ class Block(NamedTuple):
 
 
 def blocks_of(mask: Tensor) -> tuple[Block, ...]:
-    """Row blocks of a mask (out, in) whose skipped zeros are worth it; none if it is no staircase or a narrow one.
+    """Row blocks of a mask (out, in) whose skipped zeros are worth it; none if it is narrow or not a staircase.
 
     >>> blocks_of(torch.ones(256, 256).tril())[0]
     Block(start=0, stop=64, first=0, reads=64, full=1)

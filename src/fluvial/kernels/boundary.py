@@ -1,4 +1,4 @@
-"""The last look before native code, which reads and writes wherever it is told to."""
+"""The last look before native code, which reads and writes wherever it is pointed."""
 
 from __future__ import annotations
 

@@ -31,10 +31,10 @@ _MOST_LAYERS = 64
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Who reads whom; units are sorted by degree. Kernels read and write where it tells, so it is proven when made.
+    """Who reads whom; units are sorted by degree. Kernels read and write where it says, so it is proven when made.
 
     Raises:
-        ValueError: the order is no permutation, or the counts do not grow.
+        ValueError: the order is not a permutation, or the counts do not grow.
     """
 
     order: Tensor

@@ -117,7 +117,7 @@ class Marks(TypedDict):
 
 
 class Moments(TypedDict):
-    """An optimiser's state; what else it saves is told by the settings."""
+    """An optimiser's state; what else it saves follows from the settings."""
 
     state: dict[int, dict[str, Tensor]]
 

@@ -61,8 +61,8 @@ def check_size(config: Mapping[str, Any], stored: Mapping[str, Stored]) -> None:
     for name, value in wanted.items():
         found = stored.get(name)
         if found is None or tuple(found["shape"]) != tuple(value.shape) or not _alike(found["dtype"], value):
-            told = "nothing" if found is None else f"{found['dtype']} {found['shape']}"
-            raise RunError(f"{name} should be {_NAMES.get(value.dtype, value.dtype)} {list(value.shape)}, got {told}")
+            given = "nothing" if found is None else f"{found['dtype']} {found['shape']}"
+            raise RunError(f"{name} should be {_NAMES.get(value.dtype, value.dtype)} {list(value.shape)}, got {given}")
     foreign = sorted(set(stored) - set(wanted))
     if foreign:
         raise RunError(f"there is a tensor {foreign[0]!r:.80}, which the model does not have")
@@ -98,7 +98,7 @@ def _counting(tensors: int, numbers: int) -> Generator[None]:
 class _Bounded(TorchFunctionMode):
     """Calls of torch in this thread may make tensors up to such a size and so often, and then no more.
 
-    What a call will make is told from its arguments, so that nothing too large ever gets memory. The meta device would
+    What a call will make follows from its arguments, so that nothing too large ever gets memory. The meta device would
     not do: masks and matrices that weights start from have values, and are made on the CPU wherever the weights are.
     """
 
@@ -133,7 +133,7 @@ def _made(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, An
     """
     if func is torch.tensor:  # of what is there already
         return 0
-    skipped = 1 if func is torch.randint else 0  # the first is no size
+    skipped = 1 if func is torch.randint else 0  # the first is not a size
     flat = [v for a in (*args[skipped:], *kwargs.values()) for v in (a if isinstance(a, (tuple, list)) else (a,))]
     shapes = [v.shape for v in flat if isinstance(v, Tensor)]
     ints = math.prod(max(1, v) for v in flat if type(v) is int)

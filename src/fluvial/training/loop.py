@@ -219,11 +219,11 @@ class Loop:
         if self.path is None:
             return
         state = files.load(self.path)
-        told = changed(
+        difference = changed(
             (state["tag"], state["data"], asdict(state["settings"])), (self.tag, self.digest, asdict(self.settings))
         )
-        if told:
-            raise RunError(f"{self.path} was made {told}")
+        if difference:
+            raise RunError(f"{self.path} was made {difference}")
         like, averaged = self.density.state_dict(), self.update.averaged
         files.check_marks(state, self.batches, self.path)
         for weights in (state["best"], state["model"]):

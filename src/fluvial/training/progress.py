@@ -1,4 +1,4 @@
-"""Where a run stands: what it tells, and what it keeps."""
+"""Where a run stands: what it reports, and what it keeps."""
 
 from __future__ import annotations
 

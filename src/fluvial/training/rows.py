@@ -55,7 +55,7 @@ class Rows(Protocol):
         ...
 
     def digest(self) -> str:
-        """A fingerprint, to tell whether a run goes on with the rows that it began with."""
+        """A fingerprint, which shows whether a run goes on with the rows that it began with."""
         ...
 
     def to(self, device: torch.device) -> Rows:

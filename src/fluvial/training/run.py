@@ -94,7 +94,7 @@ class RunFolder:
         return self.work / name
 
     def note(self, record: Record, first: bool) -> None:
-        """Append one epoch to the metrics, or begin them anew: who goes on tells what came before once more."""
+        """Append one epoch to the metrics, or begin them anew: a resumed run writes the earlier ones again."""
         how = os.O_TRUNC if first else os.O_APPEND
         flags = os.O_WRONLY | os.O_CREAT | how | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:

@@ -31,9 +31,9 @@ def changed(before: tuple[str, str, Mapping[str, Any]], now: tuple[str, str, Map
     """
     if before[2].get("seed") != now[2].get("seed"):
         return f"with seed={before[2].get('seed')!r}, not {now[2].get('seed')!r}: {_SAME}"
-    told = "" if before[0] == now[0] else _tags(_parsed(before[0]), _parsed(now[0]))
-    if told:
-        return told
+    difference = "" if before[0] == now[0] else _tags(_parsed(before[0]), _parsed(now[0]))
+    if difference:
+        return difference
     if before[1] and now[1] and before[1] != now[1]:
         return _ROWS
     for name, value in now[2].items():

@@ -47,7 +47,7 @@ class Windows:
     def __post_init__(self) -> None:
         total, least = int(self.lengths.sum()), int(self.lengths.min())
         if any(n % self.frame for n in (self.reads, self.longest, *self.lengths.tolist())):
-            raise ValueError(f"frame: lengths, reads and longest are no multiples of {self.frame}")
+            raise ValueError(f"frame: lengths, reads and longest must be multiples of {self.frame}")
         if total != len(self.values) or least < 1:
             raise ValueError(
                 f"lengths: expected positive ones that add up to {len(self.values)} samples, got a sum of {total} "

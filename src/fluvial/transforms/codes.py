@@ -26,8 +26,8 @@ class CodeMap:
 class Codes(Double, Transform):
     """Whole numbers (B, D) to classes counted from 0, column by column; rows keep their probability.
 
-    log_det is 0, and -inf for rows with a value that is none of its column's, which are impossible: 0.5 is no class of
-    0 and 1, nor nearly one.
+    log_det is 0, and -inf for rows with a value that its column does not have, which are impossible: 0.5 is not one of
+    the classes 0 and 1, nor nearly one.
 
     Args:
         maps: one for each column.

@@ -206,9 +206,9 @@ class Columns(Transform):
 
     Args:
         maps: one for each column.
-        whiten: behind the columns' own maps, take out of a column what those before it tell linearly and enlarge what
-            is left (:class:`Whiten`), in float64, so that columns may be as near to dependent as float64 tells them
-            apart. ``initialize`` finds it, for columns of which less than ``_NEAR`` is left alone, and only where it
+        whiten: behind the columns' own maps, take out of a column what depends linearly on those before it and enlarge
+            what is left (:class:`Whiten`), in float64, so that columns may be as near to dependent as float64 can
+            resolve. ``initialize`` finds it, for columns of which less than ``_NEAR`` is left alone, and only where it
             makes rows that it was not found from likelier under a Gaussian. It is not trained.
     """
 

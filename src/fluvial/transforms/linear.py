@@ -100,7 +100,7 @@ class Whiten(Double, Transform):
 
     ``initialize`` sets m, A and L to their maximum-likelihood values for the rows it is given; that is all the training
     a full-covariance Gaussian needs. All of it is float64, whatever the dtype of the model around it: z is float64,
-    and float32 where x is, for columns may be as near to dependent as float64 tells them apart.
+    and float32 where x is, for columns may be as near to dependent as float64 can resolve.
 
     Args:
         features: D.

@@ -17,7 +17,7 @@ class Staircase:
     """x occupies the step [F(x - 1), F(x)] of its CDF: forward lands in its middle, inverse reads the step below z.
 
     Towards a Uniform base. z is float64, since steps can be finer than float32 resolves; log P(x) comes from the
-    logits, never from z. Many z share an x, so these maps are not bijective. A value that is no class has
+    logits, never from z. Many z share an x, so these maps are not bijective. A value that is not a class has
     probability 0.
     """
 
@@ -132,7 +132,7 @@ class Categorical(Staircase):
         return (z.unsqueeze(1) > tops[:, :-1] / tops[:, -1:]).sum(1)
 
     def _index(self, x: Tensor) -> Tensor:
-        """A row of the table for every value, also for those that are no class."""
+        """A row of the table for every value, even those that are not a class."""
         return x.nan_to_num().clamp(0, self.classes - 1).long()
 
 
