@@ -74,7 +74,7 @@ def behind_head(config: Mapping[str, Any], make: Callable[[EventShape | None], D
     """What ``make`` makes for contexts of a shape, behind the columns' own maps and contexts of a configuration.
 
     Raises:
-        ValueError: what it makes is no density of such events, given such contexts.
+        ValueError: what it makes is not a density of such events, given such contexts.
     """
     event_shape = tuple(config["event_shape"])
     outer = None if config.get("context_shape") is None else tuple(config["context_shape"])

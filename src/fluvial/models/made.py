@@ -37,7 +37,7 @@ def made(
 ) -> Density:
     """MADE: exact probabilities of rows of classes 0, 1, ... (Germain et al. 2015, arXiv 1502.03509).
 
-    A value that is no class of its column has probability 0.
+    A value that is not one of its column's classes has probability 0.
 
     Args:
         classes: how many classes each column has, or one number for all. With 2 everywhere each position is a

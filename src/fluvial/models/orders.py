@@ -23,7 +23,7 @@ class OrderMixture(Density):
 
     In training mode ``log_prob`` is log p_m(x) under a single order that each call draws from torch's generator,
     one of the M or any other: order- and connectivity-agnostic training. In evaluation mode it is the mixture's,
-    exactly: probabilities of the whole x are averaged, since averaged logits are no density. Samples are drawn
+    exactly: probabilities of the whole x are averaged, since averaged logits are not a density. Samples are drawn
     with an order for each row.
 
     Germain et al. 2015, arXiv 1502.03509, sections 4.2 and 4.3; Uria et al. 2014, arXiv 1310.1757.

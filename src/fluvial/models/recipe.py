@@ -75,7 +75,7 @@ class Recipe:
         steps, base: what it is composed of, from data to noise.
 
     Raises:
-        UsageError: ``make`` is no such function.
+        UsageError: ``make`` is not such a function.
     """
 
     make: Make

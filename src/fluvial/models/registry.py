@@ -59,7 +59,7 @@ def register(recipe: Recipe | Make) -> Recipe:
         The recipe.
 
     Raises:
-        UsageError: the name is taken, or the function is no recipe.
+        UsageError: the name is taken, or the function is not a recipe.
 
     >>> from fluvial import models
     >>> def narrow(event_shape, *, width=8, context_shape=None):

@@ -99,7 +99,7 @@ def wavenet_made(
     0.015625
     """
     if len(event_shape) != 1 or values < 1 or (event_shape[0] or 0) % values:
-        raise ValueError(f"values: events of shape {tuple(event_shape)} are no frames of {values}")
+        raise ValueError(f"values: events of shape {tuple(event_shape)} do not divide into frames of {values}")
     if context_shape is not None and len(context_shape) != 1:
         raise ValueError(f"context_shape: expected (C,) or None, got {tuple(context_shape)}")
     outer = WaveNet(
