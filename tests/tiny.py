@@ -10,8 +10,8 @@ import torch
 from fluvial.core.randomness import drawing_from
 from fluvial.data.columns import Column
 from fluvial.data.schema import Derived, Schema
+from fluvial.kinds.tables.model import Model
 from fluvial.models.mixed import AnyOrder, mixed
-from fluvial.tasks.model import Model
 from fluvial.transforms.columns import ColumnMap
 from fluvial.transforms.laws import Law
 

@@ -30,9 +30,9 @@ from PIL import Image
 import fluvial
 from benchmarks.common import DOCS, RECORDS, data_folder
 from benchmarks.images import words
-from fluvial.data.image_files import grid, write_png
-from fluvial.tasks.foreign import foreignness
-from fluvial.tasks.image import ImageModel
+from fluvial.kinds.images.files import grid, write_png
+from fluvial.kinds.images.foreign import foreignness
+from fluvial.kinds.images.model import ImageModel
 
 TEMPERATURES = (1.0, 0.85, 0.7)
 SHOWN = (1.0, 0.7)
@@ -74,7 +74,7 @@ def drawn(model: ImageModel, path: Path) -> dict[str, Any]:
     return {
         **how(model),
         "exact": model.exact,
-        "test_bits_per_dimension": _mean(scores.bits_per_dim),
+        "test_bits_per_dimension": _mean(scores.values),
         "digit_asked_for": read_back(model, name),
     }
 

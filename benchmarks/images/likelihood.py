@@ -40,8 +40,8 @@ from benchmarks.images.page import write
 from benchmarks.images.pieces import Pieces
 from benchmarks.images.rows import ALPHA, ROWS, Row
 from fluvial.core import Density, Flow
+from fluvial.core.batched import evaluate
 from fluvial.training import Data, Record, Settings, negative_log_likelihood, train
-from fluvial.training.objectives import evaluate
 
 app = App(help="Bits per dimension of models of images, beside published ones.")
 

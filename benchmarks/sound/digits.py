@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fluvial.data.audio import Sound
-from fluvial.data.coding import MuLaw
-from fluvial.tasks.diagnose_sound import spectrogram
-from fluvial.tasks.sound import SoundModel
+from fluvial.kinds.sound.coding import MuLaw
+from fluvial.kinds.sound.diagnose import spectrogram
+from fluvial.kinds.sound.model import SoundModel
+from fluvial.kinds.sound.read import Sound
 
 TAKES = 10  # recordings of each digit by each speaker
 TEMPERATURES = (1.0, 0.9, 0.8)

@@ -17,9 +17,10 @@ from pathlib import Path
 import torch
 
 from benchmarks.common import DOCS, RECORDS, commit, data_folder, versions
-from fluvial.data.rolls import read_rolls
-from fluvial.tasks.entrance import fit
-from fluvial.tasks.fit_music import independent
+from fluvial.examine.scores import ratio
+from fluvial.kinds.music.fit import independent
+from fluvial.kinds.music.rolls import read_rolls
+from fluvial.tasks.fit import fit
 from fluvial.training import Settings
 
 PAGE = DOCS / "music.md"
@@ -74,15 +75,14 @@ def run(
         print(f"{name} {i}: valid {scores['held_out']['per_step']:.3f}", flush=True)
     best = max(range(len(tried)), key=lambda i: tried[i]["valid"]["per_step"])
     found = models[best].score(test)
-    each = found.log_prob - found.per_step * found.steps
-    error = each.std() / (found.steps.mean() * len(found.steps) ** 0.5)
+    mean, error = ratio(found.log_prob, found.counts["steps"])
     used = next(models[best].density.parameters()).device
     record = {
         "data": name,
         "test": {
-            "per_step": found.per_step,
-            "standard_error": float(error),
-            "per_piece": float((found.log_prob / found.steps).mean()),
+            "per_step": mean,
+            "standard_error": error,
+            "per_piece": float(found.values.mean()),
         },
         "independent": independent(learnt, test),
         "steps": {"train": len(learnt.values), "test": len(test.values)},
@@ -95,7 +95,7 @@ def run(
     }
     records.mkdir(parents=True, exist_ok=True)
     (records / f"music-{name}.json").write_text(json.dumps(record, indent=1) + "\n")
-    print(f"{name}: test {found.per_step:.4f} ± {error:.4f} nats a moment", flush=True)
+    print(f"{name}: test {mean:.4f} ± {error:.4f} nats a moment", flush=True)
 
 
 def page() -> None:

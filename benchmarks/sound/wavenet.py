@@ -29,13 +29,13 @@ import torch
 from benchmarks.common import DOCS, RECORDS, commit, data_folder, versions
 from benchmarks.sound.digits import judge
 from benchmarks.sound.speed import memory, speed
-from fluvial.data.audio import Sound, read_sound
-from fluvial.data.coding import MuLaw
-from fluvial.tasks.entrance import fit, load_any
-from fluvial.tasks.fit_sound import sound_line
-from fluvial.tasks.parts import split
-from fluvial.tasks.references import histogram, linear_prediction, markov
-from fluvial.tasks.sound import SoundModel
+from fluvial.kinds.parts import split
+from fluvial.kinds.sound.coding import MuLaw
+from fluvial.kinds.sound.fit import sound_line
+from fluvial.kinds.sound.model import SoundModel
+from fluvial.kinds.sound.read import Sound, read_sound
+from fluvial.kinds.sound.references import histogram, linear_prediction, markov
+from fluvial.tasks.fit import fit, load_model
 from fluvial.training import Record, Settings
 
 PAGE = DOCS / "sound.md"
@@ -140,12 +140,12 @@ def train(place: Place) -> None:
     seconds = clock.seconds()
     scores = model.score(test)
     by_speaker = {
-        str(name): float(-scores.log_prob[at].sum() / (math.log(2) * scores.samples[at].sum()))
+        str(name): float(-scores.log_prob[at].sum() / (math.log(2) * test.lengths[at].sum()))
         for name in np.unique(test.labels["speaker"])
         for at in [test.labels["speaker"] == name]
     }
     record = {
-        "bits_per_sample": float(-scores.log_prob.sum() / (math.log(2) * scores.samples.sum())),
+        "bits_per_sample": float(-scores.log_prob.sum() / (math.log(2) * test.lengths.sum())),
         "validation": model.record["scores"]["held_out"],
         "by_speaker": by_speaker,
         "test": {"recordings": len(test), "samples": int(test.lengths.sum())},
@@ -206,7 +206,7 @@ def _lossless(test: Sound) -> dict[str, float]:
 
 def judge_digits(place: Place) -> None:
     """Digits drawn by the trained model, written beside its run, and what a classifier hears in them."""
-    model = load_any(place.run)
+    model = load_model(place.run)
     if not isinstance(model, SoundModel):
         raise TypeError("run train first")
     model.density.to(place.settings.torch_device())

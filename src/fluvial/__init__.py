@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from fluvial import models
     from fluvial.data.listing import read_table
     from fluvial.interfaces.estimators import FlowDensity
-    from fluvial.tasks.entrance import fit, load
-    from fluvial.tasks.image import ImageModel
-    from fluvial.tasks.model import Model
-    from fluvial.tasks.music import RollModel
-    from fluvial.tasks.sound import SoundModel
+    from fluvial.kinds.images.model import ImageModel
+    from fluvial.kinds.music.model import RollModel
+    from fluvial.kinds.sound.model import SoundModel
+    from fluvial.kinds.tables.model import Model
+    from fluvial.tasks.fit import fit, load
 
 __version__ = "0.1.0"
 
@@ -35,12 +35,12 @@ __all__ = [
 
 _HOMES = {
     "FlowDensity": "fluvial.interfaces.estimators",
-    "ImageModel": "fluvial.tasks.image",
-    "Model": "fluvial.tasks.model",
-    "RollModel": "fluvial.tasks.music",
-    "SoundModel": "fluvial.tasks.sound",
-    "fit": "fluvial.tasks.entrance",
-    "load": "fluvial.tasks.entrance",
+    "ImageModel": "fluvial.kinds.images.model",
+    "Model": "fluvial.kinds.tables.model",
+    "RollModel": "fluvial.kinds.music.model",
+    "SoundModel": "fluvial.kinds.sound.model",
+    "fit": "fluvial.tasks.fit",
+    "load": "fluvial.tasks.fit",
     "read_table": "fluvial.data.listing",
 }
 

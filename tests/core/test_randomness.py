@@ -12,7 +12,7 @@ from torch import nn
 from fluvial import models
 from fluvial.core import Density, Flow, Mixture, Normal, StudentT, Uniform, UsageError, randomness
 from fluvial.core.randomness import Source, drawing_from
-from fluvial.tasks.entrance import fit
+from fluvial.tasks.fit import fit
 from fluvial.training import Settings
 from fluvial.transforms import Dequantize
 

@@ -21,8 +21,11 @@ from PIL import Image
 from pyarrow import feather, parquet
 from scipy.io import savemat
 
-from fluvial.data import audio, images, rolls, tables
-from fluvial.tasks.kinds import IMAGES, MUSIC, SOUND, kind_of
+from fluvial.data import tables
+from fluvial.kinds.every import kind_of
+from fluvial.kinds.images.read import read_images
+from fluvial.kinds.music.rolls import read_rolls
+from fluvial.kinds.sound.read import SUFFIXES, read_sound
 
 _EXTREME = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1_000_000_000)
 _MIB = bytes(1 << 20)
@@ -30,14 +33,14 @@ _MIB = bytes(1 << 20)
 
 def read(path: Path) -> object:
     """What a fit does first with a file."""
-    match kind_of(path):
-        case kind if kind is SOUND:
-            return audio.read_sound(path)
-        case kind if kind is IMAGES:
-            found = images.read_images(path)
+    match kind_of(path).name:
+        case "sound":
+            return read_sound(path)
+        case "images":
+            found = read_images(path)
             return found.read(np.arange(min(4, len(found))))
-        case kind if kind is MUSIC:
-            return rolls.read_rolls(path)
+        case "piano rolls":
+            return read_rolls(path)
         case _:
             return tables.read(path)
 
@@ -61,7 +64,7 @@ def case(seed: int, folder: Path) -> Callable[[], object]:
         name = str(rng.choice(list(files)))
     path = folder / name
     path.write_bytes(data)
-    if path.suffix in audio.SUFFIXES and rng.random() < 0.3:
+    if path.suffix in SUFFIXES and rng.random() < 0.3:
         (folder / "a-valid.wav").write_bytes(files["a.wav"])
         return lambda: read(folder)
     return lambda: read(path)

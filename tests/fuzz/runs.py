@@ -16,8 +16,8 @@ import torch
 from fuzz.readers import _mutated
 from training.toy import Gaussian, rows
 
-from fluvial.interfaces.commands import detailed
-from fluvial.tasks.entrance import load_any
+from fluvial.kinds.summary import detailed
+from fluvial.tasks.fit import load_model
 from fluvial.training import Settings, train
 
 RUNS = Path(__file__).parents[1] / "runs"
@@ -64,7 +64,7 @@ def warm() -> None:
 
 def _use(run: Path) -> None:
     """What the commands do with a run, on little data."""
-    model = load_any(run)
+    model = load_model(run)
     detailed(model, run)
     model.sample(2, seed=0)
     repr(model)

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fluvial.examine.verdict import Verdict
 from fluvial.interfaces.cli import main
-from fluvial.tasks.verdict import Verdict
 
 RNG = np.random.default_rng(0)
 TINY = ["--model", "maf", "--epochs", "1", "--set", "transforms=1", "--set", "hidden=8"]
@@ -21,7 +21,7 @@ TINY = ["--model", "maf", "--epochs", "1", "--set", "transforms=1", "--set", "hi
 def _place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "fluvial.interfaces.commands.write_report", lambda m, f, _=None: (Path(f) / "r.html", Verdict("good", ""))
+        "fluvial.kinds.report.write_report", lambda m, f, _=None: (Path(f) / "r.html", Verdict("good", ""))
     )
 
 

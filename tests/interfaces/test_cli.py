@@ -14,8 +14,8 @@ import pytest
 
 from fluvial import load
 from fluvial.core.errors import RunError
+from fluvial.examine.verdict import Verdict
 from fluvial.interfaces.cli import main
-from fluvial.tasks.verdict import Verdict
 
 TINY = ["--model", "maf", "--epochs", "1", "--set", "transforms=1", "--set", "hidden=8"]
 
@@ -27,7 +27,7 @@ def unwritten(model, folder, figures=None):
 @pytest.fixture(autouse=True)
 def _no_report(monkeypatch):
     """The report has tests of its own, and takes seconds."""
-    monkeypatch.setattr("fluvial.interfaces.commands.write_report", unwritten)
+    monkeypatch.setattr("fluvial.kinds.report.write_report", unwritten)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def place(tmp_path_factory):
     table = {"size": rng.gamma(2.0, size=80), "kind": rng.choice(["a", "b"], 80), "n": rng.poisson(3, 80)}
     pd.DataFrame(table).to_csv(folder / "table.csv", index=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fluvial.interfaces.commands.write_report", unwritten)
+        patch.setattr("fluvial.kinds.report.write_report", unwritten)
         os.chdir(folder)
         assert main(["fit", "table.csv", "--context", "kind", "--out", "run", *TINY]) == 0
         os.chdir(before)
@@ -157,7 +157,7 @@ def test_a_report_that_cannot_be_written_does_not_lose_the_fit(place, capsys, mo
     def lacking(model, folder, figures=None):
         raise RunError('figures need matplotlib: pip install "fluvial[report]"')
 
-    monkeypatch.setattr("fluvial.interfaces.commands.write_report", lacking)
+    monkeypatch.setattr("fluvial.kinds.report.write_report", lacking)
     assert main(["fit", "table.csv", "--context", "kind", "--out", "bare", *TINY]) == 0
     assert 'no report: figures need matplotlib: pip install "fluvial[report]"' in capsys.readouterr().err
     load("bare")

@@ -11,15 +11,15 @@ from tiny import SCHEMA, model
 from fluvial.core.errors import UsageError
 from fluvial.data.columns import Column
 from fluvial.data.schema import Schema
-from fluvial.interfaces.asked import parse_given
 from fluvial.interfaces.cli import main
+from fluvial.kinds.tables.asked import parse_given
 
 MODEL = model()
 
 
 @pytest.fixture(autouse=True)
 def _run(monkeypatch):
-    monkeypatch.setattr("fluvial.tasks.entrance.load_any", lambda run: MODEL)
+    monkeypatch.setattr("fluvial.tasks.fit.load_model", lambda run: MODEL)
 
 
 @pytest.fixture
@@ -136,16 +136,16 @@ def test_predict_gives_labels_with_their_probabilities_and_numbers_with_quantile
 
 
 def test_models_that_cannot_answer_say_which_can(capsys, table, monkeypatch):
+    from fluvial.kinds.tables.model import Model
     from fluvial.models import gaussian
-    from fluvial.tasks.model import Model
 
     other = Model(gaussian((1,)), Schema((Column("x", "real"),)), {"model": {"model": "gaussian"}})
-    monkeypatch.setattr("fluvial.tasks.entrance.load_any", lambda run: other)
+    monkeypatch.setattr("fluvial.tasks.fit.load_model", lambda run: other)
     for words in (
         ("sample", "run", "--given", "x=1"),
         ("impute", "run", table),
         ("predict", "run", table, "--target", "x"),
     ):
         assert "fit with model='mixed'" in told(capsys, *words, code=2)
-    monkeypatch.setattr("fluvial.tasks.entrance.load_any", lambda run: object())
+    monkeypatch.setattr("fluvial.tasks.fit.load_model", lambda run: object())
     assert "run is not a run of a table" in told(capsys, "impute", "run", table, code=2)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fluvial.core.errors import DataError
 from fluvial.interfaces.streams import seekable
-from fluvial.interfaces.words import listed_names, parse_context
+from fluvial.kinds.typed import listed_names, parse_context
 
 NAMES = st.text("ab,= ", min_size=1, max_size=5).map(str.strip).filter(bool)
 VALUES = st.text("xy,. 1", max_size=6).map(str.strip)

@@ -1,7 +1,8 @@
 import pytest
 
 from fluvial.core.errors import UsageError
-from fluvial.interfaces.words import listed_names, parse_assignments
+from fluvial.interfaces.words import parse_assignments
+from fluvial.kinds.typed import listed_names
 
 
 @pytest.mark.parametrize("text", ["transforms", "=8", " =8"])

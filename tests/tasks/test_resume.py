@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from fluvial.core.errors import RunError
-from fluvial.tasks.entrance import fit, load
-from fluvial.tasks.model import Model
+from fluvial.kinds.tables.model import Model
+from fluvial.tasks.fit import fit, load
 from fluvial.training import Settings
 
 X = np.random.default_rng(0).normal(size=(80, 2))

@@ -12,7 +12,7 @@ from fuzz import harness
 
 from fluvial.core.errors import FluvialError
 from fluvial.models import build
-from fluvial.tasks.entrance import load_any
+from fluvial.tasks.fit import load_model
 from fluvial.training import guard
 from fluvial.training.guard import check_size
 
@@ -58,7 +58,7 @@ def bomb(tmp_path: Path):
 
         def call() -> None:
             with pytest.raises(FluvialError) as told:
-                load_any(tmp_path / "run").sample(1)
+                load_model(tmp_path / "run").sample(1)
             raise told.value
 
         return harness.fault(lambda seed, folder: call, 0)

@@ -11,7 +11,7 @@ import pytest
 
 from fluvial.core.errors import FluvialError, RunError
 from fluvial.core.files import read_regular
-from fluvial.tasks.entrance import load_any
+from fluvial.tasks.fit import load_model
 from fluvial.training.run import RunFolder, open_run
 
 RUNS = Path(__file__).parents[1] / "runs"
@@ -20,7 +20,7 @@ KINDS = sorted(p.name for p in RUNS.iterdir() if p.is_dir())
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_runs_of_earlier_versions_load_and_draw(kind):
-    model = load_any(RUNS / kind)
+    model = load_model(RUNS / kind)
     assert model.record["model"]["model"]
     assert len(model.sample(2, seed=0)) == 2
 
@@ -58,7 +58,7 @@ def test_a_mutated_configuration_is_a_sentence_or_a_model(kind, tmp_path):
         broken = mutated(json.loads(json.dumps(config)), np.random.default_rng(seed))
         (tmp_path / "run" / "config.json").write_text(json.dumps(broken))
         with contextlib.suppress(FluvialError):  # anything else fails the test
-            load_any(tmp_path / "run")
+            load_model(tmp_path / "run")
 
 
 def test_only_regular_files_are_read(tmp_path):
@@ -70,7 +70,7 @@ def test_only_regular_files_are_read(tmp_path):
             file.unlink()
             make(file)
             with pytest.raises(RunError, match=r"link, which is not followed|not a regular file"):
-                load_any(tmp_path / "run")
+                load_model(tmp_path / "run")
             (os.rmdir if file.is_dir() else os.unlink)(file)
             file.write_bytes(kept)
     with pytest.raises(RunError, match="more than the 3 that"):
@@ -80,17 +80,17 @@ def test_only_regular_files_are_read(tmp_path):
 def test_a_run_is_kept_until_the_one_that_replaces_it_is_whole(tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(RUNS / "gaussian", folder)
-    before = load_any(folder)
+    before = load_model(folder)
     with open_run(folder, force=True) as run:  # stopped
         run.checkpoint.write_bytes(b"half a fit")
-    assert load_any(folder).record == before.record
+    assert load_model(folder).record == before.record
     with open_run(folder, resume=True) as run:
         assert run.checkpoint.read_bytes() == b"half a fit"
     # killed between the moves of the new run's files: it is read where they lie, and moved on at the next opening
     shutil.rmtree(RunFolder(folder).next)
     shutil.copytree(RUNS / "labels", RunFolder(folder).next)
     os.replace(RunFolder(folder).next / "model.safetensors", folder / "model.safetensors")
-    assert load_any(folder).record["model"]["model"] == "made"
+    assert load_model(folder).record["model"]["model"] == "made"
     with open_run(folder, resume=True):
         assert not RunFolder(folder).next.exists()
-    assert load_any(folder).record["model"]["model"] == "made"
+    assert load_model(folder).record["model"]["model"] == "made"

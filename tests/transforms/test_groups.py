@@ -7,8 +7,8 @@ import torch
 from zoo import randomized
 
 from fluvial.core import UsageError
+from fluvial.kinds.tables.events import probability
 from fluvial.models import build, made
-from fluvial.tasks.events import probability
 from fluvial.transforms import Groups
 
 

@@ -8,8 +8,8 @@ import torch
 from scipy import stats
 
 from fluvial.core import Chain, Flow, Normal
+from fluvial.examine.scores import fit_closed_form
 from fluvial.models import build
-from fluvial.tasks.scores import fit_closed_form
 from fluvial.training import Data
 from fluvial.transforms import ColumnMap, Columns, Standardize, Whiten
 

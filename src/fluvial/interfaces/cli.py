@@ -9,34 +9,29 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 import fluvial
 from fluvial.interfaces import cli_images, cli_questions
+from fluvial.interfaces.flags import Each as _Each
+from fluvial.interfaces.flags import Flag as _Flag
+from fluvial.interfaces.flags import parsed, streams, with_options
 from fluvial.interfaces.signals import Stopped, number_of, stopping
 from fluvial.interfaces.streams import seekable
 from fluvial.interfaces.whole import Whole
 from fluvial.interfaces.words import (
-    Draw,
     command,
     how_to_go_on,
     one_or_more,
     parse_assignments,
-    parse_kinds,
-    parse_pairs,
-    parse_size,
     started,
 )
 from fluvial.terminal import note, say
 
 if TYPE_CHECKING:
-    from fluvial.tasks.kinds import AnyModel
-
-
-_Flag = Annotated[bool, Parameter(negative=())]
-_Each = Annotated[list[str] | None, Parameter(negative=())]
+    from fluvial.kinds.fitted import Fitted
 
 
 class Interrupted(Stopped):
@@ -57,7 +52,6 @@ app = App(
 )
 
 
-@app.command
 def fit(
     *data: str,
     model: str | None = None,
@@ -66,22 +60,14 @@ def fit(
     epochs: Whole | None = None,
     budget: str | None = None,
     holdout: float = 0.1,
-    validation: str | None = None,
     seed: Whole = 0,
     resume: _Flag = False,
     set: _Each = None,  # noqa: A002  (the flag's name)
-    drop: _Each = None,
-    kind: _Each = None,
-    unit: _Each = None,
-    drop_missing: _Flag = False,
     force: _Flag = False,
     require: Literal["good", "with-care"] | None = None,
     figures: Literal["pdf", "svg"] | None = None,
     device: str | None = None,
-    rate: Whole | None = None,
-    labels: str | None = None,
-    size: str | None = None,
-    flip: _Flag = False,
+    options: dict[str, Any],
 ) -> int:
     """Learn the density of a table, of sound, of images or of piano rolls, and write a run folder with a report.
 
@@ -108,23 +94,12 @@ def fit(
     holdout
         Share of the rows, recordings, images or pieces that do nothing but judge the model; as many again, a tenth at
         most, decide when to stop.
-    validation
-        Of tables: a file of rows that decide when to stop, in place of rows of the table.
     seed
         Decides the split, the initial weights, the order of rows and all noise.
     resume
         Go on with the interrupted fit in the run folder.
     set
         An option of the model or of training, such as transforms=8 or learning_rate=2e-3; can be repeated.
-    drop
-        A column to leave out; can be repeated, or separated by commas.
-    kind
-        COL=KIND where the table does not show it: real, positive, integer, categorical, or bounded:LOW:HIGH; can be
-        repeated.
-    unit
-        COL=UNIT, for the report; can be repeated.
-    drop_missing
-        Leave out rows with missing or infinite values.
     force
         Replace the run in the run folder.
     require
@@ -133,28 +108,16 @@ def fit(
         A format for papers that the report's figures are written in too, beside PNG.
     device
         cpu, cuda or another torch device.
-    rate
-        Of sound: samples per second to bring all files to. None: that of most files.
-    labels
-        Of sound: how file names tell labels, such as {digit}_{speaker}_{take}. None: names of sub-folders. Of images:
-        what to condition on: folder, for the names of sub-folders; labels, for the idx file beside one of images; an
-        array of the .npz file; or another file.
-    size
-        Of images: width and height to crop and resize all to, such as 32x32.
-    flip
-        Of images: learn their mirror images too, left for right, which is another density.
     """
+    from fluvial.examine.page import need_extras
     from fluvial.interfaces.fitting import opened, resumable, run_fit, run_folder
-    from fluvial.interfaces.page import need_extras
 
     if require:
         need_extras()  # a verdict needs them, which is better known before the training than after
-    own = {"rate": rate, "labels": labels, "size": parse_size(size), "flip": flip, "drop_missing": drop_missing}
-    own |= {"drop": drop, "kinds": parse_kinds(kind or []), "units": parse_pairs("unit", unit or [])}
-    with seekable([*data, *([validation] if validation else [])]) as files:
-        named = files[: len(data)]
-        own["validation"] = files[-1] if validation else None
-        source = opened(one_or_more(named), model, context, own)
+    piped = streams("fit", options)
+    with seekable([*data, *(options[name] for name in piped)]) as files:
+        typed = {**options, **dict(zip(piped, files[len(data) :]))}
+        source = opened(one_or_more(files[: len(data)]), model, context, typed)
         folder = out or run_folder(source, resume, force)
         try:
             fitted = run_fit(
@@ -176,10 +139,10 @@ def fit(
     return _conclude(fitted, folder, require, figures)
 
 
-def _conclude(fitted: AnyModel, folder: Path, require: str | None, figures: Literal["pdf", "svg"] | None) -> int:
+def _conclude(fitted: Fitted, folder: Path, require: str | None, figures: Literal["pdf", "svg"] | None) -> int:
     """Print what a fit came to, write its report, and judge it; the exit code."""
-    from fluvial.interfaces.commands import summarised, write_report
-    from fluvial.interfaces.summary import verdict_lines
+    from fluvial.kinds.report import write_report
+    from fluvial.kinds.summary import summarised, verdict_lines
 
     for warning in fitted.record["warnings"]:
         note(f"note: {warning}")
@@ -199,18 +162,14 @@ def _conclude(fitted: AnyModel, folder: Path, require: str | None, figures: Lite
     return 0
 
 
-@app.command
 def score(
     run: Path,
     /,
     *data: str,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
-    drop_missing: _Flag = False,
-    no_shares: _Flag = False,
     context: _Each = None,
-    labels: str | None = None,
-    background: Path | None = None,
     escape_formulas: _Flag = False,
+    options: dict[str, Any],
 ) -> None:
     """Log-density of each row of a table, in nats and units of the data; of sound and images, bits per number too.
 
@@ -226,35 +185,26 @@ def score(
         fit. A dash for standard input.
     out
         File for the scores: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
-    drop_missing
-        Leave out rows with missing or infinite values.
-    no_shares
-        Of tables: leave out the columns' shares.
     context
         Of sound and images: labels of all the files, NAME=VALUE; can be repeated, or separated by commas. None: told
         as at the fit.
-    labels
-        Of images: where their labels are, as for the fit.
-    background
-        Of images: run folder of a background model, whose bits are a yardstick beside a compressor's.
     escape_formulas
         Put an apostrophe before text and names that a spreadsheet would run as formulas.
     """
-    from fluvial.interfaces.commands import scored
-    from fluvial.interfaces.commands_table import escaped, write_columns
-    from fluvial.tasks.entrance import load_any
+    from fluvial.kinds.tables.written import escaped, write_columns
+    from fluvial.tasks.fit import load_model
+    from fluvial.tasks.score import score as score_data
 
-    flags = {"drop-missing": drop_missing, "no-shares": no_shares, "labels": labels, "background": background}
+    model = load_model(run)
     with seekable(data) as files:
-        found = scored(load_any(run), one_or_more(files), context, flags)
-    for sentence in found.notes:
-        note(sentence)
+        found = score_data(model, one_or_more(files), context, parsed(model.kind, "score", options, "--"))
+    for sentence in found.warnings:
+        note(f"note: {sentence}")
     write_columns(escaped(found.columns) if escape_formulas else found.columns, out)
     for mean in found.means:
         note(mean)
 
 
-@app.command
 def sample(
     run: Path,
     /,
@@ -262,13 +212,9 @@ def sample(
     number: Annotated[Whole | None, Parameter(name=["--number", "-n"])] = None,
     context: _Each = None,
     contexts: str | None = None,
-    given: _Each = None,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     seed: Whole | None = None,
-    seconds: float | None = None,
-    prompt: Path | None = None,
-    temperature: float | None = None,
-    escape_formulas: _Flag = False,
+    options: dict[str, Any],
 ) -> None:
     """New rows, in the columns, types and bounds of the table of the fit; or new recordings, images or piano rolls.
 
@@ -283,39 +229,29 @@ def sample(
         training data.
     contexts
         A table of such values, a draw for each of its rows; a dash for standard input.
-    given
-        Of tables fitted by mixed: what is known of any column, NAME=VALUE, as in Sex=M; NAME=LOW..HIGH, ends included,
-        either of which may be left out; NAME=A|B for one of several; and NAME= for a missing cell. A label that holds
-        such signs is still taken as that label. Can be repeated, or separated by commas.
     out
         File for the rows: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout. Of sound: folder for WAV files.
         Of images: .png for all on one sheet, or a folder. Of piano rolls: .npz. None: samples in the run folder.
     seed
         For the same ones again. None: a new one, which is printed.
-    seconds
-        Of sound: how long. None: as long as the recordings were.
-    prompt
-        Of sound: a file to go on with.
-    temperature
-        Of sound, images and piano rolls: below 1 likely ones become likelier, which is another density than the
-        fitted one.
-    escape_formulas
-        Of tables: put an apostrophe before text and names that a spreadsheet would run as formulas.
     """
     import secrets
 
-    from fluvial.interfaces.commands import sampled
-    from fluvial.tasks.entrance import load_any
+    from fluvial.kinds.kind import Draw
+    from fluvial.tasks.fit import load_model
+    from fluvial.tasks.sample import sample as draw
 
-    chosen = secrets.randbelow(2**31) if seed is None else seed
-    flags = {"seconds": seconds, "prompt": prompt, "temperature": temperature, "escape-formulas": escape_formulas}
-    flags |= {"given": given}
+    chosen, model = secrets.randbelow(2**31) if seed is None else seed, load_model(run)
+    own = parsed(model.kind, "sample", options, "--")
     with seekable([contexts] if contexts else []) as files:
-        sampled(load_any(run), Draw(run, number, None, out, chosen), context, next(iter(files), None), flags)
+        for path in draw(model, Draw(run, number, None, out, chosen), context, next(iter(files), None), own):
+            say(path)
     if seed is None:
         note(f"drawn with --seed {chosen}")
 
 
+for _command in (fit, score, sample):
+    app.command(with_options(_command.__name__, _command))
 app.command(cli_questions.probability)
 app.command(cli_questions.impute)
 app.command(cli_questions.predict)
@@ -334,11 +270,11 @@ def report(run: Path, /, *, figures: Literal["pdf", "svg"] | None = None) -> Non
     figures
         A format for papers that the figures are written in too, beside PNG.
     """
-    from fluvial.interfaces.commands import write_report
-    from fluvial.interfaces.summary import verdict_lines
-    from fluvial.tasks.entrance import load_any
+    from fluvial.kinds.report import write_report
+    from fluvial.kinds.summary import verdict_lines
+    from fluvial.tasks.fit import load_model
 
-    page, verdict = write_report(load_any(run), run, figures)
+    page, verdict = write_report(load_model(run), run, figures)
     say("\n".join([str(page), *verdict_lines(verdict)]))
 
 
@@ -353,7 +289,7 @@ def info(source: str | None = None, /) -> None:
         why.
     """
     if source is None:
-        from fluvial.interfaces.summary import installation
+        from fluvial.interfaces.installation import installation
 
         say(installation())
         return
@@ -362,10 +298,10 @@ def info(source: str | None = None, /) -> None:
 
         say(described(source))
         return
-    from fluvial.interfaces.commands import detailed
-    from fluvial.tasks.entrance import load_any
+    from fluvial.kinds.summary import detailed
+    from fluvial.tasks.fit import load_model
 
-    say(detailed(load_any(source), Path(source)))
+    say(detailed(load_model(source), Path(source)))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from fluvial.interfaces.whole import Whole
-from fluvial.interfaces.words import parse_context
+from fluvial.kinds.typed import parse_context
 from fluvial.terminal import note, say
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def interpolate(
         PNG file. None: interpolation.png in the run folder.
     """
     from fluvial.core.files import own_file
-    from fluvial.interfaces.commands_image import image_run
-    from fluvial.tasks.latent import arc
-    from fluvial.tasks.latent import straight as line
+    from fluvial.kinds.images.kind import image_run
+    from fluvial.kinds.images.latent import arc
+    from fluvial.kinds.images.latent import straight as line
 
     model, path = image_run(run), line if straight else arc
     strip = model.interpolate(first, second, number, parse_context(context, model.schema.context), path, seed)
@@ -95,7 +95,7 @@ def edit(
         PNG file. None: edit.png in the run folder.
     """
     from fluvial.core.errors import UsageError
-    from fluvial.interfaces.commands_image import image_run
+    from fluvial.kinds.images.kind import image_run
 
     if number < 2:
         raise UsageError(f"expected at least 2 images, got {number}")
@@ -112,7 +112,7 @@ def edit(
 
 def _write(strip: np.ndarray, out: Path) -> None:
     from fluvial.core.errors import DataError
-    from fluvial.data.image_files import grid, write_png
+    from fluvial.kinds.images.files import grid, write_png
 
     if out.suffix.lower() != ".png":
         raise DataError(f"{out}: the strip is written as a .png file")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fluvial.data.tables import Table
-    from fluvial.tasks.model import Model
+    from fluvial.kinds.tables.model import Model
 
 _Each = Annotated[list[str] | None, Parameter(negative=())]
 _Data = Annotated[str, Parameter(allow_leading_hyphen=True)]
@@ -54,13 +54,12 @@ def probability(
     seed
         Of the draws.
     """
-    from fluvial.interfaces.asked import parse_given
-    from fluvial.interfaces.commands import given_names
-    from fluvial.interfaces.words import parse_context
+    from fluvial.kinds.tables.asked import parse_given
+    from fluvial.kinds.typed import parse_context
 
     model = _of_table(run)
     known = parse_given(given, model.schema)
-    found = model.probability(event, known, parse_context(context, given_names(model)), draws=draws, seed=seed)
+    found = model.probability(event, known, parse_context(context, model.context_names), draws=draws, seed=seed)
     say(found)
 
 
@@ -133,10 +132,10 @@ def predict(run: Path, data: _Data, /, *, target: str, out: _Out = None) -> None
 def _of_table(run: Path) -> Model:
     """The model of a run that is of a table."""
     from fluvial.core.errors import UsageError
-    from fluvial.tasks.entrance import load_any
-    from fluvial.tasks.model import Model
+    from fluvial.kinds.tables.model import Model
+    from fluvial.tasks.fit import load_model
 
-    model = load_any(run)
+    model = load_model(run)
     if not isinstance(model, Model):
         raise UsageError(f"{run} is not a run of a table, and there are no such questions to others")
     return model
@@ -151,6 +150,6 @@ def _table(data: str) -> Table:
 
 
 def _write(columns: Mapping[str, np.ndarray], out: Path | None, header: bool = True) -> None:
-    from fluvial.interfaces.commands_table import write_columns
+    from fluvial.kinds.tables.written import write_columns
 
     write_columns(columns, out, header)

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from fluvial.core.batched import draw
 from fluvial.core.numbers import share
 from fluvial.core.precision import deviation
 from fluvial.core.randomness import drawing_from
+from fluvial.examine.scores import fit_closed_form
+from fluvial.kinds.parts import split
 from fluvial.models import build, default_of, recipe_of
-from fluvial.tasks.batches import draw
-from fluvial.tasks.parts import split
-from fluvial.tasks.scores import fit_closed_form
 from fluvial.training import Data, Settings, score, train
 from fluvial.transforms import ColumnMap
 

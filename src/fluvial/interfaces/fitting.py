@@ -1,33 +1,27 @@
-"""The command line's fit: tables, sound, the bundled table, the run folder's name, and a progress bar."""
+"""The command line's fit: the data that it names, the run folder's name, and a progress bar."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from fluvial.core.errors import UsageError
 from fluvial.data.abalone import PATH as ABALONE
-from fluvial.data.abalone import load_abalone
-from fluvial.data.images import Images, read_images
-from fluvial.data.listing import listing, read_table
-from fluvial.data.rolls import Rolls, read_rolls
-from fluvial.data.tables import Table, read
-from fluvial.interfaces.words import command, listed_names, started
-from fluvial.models import default_of
-from fluvial.tasks.entrance import fit
-from fluvial.tasks.fit import default_model
-from fluvial.tasks.fit_image import image_words
-from fluvial.tasks.fit_music import rolls_words
-from fluvial.tasks.fit_sound import sound_line
-from fluvial.tasks.job import Progress, Words
-from fluvial.tasks.kinds import IMAGES, MUSIC, SOUND, TABLES, AnyModel, Kind, kind_of
-from fluvial.tasks.origin import Origin, files_of
+from fluvial.data.listing import read_table
+from fluvial.interfaces.flags import parsed
+from fluvial.interfaces.words import command, started
+from fluvial.kinds.every import check, kind_of, named
+from fluvial.kinds.fitted import Fitted
+from fluvial.kinds.job import Shown
+from fluvial.kinds.kind import Kind, Opened
+from fluvial.kinds.origin import Origin, files_of
+from fluvial.tasks.fit import fit
 from fluvial.terminal import note
 from fluvial.training import Record, Settings
 from fluvial.training.run import RunFolder
@@ -37,62 +31,29 @@ _OWN = ("epochs", "budget", "seed", "device")  # settings that are flags of thei
 
 @dataclass(frozen=True)
 class Source:
-    """What is to be learnt: data of a kind, and the model for it.
+    """What is to be learnt: data of a kind, read once, and the model for it.
 
     Args:
-        name: of the data.
-        model, default: as the user named it, if so, and the one that else is taken.
-        own: arguments of ``fit`` for this kind of data.
-        words: a record of the training as a line of text.
+        name: of the data; ``files`` are what they were read from.
+        model: as the user named it, if so.
     """
 
-    data: Table | Images | Rolls | str | list[str]
     kind: Kind
     name: str
     model: str | None
-    default: str
-    context: tuple[str, ...]
-    own: dict[str, Any]
-    words: Callable[[Record], str] = field(default_factory=Words)
-    files: tuple[str, ...] = ()
+    opened: Opened
+    files: tuple[str, ...]
 
 
 def opened(
-    data: str | list[str] | None, model: str | None, context: Sequence[str] | None, own: Mapping[str, Any]
+    data: str | list[str] | None, model: str | None, context: Sequence[str] | None, typed: Mapping[str, Any]
 ) -> Source:
     """The data that the command line names; None stands for the bundled table."""
-    first = Path(data[0]).absolute().parent if isinstance(data, list) else Path(data or "abalone")
-    name = first.name.split(".")[0]
-    kind = TABLES if data is None else kind_of(data)
-    given = {k: v for k, v in own.items() if v not in (None, False, {}, [])}
-    kind.check(model, given, f", not {data}" if data and kind is TABLES else "")
-    labels, files = listed_names(context), files_of(data)
-    if kind is SOUND:
-        return Source(data or "", kind, name, model, default_of(kind.name), labels, given, sound_line, files)
-    if kind is IMAGES:
-        images = read_images(data, given.pop("size", None), given.pop("labels", None))
-        return Source(images, kind, name, model, default_of(kind.name), labels, given, image_words(images.shape), files)
-    if kind is MUSIC:
-        rolls = read_rolls(data)
-        return Source(rolls, kind, name, model, default_of(kind.name), labels, given, rolls_words(rolls.notes), files)
-    return _opened_table(data, name, model, context, given)
-
-
-def _opened_table(
-    data: object, name: str, model: str | None, context: Sequence[str] | None, given: dict[str, Any]
-) -> Source:
-    if data is None:
-        table, units = load_abalone()
-        files = (str(ABALONE),)
-    else:
-        table, units, files = read(data), dict[str, str](), files_of(data)
-    columns = listed_names(context, table.names)
-    given["drop"] = listed_names(given.get("drop"), table.names)
-    units = {c: u for c, u in units.items() if c not in (*columns, *given["drop"])} | given.get("units", {})
-    if units:
-        given["units"] = units
-    default = default_model(table.without(given["drop"]), columns, given.get("kinds"))
-    return Source(table, TABLES, name, model, default, columns, given, files=files)
+    first = Path(data[0]).absolute().parent if isinstance(data, list) else Path(data or str(ABALONE))
+    kind = named("tables") if data is None else kind_of(data)
+    check(kind, model, typed, f", not {data}" if data and kind.name == "tables" else "")
+    found = kind.open(data, context, parsed(kind, "fit", typed))
+    return Source(kind, first.name.split(".")[0], model, found, files_of(data or str(ABALONE)))
 
 
 def run_fit(
@@ -107,19 +68,19 @@ def run_fit(
     force: bool,
     device: str | None,
     holdout: float,
-) -> AnyModel:
+) -> Fitted:
     """Fit the model to its source, and write the run folder ``out``."""
     if resume and force:
         raise UsageError("--resume goes on with a run and --force replaces it: give one of the two")
     training, options = _split(assignments)
     settings = Settings(epochs=epochs, budget=budget, seed=seed, device=device, **training)
-    if isinstance(source.data, Table):
-        _show(source.data, source)
-    with _progress(source.words) as progress:
+    if source.opened.about:
+        note(source.opened.about)
+    with _progress() as progress:
         return fit(
-            source.data,
+            source.opened.data,
             source.model,
-            context=source.context,
+            context=source.opened.context,
             out=out,
             resume=resume,
             force=force,
@@ -128,27 +89,21 @@ def run_fit(
             settings=settings,
             progress=progress,
             origin=Origin(shlex.join(["fluvial", *command.get()]), source.files, started.get()),
-            **source.own,
+            **source.opened.options,
         )
 
 
 def described(source: str) -> str:
     """How the table in a file is read, as text."""
     kind = kind_of(source)
-    if kind is not TABLES:
+    if kind.name != "tables":
         raise UsageError(f"info says how tables are read, and {source} is {kind.name}")
     return str(read_table(source))
 
 
-def _show(table: Table, source: Source) -> None:
-    """How the table was read, on stderr; the fit itself says what has to be mended, and ends with the notes."""
-    found = listing(table.without(source.own.get("drop", ())), source.context, source.own.get("kinds"))
-    note(replace(found, notes=(), problems=()))
-
-
 def run_folder(source: Source, resume: bool, force: bool) -> Path:
     """runs/TABLE-MODEL, numbered if that is taken; the last one to resume or replace."""
-    name = f"{source.name}-{source.model or source.default}"
+    name = f"{source.name}-{source.model or source.opened.model}"
     free, last, n = Path("runs", name), None, 1
     while free.exists():
         last, n = free, n + 1
@@ -172,7 +127,7 @@ def _split(assignments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
 
 
 @contextmanager
-def _progress(words: Callable[[Record], str]) -> Generator[bool | Progress]:
+def _progress() -> Generator[bool | Shown]:
     """A bar on a terminal; in a pipe a line every few seconds."""
     heard = sys.stderr is not None and sys.stderr.isatty()  # pyright: ignore[reportUnnecessaryComparison]
     if not heard or os.environ.get("TERM") == "dumb":
@@ -185,8 +140,8 @@ def _progress(words: Callable[[Record], str]) -> Generator[bool | Progress]:
     with Bar(BarColumn(24), TextColumn("{task.description}"), console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=None)
 
-        def show(record: Record) -> None:
+        def show(record: Record, text: str) -> None:
             total = None if record.left is None else record.elapsed + record.left
-            bar.update(task, completed=record.elapsed, total=total, description=words(record))
+            bar.update(task, completed=record.elapsed, total=total, description=text)
 
-        yield show
+        yield Shown(show)

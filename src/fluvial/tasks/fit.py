@@ -1,163 +1,128 @@
-"""A table in, a fitted model out."""
+"""``fluvial.fit`` and ``fluvial.load``: the same two words for tables, for sound, for images and for music."""
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import torch
-
 from fluvial.core import Density
-from fluvial.core.errors import UsageError
-from fluvial.data.infer import has_gaps_or_labels, is_discrete
+from fluvial.data.listing import names_of
 from fluvial.data.look import Kind
-from fluvial.data.tables import Table, read
-from fluvial.models import Decay, behind_head, default_of
-from fluvial.tasks.baseline import baseline
-from fluvial.tasks.job import Job, Words
-from fluvial.tasks.model import Model, restore
-from fluvial.tasks.prepare import Prepared, prepare
-from fluvial.tasks.scores import fit_closed_form, scores
-from fluvial.training import Data, Record
-
-_ROWS, _CONTEXTS = 2000, 10_000  # rows of each kind that a run keeps, for its report and for sampling
+from fluvial.kinds.every import check, kind_of, kind_of_run
+from fluvial.kinds.fitted import Fitted
+from fluvial.kinds.job import Job, Progress, Shown, overruled
+from fluvial.kinds.origin import Origin, files_of
+from fluvial.kinds.own import check_own
+from fluvial.models import Training, default_of, named_recipes
+from fluvial.training import Settings
+from fluvial.training.saved import load_run
 
 
-def fit_table(
+def fit(
     data: object,
-    model: str | Density | None,
-    job: Job,
+    model: str | Density | None = None,
     *,
-    context: Sequence[str] = (),
-    options: Mapping[str, Any] | None = None,
+    context: str | int | Sequence[str | int] = (),
+    epochs: int | None = None,
+    budget: float | str | None = None,
+    seed: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    force: bool = False,
+    holdout: float = 0.1,
     kinds: Mapping[str, Kind] | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
-    drop: Sequence[str] = (),
+    drop: str | int | Sequence[str | int] = (),
     validation: object = None,
-) -> Model:
-    """Learn the density of a table's rows.
+    rate: int | None = None,
+    labels: object = None,
+    size: tuple[int, int] | None = None,
+    flip: bool = False,
+    device: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    settings: Settings | None = None,
+    progress: bool | Progress | Shown = True,
+    origin: Origin | None = None,
+    **others: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401  (a Model of a table, a SoundModel of recordings, an ImageModel, a RollModel)
+    """Learn the density of a table's rows, of recordings, of images, or of piano rolls.
 
-    Args: as of :func:`fluvial.fit`, but
-        data: a path (CSV, Parquet, Feather, npy, npz), a pandas, polars or pyarrow frame, or an array (N, D).
-        model: None for the default, which is ``made`` where every column holds labels, or zeros and ones. A density
-            of the user's own, over (D,) standardised columns, is trained in place; it cannot be saved.
-        context: columns to condition on.
-        kinds, units: of columns, by name, where they are known better than the table tells.
-        drop_missing: leave out rows with missing or non-finite values, which are else an error.
-        drop: columns to leave out.
-        validation: a table, as ``data``, whose rows stop the training in place of some of the table's own.
+    Args:
+        data: a path (CSV, Parquet, Feather, npy, npz), a pandas, polars or pyarrow frame, or an array (N, D); or
+            sound: a file, a folder, a list of those, or an .npz archive with ``audio``, ``length``, ``sample_rate``; or
+            images: files, a folder, idx (MNIST's format), or uint8 arrays (N, H, W[, C]), in .npy and .npz files too;
+            or piano rolls: a .mat file, or an .npz archive with ``rolls`` and ``length`` (see
+            ``kinds.music.rolls.read_rolls``).
+        model: a name, see docs/models.md; None for the default. For tables also a density of your own, over (D,)
+            columns that are standardised for it: it is trained in place, and scores and draws rows in their own
+            units. To save a fit of it, :func:`fluvial.models.register` its recipe and give that name.
+        context: columns, or labels of recordings, to condition on; one name or several.
+        epochs, budget: passes over the data, wall-clock seconds (or "5m") for reading, preparing and training; with
+            neither, as long as it helps. Scoring comes after it.
+        seed: decides the split, the initial weights, the order of rows and all noise; None for that of ``settings``, 0.
+        out: run folder to write; with it a fit survives interruptions, and ``resume=True`` continues it.
+        force: replace the run that ``out`` holds.
+        holdout: share of the rows, recordings, images or pieces that do nothing but judge the model; as many again, a
+            tenth at most, decide when to stop. Of fewer than 50, one part does both, and the record says so.
+        kinds, units, drop_missing, drop, validation: of tables, see ``kinds.tables.fit.fit_table``.
+        rate, labels: of sound, see ``kinds.sound.fit.fit_sound``.
+        labels, size, flip: of images, see ``kinds.images.fit.fit_image``.
+        options: the recipe's, such as ``{"transforms": 8}``.
+        settings: everything else about training; the arguments above overrule it.
+        progress: True for a line on stderr now and then, or a function of each :class:`Record`.
+        others: what a kind of data takes that was registered with :func:`fluvial.kinds.every.register`.
+        origin: kept in the record, where there is more to tell than the data themselves do.
+
+    Returns:
+        A ``Model``; of sound a ``SoundModel``, of images an ``ImageModel``, of piano rolls a ``RollModel``.
 
     Raises:
-        DataError, UsageError, RunError: as :func:`fluvial.fit`.
+        DataError: the data cannot be used as they are. UsageError: an unknown name or a value that does not
+        fit. RunError: the run folder is taken, damaged or cannot be written.
+
+    >>> import numpy as np
+    >>> model = fit(np.random.default_rng(0).normal(size=(200, 2)), "maf", epochs=1, progress=False)
+    >>> model.sample(3).shape
+    (3, 2)
     """
-    table = read(data)
-    name = model or default_model(table.without(drop), context, kinds)
-    prepared = prepare(
-        table,
-        name,
-        options or {},
-        context=context,
-        kinds=kinds,
-        units=units,
-        holdout=job.holdout,
-        seed=job.seed,
-        drop_missing=drop_missing,
-        drop=drop,
-        validation=None if validation is None else read(validation),
-    )
-    if decay := prepared.recipe.training.decay:
-        job = _decayed(job, decay, prepared.train)
-    density = job.build(prepared.config) if isinstance(name, str) else _behind_head(prepared, name)
-    if closed := prepared.recipe.closed_form:
-        fit_closed_form(density, prepared.train, job.seed)
-
-    def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> Model:
-        record |= {
-            "table": table.kind,
-            **({"number_names": list(table.numbers)} if table.numbers else {}),
-            "warnings": list(prepared.warnings),
-            "sizes": {
-                "train": len(prepared.train),
-                "validation": len(prepared.validation or ()),
-                "held_out": len(prepared.held_out or ()),
-                "columns": len(prepared.schema.columns),
-                "parameters": sum(p.numel() for p in density.parameters()),
-            },
-            "split": prepared.parts,
-            "scores": _scores(density, prepared, job.seed),
-        }
-        return Model(density, prepared.schema, record, metrics or [_only(record)], _kept_rows(prepared))
-
-    rows, schema = (prepared.train, prepared.validation), prepared.schema.to_json()
-    return job.learn(density, prepared.config, *rows, Words(), restore, conclude, schema, closed)
+    began = time.monotonic()
+    own = {"kinds": kinds, "units": units, "drop_missing": drop_missing or None, "rate": rate}
+    own |= {"drop": names_of(drop) or None, "validation": validation}
+    own |= {"labels": labels, "size": size, "flip": flip or None, **others}
+    given = {name: value for name, value in own.items() if value is not None}
+    kind = kind_of(data)
+    if model is not None and not isinstance(model, str):
+        check_own(model, kind.name == "tables", out, options)
+    check(kind, model if isinstance(model, str) else None, given)
+    settings = overruled(settings or Settings(), epochs, budget, seed, device)
+    if settings.learning_rate is None:
+        settings = replace(settings, learning_rate=_learning_rate(model, kind.name))
+    settings.torch_device()
+    origin = origin or Origin(files=files_of(data), began=began)
+    job = Job(settings, holdout, out, resume, force, progress, origin)
+    return kind.fit(data, model, job, context=names_of(context), options=options, **given)
 
 
-def _behind_head(prepared: Prepared, own: Density) -> Density:
-    """A density of the user's own behind the table's columns; UsageError, a sentence, if it does not fit them."""
-    try:
-        return behind_head(prepared.config, lambda _: own)
-    except ValueError as error:
-        columns = ", ".join(c.name for c in prepared.schema.columns)
-        raise UsageError(f"model: {error}, of the columns {columns}") from None
+def _learning_rate(model: str | Density | None, kind: str) -> float:
+    """The model's own, where the user names none."""
+    found = named_recipes(model or default_of(kind)) if not isinstance(model, Density) else ()
+    return next((r.training.learning_rate for r in found if r.kind == kind), Training().learning_rate)
 
 
-def _only(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The one entry in the metrics of a model with a closed form, which is fitted in one step."""
-    train, held_out = (record["scores"][part] for part in ("train", "held_out"))
-    first, judged = (-s["log_likelihood"] if s and s["log_likelihood"] is not None else None for s in (train, held_out))
-    seconds = record["training"]["seconds"]
-    rate = record["sizes"]["train"] / max(seconds, 1e-9)
-    return asdict(Record(1, 1, True, first, judged, judged, 1, rate, seconds, 0.0, 0, 0.0))
+def load(path: str | os.PathLike[str]) -> Any:  # noqa: ANN401  (as fit)
+    """The model in a run folder, of the type that ``fit`` returned. Its files are data; none of them is run.
 
-
-def _decayed(job: Job, decay: Decay, rows: Data) -> Job:
-    """The job with a model's own weight decay, unless another is given."""
-    if job.settings.weight_decay is not None:
-        return job
-    return replace(job, settings=replace(job.settings, weight_decay=decay(*rows.size)))
-
-
-def default_model(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> str:
-    """The model for a table when none is named."""
-    if has_gaps_or_labels(table, context, kinds):
-        return default_of("tables", "any")
-    return default_of("tables", "whole" if is_discrete(table, context, kinds) else "real")
-
-
-def _scores(density: Density, prepared: Prepared, seed: int) -> dict[str, Any]:
-    """Scores of the model and of its yardstick on the held-out rows, and of the model on as many training rows.
-
-    A model with a closed form is judged like any other, then set by every row there is.
+    Raises:
+        RunError: it is missing, unfinished, damaged, foreign or of a newer version, as a sentence.
     """
-    train, held_out = prepared.train, prepared.held_out
-    some = Data(train.x[:_ROWS], None if train.context is None else train.context[:_ROWS])
-    result: dict[str, Any] = {"held_out": None, "baseline": None, "train": scores(density, some, prepared.scales, seed)}
-    if held_out is not None:
-        simple = baseline(density, train)
-        result["held_out"] = scores(density, held_out, prepared.scales, seed)
-        result["baseline"] = {"name": simple.name, **scores(simple.density, held_out, prepared.scales, seed)}
-    if prepared.recipe.closed_form and held_out is not None:
-        fit_closed_form(density, _joined(train, held_out), seed)
-    return result
+    return load_model(path)
 
 
-def _joined(a: Data, b: Data) -> Data:
-    both = a.context is not None and b.context is not None
-    context = torch.cat((a.context, b.context)) if both else None  # pyright: ignore
-    return Data(torch.cat((a.x, b.x)), context)
-
-
-def _kept_rows(prepared: Prepared) -> dict[str, np.ndarray]:
-    """A sample of the encoded rows: the split is a random order already, so the first ones are one."""
-    rows: dict[str, np.ndarray] = {}
-    for name, data in (("train", prepared.train), ("held_out", prepared.held_out)):
-        if data is not None:
-            rows[f"{name}.x"] = data.x[:_ROWS].numpy()
-            if data.context is not None:
-                rows[f"{name}.context"] = data.context[:_ROWS].numpy()
-    if prepared.train.context is not None:
-        rows["contexts"] = prepared.train.context[:_CONTEXTS].numpy()
-    return rows
+def load_model(path: str | os.PathLike[str]) -> Fitted:
+    """As :func:`load`, with its type."""
+    saved = load_run(path)
+    return kind_of_run(saved).restore(saved, path)

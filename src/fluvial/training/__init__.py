@@ -1,6 +1,7 @@
 """Training: objectives, the one loop, checkpoints and run folders."""
 
-from fluvial.training.objectives import negative_log_likelihood, reverse_kl, score
+from fluvial.core.batched import score
+from fluvial.training.objectives import negative_log_likelihood, reverse_kl
 from fluvial.training.progress import Record
 from fluvial.training.rows import Rows
 from fluvial.training.settings import Settings

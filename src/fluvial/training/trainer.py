@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from fluvial.core import Density
+from fluvial.core.batched import score
 from fluvial.core.errors import DataError
 from fluvial.training.loop import Loop
-from fluvial.training.objectives import score
 from fluvial.training.progress import Record
 from fluvial.training.rows import Rows
 from fluvial.training.settings import Settings

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fluvial.conditioners import Frames, WaveNet
 from fluvial.core import Density, Flow
-from fluvial.training.objectives import evaluate
+from fluvial.core.batched import evaluate
 from fluvial.transforms import spine
 from fluvial.univariate.discrete import Staircase
 

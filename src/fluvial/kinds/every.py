@@ -1,0 +1,113 @@
+"""The kinds of data there are: one tuple that everything else reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from fluvial.kinds.images.kind import Images
+from fluvial.kinds.kind import Kind
+from fluvial.kinds.music.kind import Music
+from fluvial.kinds.sound.kind import Sound
+from fluvial.kinds.tables.kind import Tables
+
+if TYPE_CHECKING:
+    from fluvial.training.saved import Saved
+
+_TABLES = Tables()
+KINDS: list[Kind] = [Sound(), Images(), Music(), _TABLES]
+"""In the order of who is asked first; what nothing else claims is a table."""
+_SINGLE = (".mat", ".npz", ".npy", ".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq", ".feather", ".arrow", ".ipc")
+_NAMED = 4  # files or endings in a sentence
+
+
+def register(kind: Kind) -> None:
+    """Add a kind of data, which is asked before those that are there."""
+    KINDS.insert(0, kind)
+
+
+def kind_of(source: object) -> Kind:
+    """The kind of what a user gives.
+
+    Raises:
+        DataError: a folder that holds several kinds, or none.
+    """
+    from fluvial.core.errors import DataError
+
+    kinds = [k for k in KINDS if k.claims(source)]
+    folder = isinstance(source, str | os.PathLike) and os.path.isdir(source)
+    if len(kinds) > 2:
+        names = " and ".join(k.name for k in kinds if k is not _TABLES)
+        raise DataError(f"{source} holds {names}: name the files of one kind, or a folder that holds these alone")
+    if folder and kinds == [_TABLES]:
+        raise DataError(_no_kind(Path(cast("str | os.PathLike[str]", source))))
+    return kinds[0]
+
+
+def kind_of_run(saved: Saved) -> Kind:
+    """The kind of data that a run was fitted to."""
+    schema = saved.config["schema"]
+    return named(cast("dict[str, Any]", schema).get("kind") if isinstance(schema, dict) else None)
+
+
+def named(name: object) -> Kind:
+    """The kind of this name; tables where there is none."""
+    return next((k for k in KINDS if k.name == name), _TABLES)
+
+
+def check(kind: Kind, model: str | None, given: Mapping[str, Any], hint: str = "") -> None:
+    """UsageError, a sentence, if the model or an argument that is ``given`` is of another kind of data.
+
+    Args:
+        hint: what else to say where tables are given for a model of something else.
+    """
+    from fluvial.core.errors import UsageError
+    from fluvial.models import named_recipes, recipes
+    from fluvial.models.registry import unknown
+
+    only(kind, "fit", given)
+    found = named_recipes(model) if model else ()
+    own = [r.name for r in recipes(kind.name)]
+    if model and not found:
+        raise unknown(model, own)
+    others = [k for k in KINDS if k.name in {r.kind for r in found}]
+    if others and kind not in others:
+        said = (
+            f": give {others[0].give}{hint}"
+            if kind is _TABLES
+            else f"; for {kind.name} there is {', '.join(sorted(own))}"
+        )
+        raise UsageError(f"{model} is a model of {others[0].name}{said}")
+
+
+def only(kind: Kind, verb: str, given: Mapping[str, Any], dashes: str = "") -> None:
+    """UsageError, a sentence, if "fit", "score" or "sample" is ``given`` an option that this kind does not take."""
+    from fluvial.core.errors import UsageError
+
+    for name in given:
+        if name not in kind.takes(verb):
+            owners = [k for k in KINDS if name in k.takes(verb)]
+            if not owners:
+                raise UsageError(f"{verb} has no argument {name!r}")
+            word = owners[0].takes(verb)[name].word if dashes else name
+            names = " and ".join(k.name for k in owners)
+            this = "this run is of" if dashes else "this is about"
+            raise UsageError(f"{dashes}{word} is about {names}; {this} {kind.name}")
+
+
+def _no_kind(folder: Path) -> str:
+    """What to say of a folder that holds neither sound nor images: which file in it to name, if there is one."""
+    from fluvial.data.folders import listing
+    from fluvial.kinds.images.arrays import is_idx
+    from fluvial.kinds.images.read import SUFFIXES as IMAGES
+    from fluvial.kinds.sound.read import SUFFIXES as SOUND
+
+    said = f"the folder {folder} holds neither sound nor images ({', '.join(sorted(SOUND | IMAGES))})"
+    files = listing(folder)
+    single = [str(path) for path in files if is_idx(path) or path.suffix.lower() in _SINGLE]
+    if single:
+        return f"{said}. Name one file instead: {' or '.join(single[:_NAMED])}" + (", ..." if single[_NAMED:] else "")
+    held = sorted({path.suffix.lower() or "no ending" for path in files})
+    return f"{said}, but {', '.join(held[:_NAMED])}" if held else f"{said}; it is empty"

@@ -1,0 +1,1 @@
+"""Images: grids of whole numbers, given their labels."""

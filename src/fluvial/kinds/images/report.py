@@ -1,0 +1,125 @@
+"""The report on a model of images: one page to look at, and to judge it by."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fluvial.examine.page import Report, Words, numbers, plus_minus
+from fluvial.kinds.images.diagnose import COOL, TOLERANCE, ImageDiagnosis, diagnose_image
+from fluvial.kinds.images.model import ImageModel
+from fluvial.kinds.images.verdict import judge_image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_TOPICS: dict[str, Words] = {
+    "density": (
+        "Its likelihoods can be trusted.",
+        "Use its likelihoods with care.",
+        "Do not rely on its likelihoods.",
+    ),
+    "sampling": (
+        "Its samples look like the data.",
+        "Look closely before you use its samples.",
+        "Its samples differ from the data.",
+    ),
+    "numerics": (
+        "Its arithmetic holds.",
+        "Its arithmetic holds, with exceptions.",
+        "Its arithmetic fails on some images.",
+    ),
+}
+_BULKY = frozenset({"foreign", "neighbours", "cool", "ways", "scales", "bits", "train_bits"})
+
+
+def image_report(model: ImageModel) -> Report:
+    """Examine ``model`` with the images that its run kept.
+
+    Raises:
+        RunError: they are too few.
+    """
+    d = diagnose_image(model, int(model.record.get("seed") or 0))
+    checks = judge_image(d, int((model.record.get("training") or {}).get("skipped") or 0))
+    content = {"diagnosis": _numbers(d)}
+    return Report("images/report.html.j2", _figures(model, d), checks, _TOPICS, content, _facts(model, d))
+
+
+def _figures(model: ImageModel, d: ImageDiagnosis) -> dict[str, Figure]:
+    from fluvial.examine import drawing
+    from fluvial.kinds.images import figures
+
+    unit = model.schema.numbers * math.log(2)
+    yardsticks = {"compressor": d.compressor, "histogram of pixels": d.histogram}
+    drawn = {
+        "samples": figures.samples(model, d),
+        "neighbours": figures.neighbours(model, d),
+        "memorisation": drawing.memorisation(d.memorisation, "image", "pixels scaled to [0, 1]"),
+        "training": drawing.training_curve(model.metrics, "bits per dimension", unit, yardsticks),
+        "likelihoods": figures.likelihoods(d),
+        "extremes": figures.extremes(model, d),
+        "interpolations": figures.interpolations(model, d),
+        "noise": figures.noise(d, model.density.noise) if d.scales else None,
+        "round_trip": drawing.round_trip(
+            d.round_trip, d.round_trip_of_samples, TOLERANCE, "image", "of the pixels' range"
+        ),
+    }
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def _facts(model: ImageModel, d: ImageDiagnosis) -> dict[str, Any]:
+    schema, sizes = model.schema, model.record.get("sizes") or {}
+    channels, height, width = schema.shape
+    per_dimension = f"{d.bits.mean():.3f} ± {d.error:.3f}" if np.isfinite(d.bits).all() else "not finite"
+    nats = d.bits * schema.numbers * math.log(2)
+    return {
+        "d": d,
+        "shape": f"{width} x {height}, {'grey' if channels == 1 else 'colour'}, {schema.bits} bits",
+        "numbers": f"{schema.numbers:,}",
+        "given": list(schema.context),
+        "augmentation": schema.augmentation,
+        "exact": model.exact,
+        "bits": per_dimension,
+        "scores": [
+            ("this model ± standard error over images", per_dimension),
+            ("this model, training images", f"{d.train_bits.mean():.3f}"),
+            ("lossless compression of each image (PNG's filters, deflate)", f"{d.compressor:.3f}"),
+            ("pixels one by one, from their histogram", f"{d.histogram:.3f}"),
+            ("pixels as they are", f"{schema.bits:.0f}"),
+        ],
+        "nats": plus_minus(-float(nats.mean()), d.error * schema.numbers * math.log(2)),
+        "foreign": [
+            (f.name, f"{np.median(f.bits):.3f}", f"{100 * f.likelier:.0f} %", _p(f.typicality), _p(f.excess))
+            for f in d.foreign
+        ],
+        "cool": COOL,
+        "tolerance": f"{TOLERANCE:g}",
+        "train": f"{sizes.get('train') or 0:,}",
+        "held_out": f"{len(d.bits):,}",
+    }
+
+
+def _p(value: float) -> str:
+    """A p-value to read.
+
+    >>> _p(0.0004), _p(0.25)
+    ('< 0.001', '0.250')
+    """
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _numbers(d: ImageDiagnosis) -> dict[str, Any]:
+    """The diagnosis as plain JSON, without the pictures."""
+    return {
+        **{k: v for k, v in numbers(d).items() if k not in _BULKY},
+        "bits_per_dimension": {"mean": float(d.bits.mean()), "standard_error": d.error, "images": len(d.bits)},
+        "train_bits_per_dimension": float(d.train_bits.mean()),
+        "foreign": [
+            {"name": f.name, "bits": f.bits.tolist(), "likelier": f.likelier, "typicality": f.typicality}
+            | {"excess": f.excess}
+            for f in d.foreign
+        ],
+        "scales": [{"numbers": s.numbers, "distance": s.distance} for s in d.scales],
+    }

@@ -1,0 +1,285 @@
+"""What every fit does around its data: the run folder, the training, the record, and the words for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+import fluvial
+from fluvial.core import Density
+from fluvial.core.errors import RunError, UsageError
+from fluvial.core.numbers import share
+from fluvial.core.randomness import drawing_from
+from fluvial.data.words import counted
+from fluvial.kinds.fitted import Fitted
+from fluvial.kinds.origin import Origin, circumstances, fingerprint
+from fluvial.models import build
+from fluvial.terminal import note
+from fluvial.training import Record, Rows, Settings, train
+from fluvial.training.checkpoint import load as load_checkpoint
+from fluvial.training.run import RunFolder, open_run
+from fluvial.training.saved import Saved, load_run
+from fluvial.training.terms import changed, tag_of
+
+Progress = Callable[[Record], None]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Progress as somebody shows it: a function of each record and of its line of text."""
+
+    show: Callable[[Record, str], None]
+
+
+F = TypeVar("F", bound=Fitted)
+
+
+@dataclass(frozen=True)
+class Job:
+    """How to fit, whatever is fitted.
+
+    Args:
+        settings: of the training; their seed decides the split and the initial weights too.
+        holdout: share of the data kept aside to judge the model.
+        out, resume, force: the run folder, see ``training.run.open_run``.
+        progress: True for a line on stderr now and then, a function of each record, or of the record and its text.
+        origin: of the fit, kept in the record; the budget counts from its ``began``.
+    """
+
+    settings: Settings
+    holdout: float = 0.1
+    out: str | os.PathLike[str] | None = None
+    resume: bool = False
+    force: bool = False
+    progress: bool | Progress | Shown = False
+    origin: Origin = field(default_factory=Origin)
+
+    @property
+    def seed(self) -> int:
+        return self.settings.seed
+
+    def check_holdout(self, what: str) -> None:
+        """UsageError, a sentence, unless the share to hold out is one."""
+        share("holdout", self.holdout, what)
+
+    def build(self, config: Mapping[str, Any]) -> Density:
+        """The model with the seed's initial weights."""
+        with drawing_from(self.seed, lend=True):
+            return build(config)
+
+    def learn(
+        self,
+        density: Density,
+        config: Mapping[str, Any],
+        rows: Rows,
+        validation: Rows | None,
+        words: Callable[[Record], str],
+        restore: Callable[[Saved, str | os.PathLike[str]], F],
+        conclude: Callable[[dict[str, Any], list[dict[str, Any]]], F],
+        schema: Mapping[str, Any],
+        closed: bool = False,
+    ) -> F:
+        """Train to the end and write the run folder, or return what a finished one holds.
+
+        Args:
+            density: what is trained, in place.
+            config: the model's, plain JSON: what must be the same to resume.
+            rows, validation: to train on and to stop by.
+            words: one record as a line of text.
+            restore: the model in a run folder that has been read.
+            conclude: the fitted model, from the record's common part and the metrics.
+            schema: of the data, plain JSON; the names in it must be the same to resume.
+            closed: whether there is nothing to train, as the density is fitted already.
+        """
+        opened = (
+            contextlib.nullcontext() if self.out is None else open_run(self.out, force=self.force, resume=self.resume)
+        )
+        with opened as run:
+            tag = tag_of(config, schema)
+            if run is not None and run.finished:
+                return restore(self._finished(run, tag, rows), run.path)
+            job = self._resumed(run)
+            began = time.monotonic() if self.origin.began is None else self.origin.began
+            files = self.origin.files
+            data = fingerprint(files) if files else {"name": "data in memory", "blake2b": rows.digest()}
+            records, threads = list[Record](), torch.get_num_threads()
+            if not closed:
+                records, threads = job._train(density, tag, rows, validation, words, run, began)
+            seconds = records[-1].elapsed if records else time.monotonic() - began
+            record = {
+                "version": fluvial.__version__,
+                "model": config,
+                "command": self.origin.command,
+                "data": data,
+                "rows": "" if run is None else rows.digest(),
+                **circumstances(self.settings.torch_device()),
+                "seed": self.seed,
+                "holdout": self.holdout,
+                "exact": density.exact,
+                "settings": asdict(job.settings),
+                "training": {**_how_it_went(records, seconds), "threads": threads},
+                "versions": _versions(),
+            }
+            fitted = conclude(record, [asdict(r) for r in records])
+            if run is not None:
+                fitted.write(run)
+        return fitted
+
+    def _finished(self, run: RunFolder, tag: str, rows: Rows) -> Saved:
+        """The finished run that was to be resumed, if it is the one asked for; else a RunError, a sentence."""
+        saved = load_run(run.path)
+        config = saved.config
+        before = (tag_of(config["model"], config["schema"]), config.get("rows", ""), config["settings"])
+        told = changed(before, (tag, rows.digest(), asdict(self.settings)))
+        if told:
+            raise RunError(f"{run.path} holds a finished run, made {told}")
+        for name in ("epochs", "budget"):
+            asked, was = getattr(self.settings, name), config["settings"].get(name)
+            if asked is not None and asked != was:
+                trained = counted(config["training"]["epochs"], "epoch")
+                raise RunError(
+                    f"{run.path} holds a finished run of {trained}, made with {name}={was}: it cannot be trained "
+                    f"further; fit again with {name}={asked} and --force, which keeps this run until the new one is "
+                    "complete"
+                )
+        if self.progress is not False:
+            note(f"{run.path} holds this run already, finished; nothing was trained")
+        return saved
+
+    def _resumed(self, run: RunFolder | None) -> Job:
+        """This job with the epochs and the budget of the run that it goes on with, where it names neither."""
+        named = self.settings.epochs is not None or self.settings.budget is not None
+        if run is None or not self.resume or named or not run.checkpoint.exists():
+            return self
+        kept = load_checkpoint(run.checkpoint)["settings"]
+        return replace(self, settings=replace(self.settings, epochs=kept.epochs, budget=kept.budget))
+
+    def _train(
+        self,
+        density: Density,
+        tag: str,
+        rows: Rows,
+        validation: Rows | None,
+        words: Callable[[Record], str],
+        run: RunFolder | None,
+        began: float,
+    ) -> tuple[list[Record], int]:
+        """Train to the end; returns the records of whole epochs, and on how many threads it trained."""
+        spent, budget = time.monotonic() - began, self.settings.clock
+        if spent >= budget:
+            raise UsageError(
+                f"budget: reading and preparing took {spent:.1f} s, so nothing of {budget:g} s is left to train"
+            )
+        show = self._display(words)
+        checkpoint = None if run is None else run.checkpoint
+        records, threads = list[Record](), torch.get_num_threads()
+        training = train(density, rows, validation, self.settings, checkpoint, self.resume, tag=tag, began=began)
+        with contextlib.closing(training):
+            for record in training:
+                if record.ended:
+                    if run is not None:
+                        run.note(record, first=not records)
+                    records.append(record)
+                threads = torch.get_num_threads()  # those of the training, while it goes on
+                show(record)
+        return records, threads
+
+    def _display(self, words: Callable[[Record], str]) -> Progress:
+        shown = self.progress
+        if isinstance(shown, Shown):
+            return lambda record: shown.show(record, words(record))
+        return Lines(words) if shown is True else shown or _silent
+
+
+def overruled(
+    settings: Settings, epochs: int | None, budget: float | str | None, seed: int | None, device: str | None
+) -> Settings:
+    """The settings with those of ``fit``'s own arguments that are given."""
+    return replace(
+        settings,
+        seed=settings.seed if seed is None else seed,
+        epochs=settings.epochs if epochs is None else epochs,
+        budget=settings.budget if budget is None else budget,
+        device=settings.device if device is None else device,
+    )
+
+
+class Lines:
+    """A line on stderr every few seconds."""
+
+    def __init__(self, words: Callable[[Record], str], seconds: float = 5.0) -> None:
+        self.words, self.seconds, self.next = words, seconds, 0.0
+
+    def __call__(self, record: Record) -> None:
+        if time.monotonic() >= self.next or record.left == 0:
+            self.next: float = time.monotonic() + self.seconds
+            note(self.words(record))
+
+
+@dataclass(frozen=True)
+class Words:
+    """Records of training in words: scores with the sign and the unit of the summary that follows.
+
+    Args:
+        unit: of the scores, in words; ``nats`` is what one of it comes to in nats, negative for log-likelihoods, which
+            a record holds with the other sign.
+        rows: what is counted.
+    """
+
+    unit: str = "nats a row"
+    nats: float = -1.0
+    rows: str = "rows"
+
+    def __call__(self, record: Record) -> str:
+        """One record for logs and pipes."""
+        known = [("train", record.train), (self._validation(record), record.held_out), ("best", record.best)]
+        told = ", ".join(f"{name} {value / self.nats:.3f}" for name, value in known if value is not None)
+        parts = [f"epoch {record.epoch}", *([f"{told} {self.unit}"] if told else [])]
+        parts.append(f"{record.rows_per_second:,.0f} {self.rows}/s, {record.elapsed:.0f} s")
+        if record.left is not None:
+            parts.append(f"{record.left:.0f} s left")
+        if record.skipped:
+            parts.append(f"{counted(record.skipped, 'step')} skipped")
+        return ", ".join(parts)
+
+    @staticmethod
+    def _validation(record: Record) -> str:
+        """Inside an epoch the last score is that of the epoch before."""
+        scored = record.epoch if record.ended else record.epoch - 1
+        if record.ended and scored:
+            return "validation"
+        return f"validation after epoch {scored}" if scored else "validation before training"
+
+
+def _silent(record: Record) -> None:
+    """No progress."""
+
+
+def _versions() -> dict[str, str]:
+    """Of what a result depends on."""
+    return {
+        "fluvial": fluvial.__version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _how_it_went(records: list[Record], seconds: float) -> dict[str, Any]:
+    """The end of the training."""
+    last = records[-1] if records else None
+    return {
+        "seconds": seconds,
+        "epochs": last.epoch if last else 0,
+        "steps": last.step if last else 0,
+        "best_epoch": last.best_epoch if last else 0,
+        "skipped": last.skipped if last else 0,
+    }

@@ -1,0 +1,163 @@
+"""A table in, a fitted model out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from fluvial.core import Density
+from fluvial.core.errors import UsageError
+from fluvial.data.infer import has_gaps_or_labels, is_discrete
+from fluvial.data.look import Kind
+from fluvial.data.tables import Table, read
+from fluvial.examine.scores import fit_closed_form, scores
+from fluvial.kinds.job import Job, Words
+from fluvial.kinds.tables.baseline import baseline
+from fluvial.kinds.tables.model import Model, restore
+from fluvial.kinds.tables.prepare import Prepared, prepare
+from fluvial.models import Decay, behind_head, default_of
+from fluvial.training import Data, Record
+
+_ROWS, _CONTEXTS = 2000, 10_000  # rows of each kind that a run keeps, for its report and for sampling
+
+
+def fit_table(
+    data: object,
+    model: str | Density | None,
+    job: Job,
+    *,
+    context: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+    kinds: Mapping[str, Kind] | None = None,
+    units: Mapping[str, str] | None = None,
+    drop_missing: bool = False,
+    drop: Sequence[str] = (),
+    validation: object = None,
+) -> Model:
+    """Learn the density of a table's rows.
+
+    Args: as of :func:`fluvial.fit`, but
+        data: a path (CSV, Parquet, Feather, npy, npz), a pandas, polars or pyarrow frame, or an array (N, D).
+        model: None for the default, which is ``made`` where every column holds labels, or zeros and ones. A density
+            of the user's own, over (D,) standardised columns, is trained in place; it cannot be saved.
+        context: columns to condition on.
+        kinds, units: of columns, by name, where they are known better than the table tells.
+        drop_missing: leave out rows with missing or non-finite values, which are else an error.
+        drop: columns to leave out.
+        validation: a table, as ``data``, whose rows stop the training in place of some of the table's own.
+
+    Raises:
+        DataError, UsageError, RunError: as :func:`fluvial.fit`.
+    """
+    table = read(data)
+    name = model or default_model(table.without(drop), context, kinds)
+    prepared = prepare(
+        table,
+        name,
+        options or {},
+        context=context,
+        kinds=kinds,
+        units=units,
+        holdout=job.holdout,
+        seed=job.seed,
+        drop_missing=drop_missing,
+        drop=drop,
+        validation=None if validation is None else read(validation),
+    )
+    if decay := prepared.recipe.training.decay:
+        job = _decayed(job, decay, prepared.train)
+    density = job.build(prepared.config) if isinstance(name, str) else _behind_head(prepared, name)
+    if closed := prepared.recipe.closed_form:
+        fit_closed_form(density, prepared.train, job.seed)
+
+    def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> Model:
+        record |= {
+            "table": table.kind,
+            **({"number_names": list(table.numbers)} if table.numbers else {}),
+            "warnings": list(prepared.warnings),
+            "sizes": {
+                "train": len(prepared.train),
+                "validation": len(prepared.validation or ()),
+                "held_out": len(prepared.held_out or ()),
+                "columns": len(prepared.schema.columns),
+                "parameters": sum(p.numel() for p in density.parameters()),
+            },
+            "split": prepared.parts,
+            "scores": _scores(density, prepared, job.seed),
+        }
+        return Model(density, prepared.schema, record, metrics or [_only(record)], _kept_rows(prepared))
+
+    rows, schema = (prepared.train, prepared.validation), prepared.schema.to_json()
+    return job.learn(density, prepared.config, *rows, Words(), restore, conclude, schema, closed)
+
+
+def _behind_head(prepared: Prepared, own: Density) -> Density:
+    """A density of the user's own behind the table's columns; UsageError, a sentence, if it does not fit them."""
+    try:
+        return behind_head(prepared.config, lambda _: own)
+    except ValueError as error:
+        columns = ", ".join(c.name for c in prepared.schema.columns)
+        raise UsageError(f"model: {error}, of the columns {columns}") from None
+
+
+def _only(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The one entry in the metrics of a model with a closed form, which is fitted in one step."""
+    train, held_out = (record["scores"][part] for part in ("train", "held_out"))
+    first, judged = (-s["log_likelihood"] if s and s["log_likelihood"] is not None else None for s in (train, held_out))
+    seconds = record["training"]["seconds"]
+    rate = record["sizes"]["train"] / max(seconds, 1e-9)
+    return asdict(Record(1, 1, True, first, judged, judged, 1, rate, seconds, 0.0, 0, 0.0))
+
+
+def _decayed(job: Job, decay: Decay, rows: Data) -> Job:
+    """The job with a model's own weight decay, unless another is given."""
+    if job.settings.weight_decay is not None:
+        return job
+    return replace(job, settings=replace(job.settings, weight_decay=decay(*rows.size)))
+
+
+def default_model(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> str:
+    """The model for a table when none is named."""
+    if has_gaps_or_labels(table, context, kinds):
+        return default_of("tables", "any")
+    return default_of("tables", "whole" if is_discrete(table, context, kinds) else "real")
+
+
+def _scores(density: Density, prepared: Prepared, seed: int) -> dict[str, Any]:
+    """Scores of the model and of its yardstick on the held-out rows, and of the model on as many training rows.
+
+    A model with a closed form is judged like any other, then set by every row there is.
+    """
+    train, held_out = prepared.train, prepared.held_out
+    some = Data(train.x[:_ROWS], None if train.context is None else train.context[:_ROWS])
+    result: dict[str, Any] = {"held_out": None, "baseline": None, "train": scores(density, some, prepared.scales, seed)}
+    if held_out is not None:
+        simple = baseline(density, train)
+        result["held_out"] = scores(density, held_out, prepared.scales, seed)
+        result["baseline"] = {"name": simple.name, **scores(simple.density, held_out, prepared.scales, seed)}
+    if prepared.recipe.closed_form and held_out is not None:
+        fit_closed_form(density, _joined(train, held_out), seed)
+    return result
+
+
+def _joined(a: Data, b: Data) -> Data:
+    both = a.context is not None and b.context is not None
+    context = torch.cat((a.context, b.context)) if both else None  # pyright: ignore
+    return Data(torch.cat((a.x, b.x)), context)
+
+
+def _kept_rows(prepared: Prepared) -> dict[str, np.ndarray]:
+    """A sample of the encoded rows: the split is a random order already, so the first ones are one."""
+    rows: dict[str, np.ndarray] = {}
+    for name, data in (("train", prepared.train), ("held_out", prepared.held_out)):
+        if data is not None:
+            rows[f"{name}.x"] = data.x[:_ROWS].numpy()
+            if data.context is not None:
+                rows[f"{name}.context"] = data.context[:_ROWS].numpy()
+    if prepared.train.context is not None:
+        rows["contexts"] = prepared.train.context[:_CONTEXTS].numpy()
+    return rows

@@ -1,0 +1,224 @@
+"""A fitted model: a density, the schema of its table, and the record of its fit."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from fluvial.core import Density, Flow, randomness
+from fluvial.core.batched import chunk_rows, score, score_parts
+from fluvial.core.errors import RunError, UsageError
+from fluvial.core.numbers import whole
+from fluvial.data.columns import Column
+from fluvial.data.schema import Encoded, Schema
+from fluvial.data.tables import Table, as_kind, read
+from fluvial.data.words import counted
+from fluvial.kinds import records
+from fluvial.kinds.fitted import record_of
+from fluvial.kinds.records import Kept, check_alike, check_context, check_kept, check_record
+from fluvial.kinds.scores import Scores
+from fluvial.kinds.tables.answers import Answers, tensor
+from fluvial.training.saved import Saved
+from fluvial.transforms import Columns
+
+_FILLS = 8  # ways to fill the cells of rounded columns that a score averages over
+_REDRAWS = 10  # attempts to replace draws that are not finite
+
+
+@dataclass(frozen=True, repr=False)
+class Model(Answers):
+    """What :func:`fit` and :func:`load` return: a density over the rows of a table like the one it was fitted to.
+
+    Args:
+        density: over raw rows (N, D), in the units of the table.
+        schema: the table's columns.
+        record, metrics: see :class:`~fluvial.kinds.fitted.Fitted`.
+        rows: samples of the encoded rows, float64: "train.x", "train.context", "held_out.x",
+            "held_out.context", and "contexts", which :meth:`sample` draws from if no context is given.
+    """
+
+    KIND: ClassVar[str] = "tables"
+    density: Density
+    schema: Schema
+
+    @property
+    def context_names(self) -> tuple[str, ...]:
+        """The columns that the model is given."""
+        return tuple(c.name for c in self.schema.context)
+
+    def log_prob(self, data: object, *, drop_missing: bool = False) -> np.ndarray:
+        """Log-density of each row (N,), float64, nats, in the units of the data; the same rows give the same numbers.
+
+        In another table, among other rows, a row's score may differ by the rounding of float32: about 1e-6 of its size.
+
+        Rows that are impossible (out of bounds, or against a constant or copied column) get -inf, and a warning.
+
+        Args:
+            data: anything that :func:`fit` takes; columns are found by name, in any order.
+            drop_missing: leave out rows with missing values, which are else an error.
+
+        Raises:
+            DataError: the table does not fit the schema, as a sentence.
+        """
+        table, encoded, values = self._scored(data, drop_missing)
+        _warn(_told(table, encoded, values))
+        return values
+
+    def score(self, data: object, *, drop_missing: bool = False) -> Scores:
+        """As :meth:`log_prob`, with the numbers of the rows and what there is to say about them."""
+        table, encoded, values = self._scored(data, drop_missing)
+        parts = self._averaged(score_parts, encoded.x, encoded.context)
+        columns = [] if parts is None else parts.double().numpy().T
+        named = {c.name: part for c, part in zip(self.schema.columns, columns)}
+        notes = list(_told(table, encoded, values))
+        if not self.exact:
+            notes.append("the scores are lower bounds: the table has rounded or integer columns")
+        return Scores("row", encoded.rows, values, parts=named, warnings=tuple(notes), table=(table.kind, table.index))
+
+    def _scored(self, data: object, drop_missing: bool) -> tuple[Table, Encoded, np.ndarray]:
+        """A table, its rows as the schema encodes them, and the log-density of each."""
+        table = read(data)
+        encoded = self.schema.encode(table, drop_missing=drop_missing)
+        values = self.log_prob_rows(encoded.x, encoded.context)
+        values[encoded.impossible] = -np.inf
+        return table, encoded, values
+
+    def log_prob_rows(self, x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """As :meth:`log_prob`, for rows that the schema has encoded: x (N, D), context (N, C)."""
+        values = self._averaged(score, x, context).double().numpy()
+        # rows so far out that float32 overflows on the way have no density to speak of
+        return np.where(np.isnan(values), -np.inf, values)
+
+    def _averaged(self, function: Callable[..., Any], x: np.ndarray, context: np.ndarray | None) -> Any:  # noqa: ANN401
+        """A score of rows; where noise must fill cells, its mean over a few fills that all rows share.
+
+        So a row's score depends on the row alone, not on its place in the table.
+        """
+        rows, given, density = torch.from_numpy(x), tensor(context), self.density
+        if not isinstance(density, Flow) or not isinstance(density.transform, Columns) or density.transform.exact:
+            return function(density, rows, given)
+        columns = density.transform
+        filled = Flow(
+            columns.filled(),
+            density.base,
+            density.event_shape,
+            density.context_shape,
+            density.embed,
+        )
+        with randomness.drawing_from(0):
+            shares = randomness.uniform((_FILLS, x.shape[1]), torch.float64)
+        scores = [function(filled, columns.fill(rows, share), given) for share in shares]
+        return None if scores[0] is None else torch.stack(scores).mean(0)
+
+    def sample(self, n: int, context: object = None, seed: int | None = None) -> Any:  # noqa: ANN401
+        """n new rows as a table of the kind that the model was fitted to, with its columns, dtypes and bounds.
+
+        Args:
+            n: how many.
+            context: for a conditional model, one row for all draws or n rows: a table, or a dict such as
+                ``{"Sex": "M"}``; without one, contexts are drawn from those of the training rows.
+            seed: for the same rows again; None continues torch's global random state.
+
+        Raises:
+            DataError: the context does not fit the schema.
+            UsageError: n is below 1.
+        """
+        columns = self.sample_columns(n, context, seed)
+        return as_kind(columns, self.record.get("table", "dict"), self.record.get("number_names", ()))
+
+    def sample_columns(self, n: int, context: object = None, seed: int | None = None) -> dict[str, np.ndarray]:
+        """As :meth:`sample`, but as named columns, each (n,)."""
+        return self.schema.decode(*self.sample_rows(n, context, seed))
+
+    def sample_rows(
+        self, n: int, context: object = None, seed: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """As :meth:`sample`, but encoded: x (n, D) and context (n, C), float64."""
+        n = whole("n", n, 1, "a number of rows")
+        with randomness.drawing_from(seed, randomness.draws_by_itself(self.density)):
+            if context is None and self.schema.context and len(self.rows.get("contexts", ())):
+                index = randomness.integers(len(self.rows["contexts"]), (n,)).numpy()
+                given = self.rows["contexts"][index]
+            else:
+                given = self.schema.encode_context(context, n)
+                _warn(self.schema.about_context(given))
+            return self._draw(n, given), given
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.density.parameters(), torch.empty(0)).device
+
+    @torch.no_grad()
+    def _draw(self, n: int, context: np.ndarray | None) -> np.ndarray:
+        try:
+            x = np.full((n, len(self.schema.columns)), np.nan)
+        except (MemoryError, ValueError):
+            raise UsageError(f"n: {n:,} rows do not fit into memory; draw them in parts") from None
+        missing = np.arange(n)
+        for _ in range(_REDRAWS):
+            for rows in np.array_split(missing, -(-len(missing) // chunk_rows(self.density.event_shape))):
+                given = None if context is None else torch.from_numpy(context[rows]).to(self._device)
+                x[rows] = self.density.sample(len(rows), given).double().cpu().numpy()
+            missing = np.flatnonzero(~(np.isfinite(x) | (np.isnan(x) & self.density.gaps)).all(1))
+            if not len(missing):
+                return x
+        raise RunError(f"{len(missing)} of {n} draws were not finite, {_REDRAWS} times over: fit the model again")
+
+
+def restore(saved: Saved, path: str | os.PathLike[str]) -> Model:
+    """The model in a run folder that has been read."""
+    schema = Schema.from_json(saved.config["schema"])
+    if (len(schema.columns),) != tuple(saved.density.event_shape):
+        raise RunError(f"{path} is damaged: its schema has {len(schema.columns)} columns, its model does not")
+    if schema.gaps != saved.density.gaps:
+        raise RunError(f"{path} is damaged: its schema and its model disagree on whether cells may be missing")
+    check_record(saved, path, records.TableSizes, records.TableScores)
+    check_context(saved, path, [len(c.categories) for c in schema.context])
+    for column, labels in zip(schema.columns, _labels(saved, len(schema.columns))):
+        if column.categorical and labels != len(column.categories):
+            raise RunError(f"{path} is damaged: its model has other categories of {column.name!r} than its schema")
+    rows, given = _kept(schema.columns, schema.gaps), _kept(schema.context)
+    names = {"train.x": rows, "held_out.x": rows, "train.context": given, "held_out.context": given, "contexts": given}
+    check_kept(saved, path, names)
+    check_alike(saved, path, "train.x", "train.context")
+    check_alike(saved, path, "held_out.x", "held_out.context")
+    return Model(saved.density, schema, record_of(saved), saved.metrics, saved.rows)
+
+
+def _labels(saved: Saved, columns: int) -> list[int]:
+    """How many labels the model of a run gives each column, 0 to one of numbers."""
+    config = saved.config["model"]
+    if config.get("laws"):
+        return [len(law["atoms"]) if law["labels"] else 0 for law in config["laws"]]
+    codes = config.get("codes") or [{"lower": 0, "classes": 0}] * columns
+    return [code["classes"] if code["lower"] == 0 else 0 for code in codes]
+
+
+def _kept(columns: Sequence[Column], gaps: bool = False) -> Kept:
+    """Rows of these columns, as the schema encodes them."""
+    most = [len(c.categories) - 1 if c.categorical else np.inf for c in columns]
+    return Kept((len(columns),), most, whole=False, gaps=gaps)
+
+
+def _told(table: Table, encoded: Encoded, values: np.ndarray) -> tuple[str, ...]:
+    """What there is to say about a table's scores."""
+    return (*table.notes, *encoded.warnings, *_about_far(values, encoded.impossible))
+
+
+def _about_far(values: np.ndarray, known: np.ndarray) -> list[str]:
+    """A sentence about rows (N,) of log-density -inf that nothing else explains."""
+    far = int((np.isneginf(values) & ~known).sum())
+    if not far:
+        return []
+    return [f"{counted(far, 'row')} of {len(values):,}: impossible to this model, or too far out to tell (-inf)"]
+
+
+def _warn(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        warnings.warn(sentence, UserWarning, stacklevel=3)

@@ -1,0 +1,73 @@
+"""Laws that rows suggest: atoms for labels and spikes, grids, gaps and bounds."""
+
+import numpy as np
+import pytest
+
+from fluvial.core.errors import DataError
+from fluvial.data.columns import Column
+from fluvial.kinds.tables.laws import law_of
+
+RNG = np.random.default_rng(0)
+MONEY = np.where(RNG.random(1000) < 0.4, 0.0, RNG.gamma(2.0, 30.0, 1000))
+REAL, POSITIVE = Column("x", "real"), Column("x", "positive", lower=0.0)
+
+
+def law(column: Column, values: np.ndarray, **more):
+    return law_of(column, values, values, **more)
+
+
+def test_labels_are_atoms_and_gaps_one_more():
+    column = Column("x", "categorical", "str", categories=("a", "b", "c"))
+    found = law(column, np.array([0.0, 1.0, np.nan]))
+    assert found.atoms == (0.0, 1.0, 2.0)  # also those that no row to train on has
+    assert found.labels
+    assert found.missing
+    assert found.rest is None
+
+
+def test_a_spike_among_real_numbers_is_an_atom_and_the_rest_is_continuous():
+    found = law(POSITIVE, MONEY)
+    assert found.atoms == (0.0,)
+    assert found.rest is not None
+    assert found.rest.step is None
+    assert not found.missing
+    assert law(REAL, RNG.normal(size=1000)).atoms == ()
+
+
+def test_a_bound_that_only_the_held_out_rows_reach_is_possible():
+    values = RNG.random(500) * 0.9 + 0.05
+    column = Column("x", "bounded", lower=0.0, upper=1.0)
+    assert law_of(column, values, np.append(values, 1.0)).atoms == (1.0,)
+    assert law_of(column, values, np.append(values, np.nan)).missing
+
+
+def test_common_values_of_a_grid_are_atoms_beside_it():
+    values = np.append(RNG.poisson(40, 2000) + 0.0, np.full(500, 99.0))
+    found = law(Column("x", "integer", "int64", step=1.0, lower=0.0), values)
+    assert 99.0 in found.atoms
+    assert found.rest is not None
+    assert found.rest.step == 1.0
+    assert len(found.atoms) <= 64
+
+
+def test_grid_values_are_the_decimals_that_people_write():
+    values = np.round(RNG.choice([0.1, 0.2, 0.3, 0.7], 400), 1) + RNG.normal(0, 1e-12, 400)
+    assert law(Column("x", "real", step=0.1), values).atoms == (0.1, 0.2, 0.3, 0.7)
+
+
+def test_few_values_are_all_there_are():
+    found = law(REAL, np.array([1.0, 2.0] * 50))
+    assert found.atoms == (1.0, 2.0)
+    assert found.rest is None
+
+
+def test_a_column_that_others_follow_has_no_values_but_those_of_the_table():
+    values = np.arange(150.0)
+    found = law_of(Column("x", "integer", "int64", step=1.0), values[:100], values, closed=True)
+    assert found.atoms == tuple(values)
+    assert found.rest is None
+
+
+def test_a_column_without_a_value_is_refused():
+    with pytest.raises(DataError, match="not a single value"):
+        law(REAL, np.full(9, np.nan))
