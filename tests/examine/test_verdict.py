@@ -67,6 +67,11 @@ def test_a_fit_in_python_is_told_in_python():
     compile(regular.command, "", "eval")
 
 
+def test_a_larger_model_is_no_remedy_where_rows_are_learnt_by_heart():
+    sentences = [[r.sentence for r in remedies(faults, record())] for faults in (["misfit"], ["misfit", "overfitted"])]
+    assert ["A larger model" in " ".join(s) for s in sentences] == [True, False]
+
+
 @pytest.mark.parametrize(("test", "passes"), [(10, True), (0, False)])
 def test_judges_that_chose_something_are_a_reservation(test, passes):
     checks = split_checks({"split": judged("rows", 80, 10, test)})

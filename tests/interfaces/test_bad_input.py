@@ -238,9 +238,9 @@ def test_a_run_is_not_overwritten_by_accident(refused):
     ("argv", "part"),
     [
         (["--model", "nfs"], "did you mean 'nsf'"),
-        (["--set", "transform=3"], "did you mean 'transforms'"),
-        (["--set", "transforms=0"], "transforms: expected at least 1"),
-        (["--set", "transforms=many"], "does not fit"),
+        (["--model", "nsf", "--set", "transform=3"], "did you mean 'transforms'"),
+        (["--model", "nsf", "--set", "transforms=0"], "transforms: expected at least 1"),
+        (["--model", "nsf", "--set", "transforms=many"], "does not fit"),
         (["--set", "learning_rate=fast"], "learning_rate"),
         (["--set", "epochs=3"], "--epochs"),
         (["--budget", "soon"], "90s, 5m or 1h"),

@@ -34,6 +34,8 @@ def remedies(faults: Sequence[str], record: Mapping[str, Any]) -> tuple[Remedy, 
     found: dict[str, Remedy] = {}
     for fault in faults:
         for way in _WAYS.get(fault, ()):
+            if way is _larger and "overfitted" in faults:
+                continue  # it would learn yet more rows by heart
             remedy = way(record)
             if remedy is not None:
                 found.setdefault(remedy.command, remedy)

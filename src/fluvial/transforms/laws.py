@@ -92,6 +92,18 @@ class Reading(NamedTuple):
     """From x to the standardised value, or -log(step); -inf where the law has no such value but for its atoms."""
 
 
+class Terms(NamedTuple):
+    """What theta says of B rows."""
+
+    masses: Tensor
+    """Log-probabilities of the atoms and, behind them, of the rest: (B, D, the most of a column), -inf beyond."""
+    weights: Tensor
+    """Log-weights of the components of the R columns that have a rest, (B, R, K)."""
+    means: Tensor
+    scales: Tensor
+    """Logarithms of the scales."""
+
+
 class Laws(nn.Module):
     """The laws of D columns side by side, and what they make of a network's theta.
 
@@ -119,6 +131,7 @@ class Laws(nn.Module):
     _rest_at: Tensor
     _knots: Tensor
     _circles_at: Tensor
+    _layout: Tensor
 
     def __init__(self, laws: Sequence[Law], components: int = 12) -> None:
         super().__init__()
@@ -158,6 +171,7 @@ class Laws(nn.Module):
         at = [rests.index(i) if i in rests else len(rests) for i in range(len(self.laws))]
         kept["rest_at"] = torch.tensor(at)
         kept["mixtures"] = torch.stack(places) if rests else torch.zeros(0, 3 * self.components, dtype=torch.long)
+        kept["layout"] = self._layout_of(logits, kept["mixtures"])
         kept["masses"] = torch.tensor([law.masses for law in self.laws])
         kept["last"] = torch.tensor(counts).unsqueeze(1) - 1
         kept["gridded"] = torch.tensor([law.step is not None for law in self.laws])
@@ -165,6 +179,14 @@ class Laws(nn.Module):
         kept["has_rest"] = torch.tensor([law.rest is not None for law in self.laws])
         kept["absent"] = torch.tensor([law.masses - 1 if law.missing else -1 for law in self.laws])
         return kept
+
+    def _layout_of(self, logits: Tensor, mixtures: Tensor) -> Tensor:
+        """Where each number of theta stands among masses, weights, means and scales."""
+        layout = torch.zeros(sum(self.sizes), dtype=torch.long)
+        used = logits < len(layout)
+        layout[logits[used]] = torch.arange(logits.numel()).view_as(logits)[used]
+        layout[mixtures] = logits.numel() + torch.arange(mixtures.numel()).view_as(mixtures)
+        return layout
 
     def _places_of_features(self) -> dict[str, Tensor]:
         kept: dict[str, Tensor] = {}
@@ -280,6 +302,25 @@ class Laws(nn.Module):
             theta.index_select(1, places.flatten()).unflatten(1, places.shape).split(self.components, 2)
         )
         return weights.log_softmax(2), means, scales.clamp(_THINNEST, _WIDEST)
+
+    @property
+    def rests(self) -> Tensor:
+        """The columns that have a rest, (R,)."""
+        return self._rests
+
+    def rest_mass(self, masses: Tensor) -> Tensor:
+        """Of masses (B, D, the most of a column), those of the rests, (B, R)."""
+        return self._rest_mass(masses)[:, self._rests]
+
+    def terms(self, theta: Tensor) -> Terms:
+        """What theta (B, ``sum(sizes)``) says."""
+        empty = theta.new_zeros(theta.shape[0], 0, self.components)
+        return Terms(self._log_masses(theta), *(self._components(theta) if len(self._rests) else [empty] * 3))
+
+    def theta(self, terms: Terms) -> Tensor:
+        """The theta that says so."""
+        parts = torch.cat(terms[1:], 2)
+        return torch.cat((terms.masses.flatten(1), parts.flatten(1)), 1).index_select(1, self._layout)
 
     def _log_rest(self, reading: Reading, theta: Tensor) -> Tensor:
         """log f of the columns that have a rest, (B, R).

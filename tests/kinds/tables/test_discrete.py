@@ -96,7 +96,7 @@ def test_tables_of_labels_or_bits_get_this_model_unasked():
     bits = np.random.default_rng(0).integers(0, 2, (60, 4))
     assert fit(bits, epochs=1, progress=False, options=TINY).record["model"]["model"] == "made"
     assert fit(bits.astype(float), epochs=1, progress=False, options=TINY).sample(2, seed=0).dtype == float
-    assert fit(bits * 7, epochs=1, progress=False, options=TINY).record["model"]["model"] == "nsf"
+    assert fit(bits * 7, epochs=1, progress=False, options=TINY).record["model"]["model"] == "mixed"
 
 
 def test_what_has_no_probability_is_refused_by_name():

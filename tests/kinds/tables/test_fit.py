@@ -6,7 +6,10 @@ import torch
 
 from fluvial import fit, load
 from fluvial.core.errors import RunError, UsageError
+from fluvial.data.tables import read
 from fluvial.kinds.origin import Origin
+from fluvial.kinds.tables.fit import default_model
+from fluvial.kinds.tables.prepare import prepare
 from fluvial.models import recipes, resolve
 from fluvial.training import Settings
 
@@ -15,6 +18,22 @@ TINY = {"transforms": 1, "hidden": [8]}
 
 def rows(n=150, d=2, seed=0):
     return np.random.default_rng(seed).normal(size=(n, d)) @ np.triu(np.ones((d, d))) + 3.0
+
+
+@pytest.mark.parametrize(("n", "context", "expected"), [(600, (), "mixed"), (601, (), "nsf"), (300, ("x0",), "nsf")])
+def test_few_rows_get_a_model_that_starts_from_classes(n, context, expected):
+    assert default_model(read(rows(n, 3)), context) == expected
+
+
+@pytest.mark.parametrize(("given", "classes"), [({}, 8), ({"classes": 0}, 0), ({"classes": 3}, 3)])
+def test_how_many_classes_there_may_be_is_the_user_s_to_say(given, classes):
+    assert prepare(read(rows()), "mixed", given).config["options"]["classes"] == classes
+
+
+def test_many_rows_and_conditional_models_start_from_none():
+    many, some = read(rows(5001)), read({"a": np.arange(50.0), "b": np.arange(50) % 7, "c": list("ab") * 25})
+    for table, context in ((many, ()), (some, ("c",))):
+        assert prepare(table, "mixed", {}, context=context).config["options"]["classes"] == 0
 
 
 @pytest.mark.parametrize("name", [r.name for r in recipes("tables") if r.values != "whole"])

@@ -19,6 +19,7 @@ from fluvial.kinds.job import Job, Words
 from fluvial.kinds.tables.baseline import baseline
 from fluvial.kinds.tables.model import Model, restore
 from fluvial.kinds.tables.prepare import Prepared, prepare
+from fluvial.kinds.tables.small import is_scarce
 from fluvial.models import Decay, behind_head, default_of
 from fluvial.training import Data, Record
 
@@ -124,7 +125,10 @@ def default_model(table: Table, context: Sequence[str] = (), kinds: Mapping[str,
     """The model for a table when none is named."""
     if has_gaps_or_labels(table, context, kinds):
         return default_of("tables", "any")
-    return default_of("tables", "whole" if is_discrete(table, context, kinds) else "real")
+    if is_discrete(table, context, kinds):
+        return default_of("tables", "whole")
+    scarce = is_scarce(len(table), len(table.columns) - len(context), bool(context))
+    return default_of("tables", "any" if scarce else "real")
 
 
 def _scores(density: Density, prepared: Prepared, seed: int) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from fluvial.data.schema import Encoded, Schema
 from fluvial.data.tables import Table
 from fluvial.kinds.parts import Parts, judged
 from fluvial.kinds.tables.laws import law_of
+from fluvial.kinds.tables.small import SMALL_CLASSES, is_small
 from fluvial.models import Recipe, build, recipe_of, resolve
 from fluvial.training import Data
 from fluvial.transforms import CodeMap, ColumnMap
@@ -119,6 +120,8 @@ def prepare(
     elif cells:
         sources = {d.source for d in schema.dropped if d.mapping}
         config["laws"] = [asdict(law_of(c, v[kept], v, c.name in sources)) for c, v in zip(schema.columns, encoded.x.T)]
+        if "classes" in full and is_small(len(encoded.x), len(schema.columns), bool(context)):
+            full["classes"] = options.get("classes", SMALL_CLASSES)
     else:
         maps = [_column_map(c, v) for c, v in zip(schema.columns, encoded.x[kept].T)]
         config["columns"] = [asdict(m) for m in maps]
