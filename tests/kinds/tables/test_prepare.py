@@ -4,10 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluvial.core.errors import DataError, UsageError
-from fluvial.data.tables import Table
+from fluvial.core.randomness import drawing_from
+from fluvial.data.tables import Table, read
 from fluvial.kinds.parts import Parts, split
 from fluvial.kinds.tables import prepare as module
 from fluvial.kinds.tables.prepare import prepare
+from fluvial.models import build
 
 
 def table(n=100, d=2):
@@ -80,3 +82,24 @@ def test_the_size_foretold_is_the_size_built(monkeypatch):
     config = {"model": "maf", "event_shape": [700]}
     count = sum(p.numel() for p in build(config).parameters())
     assert f"{count / 1e6:,.0f} million" in str(error.value)
+
+
+def test_a_column_of_money_that_is_mostly_zero_comes_back_so():
+    rng = np.random.default_rng(0)
+    other = rng.normal(size=2000)
+    money = np.where(rng.random(2000) < 0.9, 0.0, np.exp(6 + other + rng.normal(size=2000)))
+    options = {"hidden": [8], "components": 4}
+    prepared = prepare(read({"other": other, "money": money}), "mixed", options)
+    assert any("'money' hold exactly 0" in said for said in prepared.warnings)
+    free = prepare(read({"other": other, "money": money}), "mixed", options, kinds={"money": "real"})
+    assert [p.config["laws"][1]["rest"]["lower"] for p in (prepared, free)] == [0.0, None]
+    with drawing_from(0, lend=True):
+        density = build(prepared.config)
+        density.initialize(prepared.train.x)
+        drawn = density.eval().sample(4000)[:, 1]
+    expected = float((prepared.train.x[:, 1] == 0).double().mean())
+    assert float((drawn == 0).double().mean()) == pytest.approx(
+        expected, abs=4 * (expected * (1 - expected) / 4000) ** 0.5
+    )
+    assert drawn.min() == 0
+    assert drawn.max() > 100

@@ -22,15 +22,16 @@ _CALENDAR = (DAY * 365.2425, DAY * 7.0, float(DAY))  # microseconds: a year, a w
 _HARMONICS = 3  # of each; of a week's seven days they tell any apart
 
 
-def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool = False) -> Law:
+def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool = False, told: bool = False) -> Law:
     """The law of a column, from its values (N,) in the rows to train on: NaN where missing, labels as codes.
 
     Whether cells can be missing, and whether a bound is reached, ``every`` value of the table tells, (M,): that is no
     secret of the rows held out. With ``closed`` there are no values but those of the table, since other columns follow
-    from them.
+    from them; with ``told`` the user has named the column's kind.
 
     Labels are atoms. A number that many rows share is one too (a 0 in money, a cap of 99), on a grid beside the
-    probability of its cell; and so is a bound that is reached.
+    probability of its cell; and so is a bound that is reached. A spike that no value lies beyond is a bound, unless the
+    column's kind is ``told``.
     """
     missing = bool(np.isnan(every).any())
     if column.categorical:
@@ -45,8 +46,9 @@ def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool =
     if column.step is not None:
         known = on_grid(known, column.step)
     atoms = _atoms(column, known, every)
+    bounds = (column.lower, column.upper) if told else _bounds(column, atoms, every)
     others = known if column.step is not None else known[~np.isin(known, atoms)]
-    rest = _rest(column, others)
+    rest = _rest(column, others, *bounds)
     if rest is None:
         atoms = np.unique(known)[:_MOST_ATOMS]
     return Law(tuple(float(a) for a in atoms), missing, rest=rest, periods=_periods(column, every))
@@ -75,10 +77,20 @@ def _atoms(column: Column, known: np.ndarray, every: np.ndarray) -> np.ndarray:
     return np.union1d(often, reached)
 
 
-def _rest(column: Column, others: np.ndarray) -> ColumnMap | None:
+def _bounds(column: Column, atoms: np.ndarray, every: np.ndarray) -> tuple[float | None, float | None]:
+    """The column's bounds; off a grid also those of its spikes that no value lies beyond: a 0 of money, then a cap."""
+    lower, upper = column.lower, column.upper
+    if column.step is None and len(atoms):
+        lower = float(atoms[0]) if lower is None and atoms[0] == np.nanmin(every) else lower
+        if lower is not None and upper is None and atoms[-1] == np.nanmax(every) > lower:
+            upper = float(atoms[-1])
+    return lower, upper
+
+
+def _rest(column: Column, others: np.ndarray, lower: float | None, upper: float | None) -> ColumnMap | None:
     """How the values that are no atoms are standardised; None where there are too few to tell."""
     if len(np.unique(others)) < 3:
         return None
     # a lower bound that only happened to hold is kept; heavy tails are bent where that fits better
-    found = ColumnMap.fit(others, column.step, column.lower, column.upper, heavy=True)
+    found = ColumnMap.fit(others, column.step, lower, upper, heavy=True)
     return found if math.isfinite(found.scale) and found.scale > 0 else None

@@ -28,6 +28,7 @@ from fluvial.kinds.tables.small import SMALL_CLASSES, is_small
 from fluvial.models import Recipe, build, recipe_of, resolve
 from fluvial.training import Data
 from fluvial.transforms import CodeMap, ColumnMap
+from fluvial.transforms.laws import Law
 
 _SMALL = (192, 256, 320)  # event sizes from which the size of a large model is foreseen
 _BYTES = 4 * 6  # a parameter: weight, gradient, two moments, the average, the best copy
@@ -119,7 +120,12 @@ def prepare(
         full["classes"] = _classes(maps, full["classes"])
     elif cells:
         sources = {d.source for d in schema.dropped if d.mapping}
-        config["laws"] = [asdict(law_of(c, v[kept], v, c.name in sources)) for c, v in zip(schema.columns, encoded.x.T)]
+        laws = [
+            law_of(c, v[kept], v, c.name in sources, c.name in (kinds or {}))
+            for c, v in zip(schema.columns, encoded.x.T)
+        ]
+        config["laws"] = [asdict(law) for law in laws]
+        warnings = [*warnings, *_at_spikes(schema.columns, laws)]
         if "classes" in full and is_small(len(encoded.x), len(schema.columns), bool(context)):
             full["classes"] = options.get("classes", SMALL_CLASSES)
     else:
@@ -140,6 +146,20 @@ def prepare(
         np.ones(len(schema.columns)) if discrete or cells else deviation(encoded.x[kept]),
         tuple(dict.fromkeys([*warnings, *encoded.warnings, *(() if stop is None else stop.warnings)])),
     )
+
+
+def _at_spikes(columns: Sequence[Column], laws: Sequence[Law]) -> list[str]:
+    """What to say of columns whose bounds are spikes that no value lies beyond."""
+    told: list[str] = []
+    for column, law in zip(columns, laws):
+        ends = (("below", column.lower, law.rest.lower), ("above", column.upper, law.rest.upper)) if law.rest else ()
+        told += [
+            f"many rows of {column.name!r} hold exactly {found:g} and none a value {side} it, so such values are taken "
+            f"to be impossible (log-density -inf); where they can occur, say --kind {column.name}=real"
+            for side, known, found in ends
+            if known is None and found is not None
+        ]
+    return told
 
 
 def _column_map(column: Column, values: np.ndarray) -> ColumnMap:
