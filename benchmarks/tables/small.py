@@ -30,7 +30,7 @@ from benchmarks.common import DOCS, RECORDS, data_folder, write_record
 from fluvial.kinds.parts import Parts
 from fluvial.kinds.tables.diagnose import diagnose
 from fluvial.kinds.tables.verdict import judge
-from fluvial.training import Data
+from fluvial.training import Data, score
 from fluvial.training import train as train_by
 from fluvial.transforms.laws import Laws
 
@@ -200,7 +200,7 @@ def _kernels(train: np.ndarray, stop: np.ndarray) -> Score:
 
 
 def _spline_flow(train: np.ndarray, stop: np.ndarray) -> Score:
-    from benchmarks.tables.fidelity import README, log_prob
+    from benchmarks.tables.fidelity import README
     from benchmarks.tables.peers import zuko_readme
 
     torch.manual_seed(0)
@@ -208,7 +208,7 @@ def _spline_flow(train: np.ndarray, stop: np.ndarray) -> Score:
     rows = (Data(torch.from_numpy(part).float()) for part in (train, stop))
     for _ in train_by(density, *rows, README):
         pass
-    return lambda x: log_prob(density.float(), x.astype(np.float32)).astype(float)
+    return lambda x: score(density, torch.from_numpy(x).float(), None).double().numpy()
 
 
 def _write(name: str, model: str, runs: list[dict[str, Any]]) -> None:
@@ -221,14 +221,14 @@ INTRODUCTION = """# Small tables
 
 Written by `python -m benchmarks.tables.small page`, from `benchmarks/records/small-*.json`.
 
-Twelve tables of 150 to 4,177 rows, five splits each: the default fit, `fluvial fit FILE` and nothing else, beside a
+Small tables, five splits each: the default fit, `fluvial fit FILE` and nothing else, beside a
 Gaussian, scikit-learn's GaussianMixture with the number of components and the kind of covariance that BIC prefers, a
 kernel density with its bandwidth by cross-validation, and zuko's NSF as its README builds it, stopped early. Everybody
 learns from the same nine tenths of the rows and is judged by the other tenth, in nats a row: log-probabilities of the
 cells that values were recorded in, per unit. Peers see labels as whole numbers, and all values spread over their cells.
 A positive difference is in the default's favour; behind it its standard error over all judging rows. The last columns
 say in how many of the splits the report's checks of the density fail, or warn, beyond saying that few rows judge it,
-and how many seconds of one core a fit takes.
+and how many seconds of one core a fit takes. What is not there was not measured.
 """
 
 
