@@ -227,7 +227,7 @@ score on validation rows, which alone choose: `best` is the best single network,
 order, `mixture` an equally weighted mixture of up to eight of those tried, members added one by one as long as the
 validation score improves. All are exact models, and the test rows were scored by these only; those of adult, dna and
 nltcs twice, by what an earlier and the present set of settings came to. `groups`: one-hot columns are read as one
-position each, which the published models were not told. The published figures are
+position each, which the published models did not know. The published figures are
 of Germain et al. 2015 (MADE, NADE) and of Rooshenas and Lowd 2014 (ID-SPN). The anchor, independent columns with
 add-one counts, shows that the files are the published ones. Seconds are wall clock of one thread on a busy machine;
 `large` ones were trained on one GPU beside other work, with settings chosen beforehand.

@@ -109,12 +109,12 @@ def digits(model: ImageModel, out: Path) -> dict[str, Any]:
     given = {k: labels[:FOREIGN] if k == "MNIST test digits" else np.arange(len(v)) % 10 for k, v in kinds.items()}
     return {
         **drawn(model, out / "mnist-samples.png"),
-        "foreign": {k: told(model, v, {name: given[k].astype(str)}) for k, v in kinds.items()},
+        "foreign": {k: recognised(model, v, {name: given[k].astype(str)}) for k, v in kinds.items()},
     }
 
 
 def of_faces(model: ImageModel, out: Path) -> dict[str, Any]:
-    """Samples, interpolations and edits of faces; smiles are told from plain mouths by the mouth's brightness."""
+    """Samples, interpolations and edits of faces; a bright mouth counts as a smile."""
     film = faces()
     some = film[np.random.default_rng(SEED).permutation(len(film))[:70]]
     beside(out / "frey-samples.png", [some, *(model.sample(70, None, t, SEED) for t in SHOWN)])
@@ -136,7 +136,7 @@ def of_faces(model: ImageModel, out: Path) -> dict[str, Any]:
     return {
         **how(model),
         "direction": {"length": found.length, "by_chance": found.by_chance},
-        "foreign": {k: told(model, v) for k, v in kinds.items()},
+        "foreign": {k: recognised(model, v) for k, v in kinds.items()},
     }
 
 
@@ -154,7 +154,7 @@ def how(model: ImageModel) -> dict[str, Any]:
     }
 
 
-def told(model: ImageModel, images: np.ndarray, labels: dict[str, Any] | None = None) -> dict[str, Any]:
+def recognised(model: ImageModel, images: np.ndarray, labels: dict[str, Any] | None = None) -> dict[str, Any]:
     """Medians of what ``score`` says, and the share of images that each p-value calls foreign at 5 %."""
     read = model.read(images, labels)
     context = model.labels(read, labels)

@@ -102,7 +102,7 @@ def _foreign(kinds: dict[str, Any], note: str = "") -> str:
         f"{_share(v['foreign_by_low_likelihood'])} | {_share(v['foreign_by_typicality'])} | {_share(v['foreign_by_compressor'])} |"
         for name, v in kinds.items()
     )
-    return f"""Of these images the model has seen none. Median bits per dimension; share of held-out images that they are likelier than; share
+    return f"""The model has seen none of these images. Median bits per dimension; share of held-out images that they are likelier than; share
 called foreign at 5 % by low likelihood alone, by typicality, and by the bits beyond a compressor{note}:
 
 | images | bits | likelier than held out | low likelihood | typicality | beyond a compressor |
