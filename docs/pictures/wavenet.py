@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from torch import Tensor
 
 from fluvial import models
-from fluvial.data.coding import MuLaw
+from fluvial.kinds.sound.coding import MuLaw
 
 FIRST, SECOND, KICK = 1.94, -0.985, 0.012  # x_t = FIRST x_{t-1} + SECOND x_{t-2} + KICK noise
 LAYERS = 5
