@@ -45,7 +45,7 @@ class Row:
 
     def build(self, shape: tuple[int, ...]) -> Density:
         """Its density of pixels 0, ..., 255."""
-        density = models.recipe_of(self.model, shape)(shape, **models.resolve(self.model, self.options, shape))
+        density = models.recipe_of(self.model, shape).build(shape, **models.resolve(self.model, self.options, shape))
         if not self.logit:
             return density
         return Flow(Chain(Dequantize(levels=256), Logit(0.0, 256.0, ALPHA)), density, shape)
