@@ -33,8 +33,8 @@ PUBLISHED = """
 MNIST in logit space (nats of the logit of pixels with noise, alpha 1e-6, 50,000 / 10,000 / 10,000 images, fresh noise
 in every step; Papamakarios et al. 2017, table 2), NICE in nats of pixels in [0, 1) (Dinh et al. 2014), RealNVP and Glow
 with the published sizes in bits per dimension (Dinh et al. 2016; Kingma and Dhariwal 2018). Each row is the
-best of its runs by validation. Rows that shared a GPU have fewer steps than it gives alone; the authors of NICE, RealNVP and Glow
-trained for days.
+best of its runs by validation. Rows that shared a GPU have fewer steps than it gives alone; the authors of NICE,
+RealNVP and Glow trained for days.
 """
 EQUAL = """
 ## The default model at equal compute

@@ -272,8 +272,8 @@ Written by `python -m benchmarks.sound page`, from `benchmarks/records/wavenet-*
 ## Spoken digits
 
 FSDD: five speakers, ten digits, 8 kHz, 256 mu-law codes. Test: index 0-4 of each digit and speaker, the data set's own
-convention ({fsdd["test"]["recordings"]:,} recordings, {fsdd["test"]["samples"]:,} samples), scored once. The model learns
-from {sizes["train"]:,} of the others, and a random tenth, {sizes["held_out"]:,}, chooses weights and settings.
+convention ({fsdd["test"]["recordings"]:,} recordings, {fsdd["test"]["samples"]:,} samples), scored once. The model
+learns from {sizes["train"]:,} of the others, and a random tenth, {sizes["held_out"]:,}, chooses weights and settings.
 Every sample counts once, given all the samples before it that the model reads, so the figure is exact.
 
 | model | test bits per sample |
