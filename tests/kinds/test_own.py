@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +42,6 @@ class Independent(Density):
 
 def independent(event_shape: tuple[int, ...], *, context_shape: tuple[int, ...] | None = None) -> Density:
     return Independent(event_shape[0], 0 if context_shape is None else context_shape[0])
-
-
-@pytest.fixture(autouse=True)
-def unregistered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        patch.setattr(models.registry, "_registered", {})
-        yield
 
 
 @pytest.mark.parametrize("context", [None, "g"])

@@ -80,7 +80,7 @@ def test_a_pickle_in_place_of_a_file_is_refused_and_never_run(folder, name, tmp_
     [
         ({"format": FORMAT + 1, "version": "9.9"}, r"fluvial 9\.9.*upgrade"),
         ({"format": "1"}, "not written by fluvial"),
-        ({"model": {**MODEL, "model": "os.system"}}, "no model named 'os.system'"),
+        ({"model": {**MODEL, "model": "os.system"}}, "a model named 'os.system', which is not known"),
         ({"model": {**MODEL, "event_shape": [3]}}, r"does not describe.* should be .*, got"),
         ({"model": {**MODEL, "options": {"hidden": [10**15]}}}, "config.json is damaged|does not describe"),
         ({"model": {**MODEL, "columns": [{"__class__": "os"}]}}, "config.json is damaged|does not describe"),

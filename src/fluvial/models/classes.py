@@ -15,6 +15,7 @@ from fluvial.transforms.laws import Laws, Reading, Terms
 
 _APART, _SCALE = 0.55856, 0.46373  # two logistics that stand in for a Gaussian: 0.0022 nats between them
 _FAR = 8.0  # standard deviations beyond which a number is read as no farther out
+_NONE = -1e30  # log-weight of a class that is not needed: finite, as what is saved has to be
 _TRUST = 2.0  # logit of the weight that the classes start with beside the network
 
 
@@ -97,7 +98,7 @@ class Classes(nn.Module):
         count = len(found.weights)
         for name, value in found._asdict().items():
             self.get_buffer(name)[:count] = value
-        self.weights[count:] = -math.inf
+        self.weights[count:] = _NONE
 
     def forward(self, theta: Tensor, reading: Reading, order: Tensor | None = None) -> Tensor:
         """theta of :attr:`beside` from the network's, (B, ``sum(sizes)``), under an order, (D,)."""

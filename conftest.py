@@ -1,4 +1,4 @@
-"""What every test runs under: any machine, however slow, and on request a lesser one."""
+"""What every test and example runs under: any machine, on request a lesser one, and no record of another test."""
 
 from __future__ import annotations
 
@@ -26,3 +26,11 @@ def machine() -> Generator[None]:
         return
     with native.restricted_to(name):
         yield
+
+
+@pytest.fixture(autouse=True)
+def records_as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test or an example registers is gone after it."""
+    from fluvial.models import registry
+
+    monkeypatch.setattr(registry, "_registered", {})
