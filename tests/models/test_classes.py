@@ -116,3 +116,17 @@ def test_a_network_that_nothing_trusts_learns_all_the_same():
     density.log_prob(table()).mean().backward()
     assert density.net.last.weight.grad is not None
     assert density.net.last.weight.grad.abs().max() > 1e-3
+
+
+def test_the_pool_s_spread_is_learnt_where_two_right_forecasts_are_wider_than_the_truth():
+    density = started(trust=0.0).train()
+    density.log_prob(table()).mean().backward()
+    spread = density.classes.spread  # pyright: ignore
+    assert spread.grad is not None
+    assert spread.grad.abs().min() > 1e-3
+    with torch.no_grad():
+        before = density.eval().parts(table())
+        spread[0] = -0.3
+        after = density.parts(table())
+    assert torch.equal(before[:, [0, 2, 3]], after[:, [0, 2, 3]])  # of the one column with a rest, no other
+    assert not torch.allclose(before[:, 1], after[:, 1])

@@ -27,7 +27,9 @@ class Classes(nn.Module):
     weight is its probability given the cells before, and a number's mean in it is linear in the numbers before.
     A few hundred rows tell this much reliably, and a network that starts from it has only the rest to learn.
 
-    The network gives each column one number more, the logit of the share that the classes have in it.
+    The network gives each column one number more, the logit of the share that the classes have in it. Two forecasts
+    that are each as wide as they should be are too wide when pooled, so the pool is narrowed, in each column by a
+    factor that is learnt (the spread-adjusted linear pool: Gneiting and Ranjan 2013, arXiv 1106.1638).
 
     Args:
         laws: of the columns, as the network sees them.
@@ -66,6 +68,7 @@ class Classes(nn.Module):
         }
         for name, value in blank.items():
             self.register_buffer(name, value)
+        self.spread: nn.Parameter = nn.Parameter(torch.zeros(numbers))  # logarithms of the factors
 
     def _places(self) -> dict[str, Tensor]:
         laws = self.own.laws
@@ -105,7 +108,7 @@ class Classes(nn.Module):
         gates, net = theta.index_select(1, self._gates), theta.index_select(1, self._others)
         columns = torch.arange(len(self.sizes), device=theta.device)
         given = self._given(reading, columns if order is None else order)
-        return _blended(self.own, self.beside, net, gates, self._terms(*given, columns))
+        return _blended(self.own, self.beside, net, gates, self._terms(*given, columns), self.spread)
 
     def alone(self, theta: Tensor, reading: Reading) -> Tensor:
         """log p of each cell, (B, D), under the network without classes."""
@@ -141,7 +144,8 @@ class Classes(nn.Module):
             means = torch.stack([mean(j) for j in js], 2) if js else white[:, :, :0]
             deviations = factor.diagonal(dim1=1, dim2=2)[:, [at[j] for j in js]]
             terms = self._terms(logs.log_softmax(0).unsqueeze(2), means, deviations, order[k : k + 1])
-            return _blended(self.own.column(i), self.beside.column(i), theta[:, :-1], theta[:, -1:], terms)
+            laws = self.own.column(i), self.beside.column(i)
+            return _blended(*laws, theta[:, :-1], theta[:, -1:], terms, self.spread[js])
 
         return step
 
@@ -198,7 +202,7 @@ class Classes(nn.Module):
         return Terms(each.logsumexp(0), weights.log_softmax(2), means, (_SCALE * scales).log())
 
 
-def _blended(own: Laws, beside: Laws, theta: Tensor, gates: Tensor, classes: Terms) -> Tensor:
+def _blended(own: Laws, beside: Laws, theta: Tensor, gates: Tensor, classes: Terms, spread: Tensor) -> Tensor:
     """theta of the laws in which classes stand beside what a network makes of its columns."""
     net = own.terms(theta)
     classes = Terms(*(t.to(theta.dtype) for t in classes))
@@ -211,6 +215,7 @@ def _blended(own: Laws, beside: Laws, theta: Tensor, gates: Tensor, classes: Ter
         rest[:, own.rests].unsqueeze(2) + own.rest_mass(net.masses).unsqueeze(2) + net.weights,
     )
     means, scales = (torch.cat(pair, 2) for pair in zip(classes[2:], net[2:]))
+    scales = scales + spread.to(theta.dtype).unsqueeze(1)
     return beside.theta(Terms(torch.where(there, masses, -math.inf), torch.cat(weights, 2), means, scales))
 
 
