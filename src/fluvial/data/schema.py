@@ -186,7 +186,7 @@ class Schema:
         wanted = {c.name: c for c in self.every}
         if context == "ignored":
             wanted = {name: c for name, c in wanted.items() if c not in self.context}
-        found = self._find(table, [name for name in self.order if name in wanted])
+        found = self.find(table, [name for name in self.order if name in wanted])
         numbers = read_columns(table, {c: found[c.name] for c in wanted.values()}, self.gaps)
         warnings: list[str] = []
         rows = np.arange(len(table))
@@ -229,7 +229,7 @@ class Schema:
         if source is None:
             raise DataError(f"this model needs context: give values for {listed(names)}")
         table = read(source)
-        found = self._find(table, [name for name in self.order if name in names])
+        found = self.find(table, [name for name in self.order if name in names])
         numbers = read_columns(table, {c: found[c.name] for c in self.context})
         complete_rows(numbers, False, [])
         between = [sentence for c in self.context if (sentence := fractions(c, numbers[c.name]))]
@@ -307,7 +307,7 @@ class Schema:
     def _stack_context(self, numbers: Mapping[str, np.ndarray]) -> np.ndarray | None:
         return np.stack([numbers[c.name] for c in self.context], axis=1) if self.context else None
 
-    def _find(self, table: Table, names: list[str]) -> dict[str, str]:
+    def find(self, table: Table, names: list[str]) -> dict[str, str]:
         """What the table calls the columns of these names."""
         if not table.header:
             for expected in (self.source, self.order, names):

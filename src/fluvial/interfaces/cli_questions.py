@@ -57,7 +57,7 @@ def probability(
     from fluvial.kinds.tables.asked import parse_given
     from fluvial.kinds.typed import parse_context
 
-    model = _of_table(run)
+    model = of_table(run)
     known = parse_given(given, model.schema)
     found = model.probability(event, known, parse_context(context, model.context_names), draws=draws, seed=seed)
     say(found)
@@ -84,7 +84,7 @@ def impute(run: Path, data: _Data, /, *, out: _Out = None, draws: Whole | None =
 
     from fluvial.core.errors import UsageError
 
-    model = _of_table(run)
+    model = of_table(run)
     table = _table(data)
     found = model.impute(table, draws, seed)
     if draws is None:
@@ -116,7 +116,7 @@ def predict(run: Path, data: _Data, /, *, target: str, out: _Out = None) -> None
     """
     import numpy as np
 
-    model = _of_table(run)
+    model = of_table(run)
     table = _table(data)
     columns = {"row": np.arange(len(table)), target: model.predict(table, target)}
     labels = next(c for c in model.schema.columns if c.name == target).categories
@@ -129,7 +129,7 @@ def predict(run: Path, data: _Data, /, *, target: str, out: _Out = None) -> None
     _write(columns, out)
 
 
-def _of_table(run: Path) -> Model:
+def of_table(run: Path) -> Model:
     """The model of a run that is of a table."""
     from fluvial.core.errors import UsageError
     from fluvial.kinds.tables.model import Model

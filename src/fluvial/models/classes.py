@@ -158,7 +158,8 @@ class Classes(nn.Module):
         """Which atom each cell is, the rest behind them, (B, D): on a grid the rest has all numbers."""
         at = slice(None) if column is None else slice(column, column + 1)
         absent = (reading.atom == self._absent[at]) & (reading.atom >= 0)
-        of_rest = (reading.atom < 0) | (self._gridded[at] & ~absent)
+        # a label that the fit never saw is none of the codes; its law alone makes it impossible
+        of_rest = self._has_rest[at] & ((reading.atom < 0) | (self._gridded[at] & ~absent))
         return torch.where(of_rest, self._last[at], reading.atom.clamp(min=0))
 
     def _values(self, reading: Reading) -> tuple[Tensor, Tensor]:

@@ -103,3 +103,9 @@ def test_a_column_of_money_that_is_mostly_zero_comes_back_so():
     )
     assert drawn.min() == 0
     assert drawn.max() > 100
+
+
+def test_the_size_of_a_wide_table_of_any_cells_is_foreseen():
+    x = np.random.default_rng(0).integers(0, 2, size=(30, 650)).astype(float)
+    prepared = prepare(read(x), "mixed", {"hidden": [4], "blocks": 1, "components": 2})
+    assert len(prepared.config["laws"]) > 640

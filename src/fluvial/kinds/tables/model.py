@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from fluvial.kinds.scores import Scores
 from fluvial.kinds.tables.answers import Answers, tensor
 from fluvial.training.saved import Saved
 from fluvial.transforms import Columns
+
+if TYPE_CHECKING:
+    from fluvial.kinds.tables.detect import Detections
 
 _FILLS = 8  # ways to fill the cells of rounded columns that a score averages over
 _REDRAWS = 10  # attempts to replace draws that are not finite
@@ -94,6 +97,25 @@ class Model(Answers):
         values = self._averaged(score, x, context).double().numpy()
         # rows so far out that float32 overflows on the way have no density to speak of
         return np.where(np.isnan(values), -np.inf, values)
+
+    def detect(self, data: object, rate: float | None = None, fdr: float | None = None) -> Detections:
+        """Which rows of a table are unusual, how sure that is, and why (with ``mixed``, cell by cell).
+
+        Each row is compared with the held-out rows of the fit: its p-value is the share of ordinary rows that score as
+        high, and is valid whatever the model where the rows are exchangeable with those of the fit.
+
+        Args:
+            data: a table with the columns that the model was fitted to.
+            rate: share of ordinary rows that may be flagged; 0.01 where neither is given.
+            fdr: in its place, the share of the flagged rows that may be ordinary (Benjamini and Hochberg 1995).
+
+        Raises:
+            RunError: the fit held no rows out. UsageError: a share that is none, or both. DataError: the table does
+            not fit the schema.
+        """
+        from fluvial.kinds.tables.detect import Detector
+
+        return Detector.of(self).detect(data, rate, fdr)
 
     def _averaged(self, function: Callable[..., Any], x: np.ndarray, context: np.ndarray | None) -> Any:  # noqa: ANN401
         """A score of rows; where noise must fill cells, its mean over a few fills that all rows share.

@@ -231,13 +231,14 @@ def _parameters(config: Mapping[str, Any]) -> int:
     three smaller models foretell it.
     """
     counts: list[int] = []
-    options = dict(config["options"])
+    options, laws = dict(config["options"]), config.get("laws")
     if "classes" in options:
         classes = options["classes"]
         options["classes"] = classes if isinstance(classes, int) else [max(classes)]
     for size in _SMALL:
         with drawing_from(0, lend=True):
-            small = build({**config, "event_shape": [size], "columns": None, "codes": None, "options": options})
+            own = {"columns": None, "codes": None, "options": options, "laws": laws and laws[:size]}
+            small = build({**config, "event_shape": [size], **own})
         counts.append(sum(p.numel() for p in small.parameters()))
     return round(float(np.polyval(np.polyfit(_SMALL, counts, 2), config["event_shape"][0])))
 

@@ -1,0 +1,203 @@
+"""Unusual rows of a table: scores, p-values against held-out rows, which to flag, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fluvial.core.errors import RunError, UsageError
+from fluvial.core.numbers import between
+from fluvial.data.schema import Encoded
+from fluvial.data.tables import Table, as_kind, read
+from fluvial.data.words import counted
+from fluvial.examine.conformal import Drift, discoveries, p_values
+from fluvial.kinds.tables.answers import tensor
+from fluvial.kinds.tables.astray import astray
+from fluvial.kinds.tables.reasons import Reason, reasons, usual
+from fluvial.kinds.tables.unusual import Unusual
+from fluvial.models import AnyOrder
+
+if TYPE_CHECKING:
+    from fluvial.kinds.tables.model import Model
+
+RATE = 0.01
+_EXPLAINED = 1000  # rows with reasons, at most: each costs as many passes as there are columns
+_ORDINARY = 300  # training rows that say how likely ordinary cells are
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Which rows of a table are unusual, how sure that is, and why.
+
+    Args:
+        rows: their numbers in the table, (N,).
+        scores: how unusual each is, (N,): larger is more so, inf for what the model holds impossible.
+        p: the share of ordinary rows that score as high, (N,): a p-value, valid whatever the model.
+        flagged: which to look at, (N,) bool.
+        reasons: of the flagged rows, by number.
+        expected: how many ordinary rows a false-alarm rate would flag among so many; None for a false discovery rate.
+        drift: whether the table as a whole is other than the fit's.
+        warnings: sentences about all of them.
+        table: the kind of table that :meth:`frame` makes, and the index of the rows.
+    """
+
+    rows: np.ndarray
+    scores: np.ndarray
+    p: np.ndarray
+    flagged: np.ndarray
+    reasons: Mapping[int, Reason]
+    drift: Drift
+    expected: float | None = None
+    warnings: tuple[str, ...] = ()
+    table: tuple[str, Any] = field(default=("dict", None), repr=False)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """All that is known of each row, by name."""
+        told = [self.reasons.get(int(row), Reason("", "")) for row in self.rows]
+        return {
+            "row": self.rows,
+            "score": self.scores,
+            "p": self.p,
+            "unusual": self.flagged,
+            "column": np.array([each.column for each in told], dtype=object),
+            "why": np.array([each.sentence for each in told], dtype=object),
+        }
+
+    def frame(self) -> Any:  # noqa: ANN401  (a library's own type)
+        """The same as a table: of pandas with the index of its rows."""
+        kind, index = self.table
+        columns = {k: v for k, v in self.columns.items() if k != "row"}
+        kind = "dict" if kind in ("array", "npy", "tensor") else kind  # which have no place for words
+        return as_kind(columns, kind, index=None if index is None else index[self.rows])
+
+    @property
+    def summary(self) -> list[str]:
+        """What was found, in sentences."""
+        found = int(self.flagged.sum())
+        told = f"{counted(found, 'row')} of {len(self):,} {'is' if found == 1 else 'are'} unusual"
+        if self.expected is not None:
+            told += f"; of {len(self):,} ordinary rows about {self.expected:.3g} would be flagged"
+        return [told, *about_drift(self.drift)]
+
+
+def about_drift(drift: Drift) -> list[str]:
+    """A sentence where the rows as a whole have become other ones."""
+    if drift.since is None:
+        return []
+    return [
+        f"the rows as a whole are unlike those of the fit, which shows from row {drift.since:,} on (without drift, "
+        f"once in {1 / drift.alarm:,.0f} tables at most): single rows are then not what is wrong"
+    ]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A fitted model with what it takes to judge single rows: held-out rows, and what ordinary cells are like."""
+
+    model: Model
+    unusual: Unusual
+    reference: np.ndarray
+    usual: np.ndarray | None
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, model: Model) -> Detector:
+        """A detector.
+
+        Raises:
+            RunError: no rows were held out of the fit, so there is nothing to compare with.
+        """
+        held_out = model.rows.get("held_out.x")
+        if held_out is None or len(held_out) < 2:
+            raise RunError(
+                "no rows were held out of this fit, so there is nothing to compare new rows with: fit again with "
+                "--holdout 0.1 (holdout=0.1 in Python)"
+            )
+        train, context = model.rows["train.x"], model.rows.get("train.context")
+        unusual = Unusual.of(model, train, context)
+        reference = unusual.scores(held_out, model.rows.get("held_out.context"))
+        common = None
+        if isinstance(model.density, AnyOrder):
+            few = None if context is None else tensor(context[:_ORDINARY])
+            common = usual(model.density, train[:_ORDINARY], few)
+        return cls(model, unusual, reference, common, tuple(_about_reference(model, len(held_out))))
+
+    def detect(self, data: object, rate: float | None = None, fdr: float | None = None) -> Detections:
+        """Which rows of a table are unusual: see :meth:`fluvial.Model.detect`."""
+        if rate is not None and fdr is not None:
+            raise UsageError("rate is a share of false alarms among ordinary rows, fdr one among alarms: give one")
+        rate = RATE if rate is None and fdr is None else rate
+        table = read(data)
+        encoded = self.model.schema.encode(table)
+        scores = self.scores(encoded)
+        p = self.p(scores)
+        notes = [*table.notes, *encoded.warnings, *self.warnings]
+        flagged = discoveries(p, fdr) if fdr is not None else p <= self.least(rate or RATE, notes)
+        drift = self.drift()
+        drift.watch(scores)
+        found = np.flatnonzero(flagged)
+        if len(found) > _EXPLAINED:
+            notes.append(f"reasons are given for the {_EXPLAINED:,} most unusual of the {len(found):,} rows")
+            found = found[np.argsort(-scores[found], kind="stable")[:_EXPLAINED]]
+        return Detections(
+            encoded.rows,
+            scores,
+            p,
+            flagged,
+            self.reasons(table, encoded, np.sort(found).tolist()),
+            drift,
+            None if rate is None else rate * len(p),
+            tuple(dict.fromkeys(notes)),
+            (table.kind, table.index),
+        )
+
+    def least(self, rate: float, notes: list[str]) -> float:
+        """The rate that p-values are held against, and a note where no p-value can be so small."""
+        rate = between("rate", rate, 0.0, 1.0, "a share of ordinary rows that may be flagged, such as 0.01")
+        smallest = 1 / (1 + len(self.reference))
+        if rate < smallest:
+            notes.append(
+                f"with {len(self.reference):,} held-out rows no p-value is below {smallest:.2g}, so a rate of {rate:g} "
+                "flags nothing: fit with more rows held out (--holdout)"
+            )
+        return rate
+
+    def p(self, scores: np.ndarray) -> np.ndarray:
+        """The share of ordinary rows that score as high, (N,)."""
+        return p_values(scores, self.reference)
+
+    def drift(self) -> Drift:
+        """A bet on rows to come, none of which it has seen."""
+        return Drift(self.reference)
+
+    def scores(self, encoded: Encoded) -> np.ndarray:
+        """How unusual encoded rows are, (N,); inf for what is impossible."""
+        scores = self.unusual.scores(encoded.x, encoded.context)
+        return np.where(encoded.impossible, np.inf, scores)
+
+    def reasons(self, table: Table, encoded: Encoded, which: Sequence[int]) -> dict[int, Reason]:
+        """Why the rows ``which``, counted among the encoded ones, are unusual, by their numbers in the table."""
+        told = astray(self.model.schema, table, encoded.rows[list(which)])
+        others = [i for i in which if int(encoded.rows[i]) not in told]
+        if self.usual is not None and isinstance(density := self.model.density, AnyOrder):
+            context = None if encoded.context is None else tensor(encoded.context[others])
+            found = reasons(density, self.model.schema, self.usual, encoded.x[others], context)
+            told |= {int(number): reason for number, reason in zip(encoded.rows[others], found)}
+        return told
+
+
+def _about_reference(model: Model, held_out: int) -> list[str]:
+    """What keeps the p-values from being exact."""
+    what = f"the {held_out:,} held-out rows that rows are compared with"
+    if model.record.get("training", {}).get("epochs") == 0:
+        return [f"{what} were fitted to as well, in the end, so slightly more ordinary rows are flagged than asked for"]
+    if not model.record.get("split", {}).get("independent", True):
+        return [f"{what} also decided when training stopped, so slightly more ordinary rows are flagged than asked for"]
+    return []

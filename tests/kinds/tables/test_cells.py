@@ -1,0 +1,32 @@
+"""Cells given the rest of their row, against sums over every row there can be."""
+
+import numpy as np
+import pytest
+import torch
+from tiny import LAWS, density
+
+from fluvial.kinds.tables.cells import cells
+
+DENSITY = density(LAWS)
+VALUES = ((0.0, 1.0, 2.0, np.nan), tuple(map(float, range(5))), (0.0, 1.0))
+ROW = np.array([1.0, 3.0, 0.0])
+
+
+def probabilities(i: int) -> np.ndarray:
+    rows = np.repeat(ROW[None], len(VALUES[i]), axis=0)
+    rows[:, i] = VALUES[i]
+    known = torch.arange(3) != i
+    return DENSITY.log_prob_given(torch.from_numpy(rows), known).exp().detach().numpy()
+
+
+@pytest.mark.parametrize("i", [0, 1, 2])
+def test_each_cell_has_its_probability_and_its_tail(i):
+    p = probabilities(i)
+    assert p.sum() == pytest.approx(1)
+    for k, value in enumerate(VALUES[i]):
+        row = ROW.copy()
+        row[i] = value
+        found = cells(DENSITY, row[None])
+        assert found.log_prob[0, i] == pytest.approx(np.log(p[k]))
+        tail = p[p <= p[k] * (1 + 1e-9)].sum() if i != 1 else min(1, 2 * min(p[: k + 1].sum(), p[k:].sum()))
+        assert found.tail[0, i] == pytest.approx(tail)
