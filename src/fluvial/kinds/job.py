@@ -6,15 +6,15 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 
 import fluvial
-from fluvial.core import Density
+from fluvial.core import Density, Flow
 from fluvial.core.errors import RunError, UsageError
 from fluvial.core.numbers import share
 from fluvial.core.randomness import drawing_from
@@ -40,6 +40,46 @@ class Shown:
 
 
 F = TypeVar("F", bound=Fitted)
+
+
+class Schema(Protocol):
+    """What there is to know about data besides their values."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        ...
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a fit has to learn, once its data are ready.
+
+    Args:
+        density: trained in place.
+        config: the model's, plain JSON, and the ``schema`` of the data: a resumed run must have the same.
+        rows, validation: to train on and to stop by.
+        words: the unit of the scores, in which progress is shown.
+        sizes: how many of what there are, for the record.
+        split: which part of the data judges, see :func:`~fluvial.kinds.parts.judged`.
+        warnings: what whoever uses the model should know about its data.
+        closed: whether the density is fitted already, in closed form, so that nothing is trained.
+    """
+
+    density: Density
+    config: dict[str, Any]
+    schema: Schema
+    rows: Rows
+    validation: Rows | None
+    words: Words
+    sizes: Mapping[str, int]
+    split: Mapping[str, Any]
+    warnings: Sequence[str] = ()
+    closed: bool = False
+
+    @property
+    def tag(self) -> str:
+        """Tells this model of these data from others."""
+        return tag_of(self.config, self.schema.to_json())
 
 
 @dataclass(frozen=True)
@@ -77,70 +117,64 @@ class Job:
 
     def learn(
         self,
-        density: Density,
-        config: Mapping[str, Any],
-        rows: Rows,
-        validation: Rows | None,
-        words: Callable[[Record], str],
+        lesson: Lesson,
         restore: Callable[[Saved, str | os.PathLike[str]], F],
         conclude: Callable[[dict[str, Any], list[dict[str, Any]]], F],
-        schema: Mapping[str, Any],
-        closed: bool = False,
     ) -> F:
         """Train to the end and write the run folder, or return what a finished one holds.
 
         Args:
-            density: what is trained, in place.
-            config: the model's, plain JSON: what must be the same to resume.
-            rows, validation: to train on and to stop by.
-            words: one record as a line of text.
             restore: the model in a run folder that has been read.
-            conclude: the fitted model, from the record's common part and the metrics.
-            schema: of the data, plain JSON; the names in it must be the same to resume.
-            closed: whether there is nothing to train, as the density is fitted already.
+            conclude: the fitted model from the record, which it adds the scores to, and the metrics.
         """
         opened = (
             contextlib.nullcontext() if self.out is None else open_run(self.out, force=self.force, resume=self.resume)
         )
         with opened as run:
-            tag = tag_of(config, schema)
             if run is not None and run.finished:
-                return restore(self._finished(run, tag, rows), run.path)
+                return restore(self._finished(run, lesson), run.path)
             job = self._resumed(run)
             began = time.monotonic() if self.origin.began is None else self.origin.began
-            files = self.origin.files
-            data = fingerprint(files) if files else {"name": "data in memory", "blake2b": rows.digest()}
             records, threads = list[Record](), torch.get_num_threads()
-            if not closed:
-                records, threads = job._train(density, tag, rows, validation, words, run, began)
+            if not lesson.closed:
+                records, threads = job._train(lesson, run, began)
             seconds = records[-1].elapsed if records else time.monotonic() - began
-            record = {
-                "version": fluvial.__version__,
-                "model": config,
-                "command": self.origin.command,
-                "data": data,
-                "rows": "" if run is None else rows.digest(),
-                **circumstances(self.settings.torch_device()),
-                "seed": self.seed,
-                "holdout": self.holdout,
-                "exact": density.exact,
-                "settings": asdict(job.settings),
-                "training": {**_how_it_went(records, seconds), "threads": threads},
-                "versions": _versions(),
-            }
-            fitted = conclude(record, [asdict(r) for r in records])
+            training = {**_how_it_went(records, seconds), "threads": threads}
+            fitted = conclude(job._record(lesson, training, kept=run is not None), [asdict(r) for r in records])
             if run is not None:
                 fitted.write(run)
         return fitted
 
-    def _finished(self, run: RunFolder, tag: str, rows: Rows) -> Saved:
+    def _record(self, lesson: Lesson, training: dict[str, Any], kept: bool) -> dict[str, Any]:
+        """How the fit was made, as plain JSON."""
+        files, density = self.origin.files, lesson.density
+        digest = "" if files and not kept else lesson.rows.digest()
+        return {
+            "version": fluvial.__version__,
+            "model": lesson.config,
+            "command": self.origin.command,
+            "data": fingerprint(files) if files else {"name": "data in memory", "blake2b": digest},
+            "rows": digest if kept else "",
+            **circumstances(self.settings.torch_device()),
+            "seed": self.seed,
+            "holdout": self.holdout,
+            "exact": density.exact,
+            "settings": asdict(self.settings),
+            "training": training,
+            "versions": _versions(),
+            "warnings": list(lesson.warnings),
+            "sizes": {**lesson.sizes, "parameters": sum(p.numel() for p in density.parameters())},
+            "split": dict(lesson.split),
+        }
+
+    def _finished(self, run: RunFolder, lesson: Lesson) -> Saved:
         """The finished run that was to be resumed, if it is the one asked for; else a RunError, a sentence."""
         saved = load_run(run.path)
         config = saved.config
         before = (tag_of(config["model"], config["schema"]), config.get("rows", ""), config["settings"])
-        told = changed(before, (tag, rows.digest(), asdict(self.settings)))
-        if told:
-            raise RunError(f"{run.path} holds a finished run, made {told}")
+        otherwise = changed(before, (lesson.tag, lesson.rows.digest(), asdict(self.settings)))
+        if otherwise:
+            raise RunError(f"{run.path} holds a finished run, made {otherwise}")
         for name in ("epochs", "budget"):
             asked, was = getattr(self.settings, name), config["settings"].get(name)
             if asked is not None and asked != was:
@@ -162,26 +196,18 @@ class Job:
         kept = load_checkpoint(run.checkpoint)["settings"]
         return replace(self, settings=replace(self.settings, epochs=kept.epochs, budget=kept.budget))
 
-    def _train(
-        self,
-        density: Density,
-        tag: str,
-        rows: Rows,
-        validation: Rows | None,
-        words: Callable[[Record], str],
-        run: RunFolder | None,
-        began: float,
-    ) -> tuple[list[Record], int]:
-        """Train to the end; returns the records of whole epochs, and on how many threads it trained."""
+    def _train(self, lesson: Lesson, run: RunFolder | None, began: float) -> tuple[list[Record], int]:
+        """Train to the end; the records of whole epochs, and on how many threads it trained."""
         spent, budget = time.monotonic() - began, self.settings.clock
         if spent >= budget:
             raise UsageError(
                 f"budget: reading and preparing took {spent:.1f} s, so nothing of {budget:g} s is left to train"
             )
-        show = self._display(words)
+        show = self._display(lesson.words)
         checkpoint = None if run is None else run.checkpoint
         records, threads = list[Record](), torch.get_num_threads()
-        training = train(density, rows, validation, self.settings, checkpoint, self.resume, tag=tag, began=began)
+        learnt = (lesson.density, lesson.rows, lesson.validation)
+        training = train(*learnt, self.settings, checkpoint, self.resume, tag=lesson.tag, began=began)
         with contextlib.closing(training):
             for record in training:
                 if record.ended:
@@ -192,7 +218,7 @@ class Job:
                 show(record)
         return records, threads
 
-    def _display(self, words: Callable[[Record], str]) -> Progress:
+    def _display(self, words: Words) -> Progress:
         shown = self.progress
         if isinstance(shown, Shown):
             return lambda record: shown.show(record, words(record))
@@ -212,10 +238,17 @@ def overruled(
     )
 
 
+def a_flow(density: Density, name: str, needs: str) -> Flow:
+    """The density, where it is a flow; else a UsageError, a sentence that says what one is needed for."""
+    if isinstance(density, Flow):
+        return density
+    raise UsageError(f"model: {name} is not a flow, and {needs}: choose another model")
+
+
 class Lines:
     """A line on stderr every few seconds."""
 
-    def __init__(self, words: Callable[[Record], str], seconds: float = 5.0) -> None:
+    def __init__(self, words: Words, seconds: float = 5.0) -> None:
         self.words, self.seconds, self.next = words, seconds, 0.0
 
     def __call__(self, record: Record) -> None:

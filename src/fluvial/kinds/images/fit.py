@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,17 +12,16 @@ import numpy as np
 import torch
 
 from fluvial.conditioners import ContextMap
-from fluvial.core import Density, Flow
+from fluvial.core import Flow
 from fluvial.core.errors import DataError, UsageError
 from fluvial.kinds.images.files import Size
 from fluvial.kinds.images.model import ImageModel, restore
 from fluvial.kinds.images.read import Images, read_images
 from fluvial.kinds.images.rows import ImageRows
 from fluvial.kinds.images.schema import ImageSchema
-from fluvial.kinds.job import Job, Words
+from fluvial.kinds.job import Job, Lesson, Words, a_flow
 from fluvial.kinds.parts import Parts, judged
 from fluvial.models import default_of, recipe_of, resolve
-from fluvial.training import Record
 
 _JUDGES = 2000  # images at most that stop the training
 _KEPT_BYTES, _KEPT, _CONTEXTS = 1 << 23, 2000, 10_000  # images of each kind and rows of labels that a run keeps
@@ -78,22 +77,22 @@ def fit_image(
     rows, held_out = (_rows(part, schema, batch) for part in (kept, aside))
     validation = _rows(stopping, schema, batch) if len(stopping) else None
 
+    lesson = Lesson(
+        density,
+        config,
+        schema,
+        rows,
+        validation,
+        image_words(schema.shape),
+        {"train": len(kept), "validation": len(stopping), "held_out": len(aside)},
+        judged("images", len(kept), len(stopping), len(parts.test)),
+        images.notes,
+    )
+
     def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> ImageModel:
-        fitted = ImageModel(density, schema, record)
-        log_prob = fitted.log_prob_images(aside, held_out.context)
+        log_prob = ImageModel(density, schema, record).log_prob_images(aside, held_out.context)
         augmented = {"augmentation": list(schema.augmentation)}
-        record |= {
-            **augmented,
-            "warnings": list(images.notes),
-            "sizes": {
-                "train": len(kept),
-                "validation": len(stopping),
-                "held_out": len(aside),
-                "parameters": sum(p.numel() for p in density.parameters()),
-            },
-            "split": judged("images", len(kept), len(stopping), len(parts.test)),
-            "scores": _scores(fitted, kept, aside, log_prob),
-        }
+        record |= {**augmented, "scores": _scores(schema, density.exact, kept, aside, log_prob)}
         stored = {**_kept("train", rows), **_kept("held_out", held_out)}
         if len(aside):
             stored["held_out.log_prob"] = log_prob
@@ -101,11 +100,11 @@ def fit_image(
             stored["contexts"] = rows.context[:_CONTEXTS].numpy()
         return ImageModel(density, schema, record, [{**m, **augmented} for m in metrics], stored)
 
-    return job.learn(density, config, rows, validation, image_words(schema.shape), restore, conclude, schema.to_json())
+    return job.learn(lesson, restore, conclude)
 
 
-def image_words(shape: tuple[int, int, int]) -> Callable[[Record], str]:
-    """Records of images of this shape in words: bits per dimension."""
+def image_words(shape: tuple[int, int, int]) -> Words:
+    """The unit of scores of images of this shape: bits per dimension."""
     unit = math.prod(shape) * math.log(2)
     return Words("bits per dimension", unit, "images")
 
@@ -120,13 +119,11 @@ def _bits(options: Mapping[str, Any]) -> int:
 def _built(job: Job, config: Mapping[str, Any], schema: ImageSchema) -> Flow:
     """The model; where it does not take images of this size, a sentence that names the nearest one that it takes."""
     try:
-        density: Density = job.build(config)
+        density = job.build(config)
     except UsageError as error:
         fits = _nearest(job, config, schema)
         raise UsageError(f"{error}{f'; --size {fits[0]}x{fits[1]} does so' if fits else ''}") from None
-    if not isinstance(density, Flow):
-        raise UsageError(f"{config['model']} is no flow")
-    return density
+    return a_flow(density, config["model"], "images are drawn and edited through the noise of one")
 
 
 def _nearest(job: Job, config: Mapping[str, Any], schema: ImageSchema) -> Size | None:
@@ -157,11 +154,10 @@ def _kept(name: str, rows: ImageRows) -> dict[str, np.ndarray]:
     return kept
 
 
-def _scores(fitted: ImageModel, train: Images, held_out: Images, log_prob: np.ndarray) -> dict[str, Any]:
+def _scores(schema: ImageSchema, exact: bool, train: Images, held_out: Images, log_prob: np.ndarray) -> dict[str, Any]:
     """Bits per dimension of the held-out images, of the model and of a histogram of the training pixels' values."""
     if not len(held_out):
         return {"held_out": None, "histogram": None}
-    schema = fitted.schema
     unit = schema.numbers * math.log(2)
     known, new = (_counts(part, schema) for part in (train, held_out))
     share = (known + 1) / (known + 1).sum(1, keepdims=True)
@@ -171,7 +167,7 @@ def _scores(fitted: ImageModel, train: Images, held_out: Images, log_prob: np.nd
             "log_likelihood": float(log_prob.mean()),
             "bits_per_dimension": float(-log_prob.mean() / unit),
             "standard_error": float(log_prob.std() / unit / math.sqrt(len(log_prob))),
-            "exact": fitted.exact,
+            "exact": exact,
         },
         "histogram": float(-(new * np.log2(share)).sum() / new.sum()),
     }

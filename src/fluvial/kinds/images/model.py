@@ -287,7 +287,7 @@ def restore(saved: Saved, path: str | os.PathLike[str]) -> ImageModel:
     """The model in a run folder that has been read."""
     schema = ImageSchema.from_json(saved.config["schema"])
     if not isinstance(saved.density, Flow):
-        raise RunError(f"{path} is damaged: its model is no flow")
+        raise RunError(f"{path} is damaged: its model is not a flow")
     bits = saved.config["model"]["options"].get("bits")
     if saved.density.event_shape != schema.shape or bits != schema.bits:
         raise RunError(f"{path} is damaged: its model is not one of the images in its schema")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fluvial.core import Flow, randomness
+from fluvial.core import randomness
 from fluvial.core.errors import DataError, UsageError
 from fluvial.examine.scores import ratio
-from fluvial.kinds.job import Job, Words
+from fluvial.kinds.job import Job, Lesson, Words, a_flow
 from fluvial.kinds.music.model import RollModel, restore
 from fluvial.kinds.music.rolls import SPLITS, Rolls, RollSchema, read_rolls
 from fluvial.kinds.parts import Parts, judged
 from fluvial.models import default_of, resolve
-from fluvial.training import Continuation, Record, Windows
+from fluvial.training import Continuation, Windows
 
 _KEPT = 32  # held-out pieces that a run keeps
 _SHIFT = 5  # notes up or down that a training window is moved at most: to about every key
@@ -77,36 +77,36 @@ def fit_rolls(
     held_out = judges or stopping
     full = resolve(name, {**(options or {}), "values": rolls.notes})
     config = json.loads(json.dumps({"model": name, "event_shape": [None], "options": full}))
-    density = job.build(config)
-    if not isinstance(density, Flow):
-        raise UsageError(f"{name} is no flow")
+    density = a_flow(job.build(config), name, "music is scored and drawn moment by moment")
     schema = RollSchema(rolls.notes, int(np.median(learnt.lengths)))
     fitted = RollModel(density, schema, {}, rows=_kept(held_out))
-    validation = None if stopping is None else fitted.windows(stopping)
+    sizes = {
+        "train": len(learnt),
+        "train_steps": len(learnt.values),
+        "validation": len(stopping or ()),
+        "held_out": 0 if held_out is None else len(held_out),
+        "held_out_steps": 0 if held_out is None else len(held_out.values),
+        "reads": fitted.reads,
+    }
+    lesson = Lesson(
+        Continuation(density),
+        config,
+        schema,
+        _transposed(fitted.windows(learnt)),
+        None if stopping is None else fitted.windows(stopping),
+        rolls_words(rolls.notes),
+        sizes,
+        judged("pieces", len(learnt), len(stopping or ()), len(judges or ())),
+    )
 
     def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> RollModel:
-        record |= {
-            "warnings": [],
-            "sizes": {
-                "train": len(learnt),
-                "train_steps": len(learnt.values),
-                "validation": len(stopping or ()),
-                "held_out": 0 if held_out is None else len(held_out),
-                "held_out_steps": 0 if held_out is None else len(held_out.values),
-                "parameters": sum(p.numel() for p in density.parameters()),
-                "reads": fitted.reads,
-            },
-            "split": judged("pieces", len(learnt), len(stopping or ()), len(judges or ())),
-            "scores": _scores(fitted, learnt, held_out),
-        }
-        return replace(fitted, record=record, metrics=metrics)
+        return replace(fitted, record={**record, "scores": _scores(fitted, learnt, held_out)}, metrics=metrics)
 
-    rows, words = _transposed(fitted.windows(learnt)), rolls_words(rolls.notes)
-    return job.learn(Continuation(density), config, rows, validation, words, restore, conclude, schema.to_json())
+    return job.learn(lesson, restore, conclude)
 
 
-def rolls_words(notes: int) -> Callable[[Record], str]:
-    """One record in words: nats per moment."""
+def rolls_words(notes: int) -> Words:
+    """The unit of scores: nats a moment."""
     return Words("nats a moment", -1 / notes, "notes")
 
 

@@ -52,7 +52,7 @@ class RollModel(Fitted):
         """The transform between bits and uniform noise."""
         found = spine(self.density)
         if found is None or len(found.head) or not isinstance(found.step.conditioner, Frames):
-            raise RunError("this is no model of piano rolls: it is not one autoregressive transform of frames")
+            raise RunError("this is not a model of piano rolls, which is one autoregressive transform of frames")
         return found.step
 
     @property

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from fluvial.conditioners import ContextMap
-from fluvial.core import Flow
-from fluvial.core.errors import DataError, UsageError
+from fluvial.core.errors import DataError
 from fluvial.data.words import counted
 from fluvial.examine.scores import ratio
-from fluvial.kinds.job import Job, Words
+from fluvial.kinds.job import Job, Lesson, Words, a_flow
 from fluvial.kinds.parts import Parts, judged
 from fluvial.kinds.sound.model import SoundModel, restore
 from fluvial.kinds.sound.read import Sound, read_sound
@@ -40,6 +39,17 @@ class _Prepared:
     held_out: Sound | None
     parts: dict[str, Any]
     warnings: tuple[str, ...]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How much there is of each part."""
+        return {
+            "train": len(self.train),
+            "train_samples": len(self.train.samples),
+            "validation": len(self.validation or ()),
+            "held_out": len(self.held_out or ()),
+            "held_out_samples": 0 if self.held_out is None else len(self.held_out.samples),
+        }
 
 
 def fit_sound(
@@ -70,42 +80,27 @@ def fit_sound(
     job.check_holdout("recordings")
     full = resolve(name, options or {})
     prepared = _prepare(read_sound(data, rate, labels), name, full, context, labels, job)
-    density = job.build(prepared.config)
-    if not isinstance(density, Flow):
-        raise UsageError(f"{name} is no flow")
+    density = a_flow(job.build(prepared.config), name, "sound is scored and drawn sample by sample")
     fitted = SoundModel(density, prepared.schema, {}, rows=_kept(prepared))
-    windows = fitted.windows(prepared.train)
     validation, held_out = (
         None if part is None else fitted.windows(part) for part in (prepared.validation, prepared.held_out)
     )
-
-    def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> SoundModel:
-        record |= {
-            "warnings": list(prepared.warnings),
-            "sizes": {
-                "train": len(prepared.train),
-                "train_samples": len(prepared.train.samples),
-                "validation": len(prepared.validation or ()),
-                "held_out": len(prepared.held_out or ()),
-                "held_out_samples": 0 if prepared.held_out is None else len(prepared.held_out.samples),
-                "parameters": sum(p.numel() for p in density.parameters()),
-                "receptive_field": fitted.receptive_field,
-            },
-            "split": prepared.parts,
-            "scores": _scores(fitted, prepared, held_out),
-        }
-        return replace(fitted, record=record, metrics=metrics)
-
-    return job.learn(
+    lesson = Lesson(
         Continuation(density),
         prepared.config,
-        windows,
+        prepared.schema,
+        fitted.windows(prepared.train),
         validation,
         sound_line,
-        restore,
-        conclude,
-        prepared.schema.to_json(),
+        {**prepared.sizes, "receptive_field": fitted.receptive_field},
+        prepared.parts,
+        prepared.warnings,
     )
+
+    def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> SoundModel:
+        return replace(fitted, record={**record, "scores": _scores(fitted, prepared, held_out)}, metrics=metrics)
+
+    return job.learn(lesson, restore, conclude)
 
 
 sound_line = Words("bits per sample", math.log(2), "samples")

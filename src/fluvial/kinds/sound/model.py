@@ -66,14 +66,14 @@ class SoundModel(Fitted):
         found = spine(self.density)
         if found is not None and not len(found.head):
             return found.step
-        raise RunError("this is no model of sound: it is not one autoregressive transform of codes")
+        raise RunError("this is not a model of sound, which is one autoregressive transform of codes")
 
     @property
     def receptive_field(self) -> int:
         """Samples before it that a sample's distribution depends on."""
         conditioner = self.transform.conditioner
         if not isinstance(conditioner, WaveNet):
-            raise RunError("this is no model of sound: its conditioner is no WaveNet")
+            raise RunError("this is not a model of sound: its conditioner is not a WaveNet")
         return conditioner.receptive_field
 
     def log_prob(self, data: object, context: Mapping[str, Any] | None = None) -> np.ndarray:
@@ -208,7 +208,7 @@ def restore(saved: Saved, path: str | os.PathLike[str]) -> SoundModel:
     """The model in a run folder that has been read."""
     schema = SoundSchema.from_json(saved.config["schema"])
     if not isinstance(saved.density, Flow):
-        raise RunError(f"{path} is damaged: its model is no flow")
+        raise RunError(f"{path} is damaged: its model is not a flow")
     model = SoundModel(saved.density, schema, record_of(saved), saved.metrics, saved.rows)
     check_record(saved, path, records.SoundSizes, records.SoundScores)
     check_context(saved, path, [len(words) for words in schema.context.values()])

@@ -15,7 +15,7 @@ from fluvial.data.infer import has_gaps_or_labels, is_discrete
 from fluvial.data.look import Kind
 from fluvial.data.tables import Table, read
 from fluvial.examine.scores import fit_closed_form, scores
-from fluvial.kinds.job import Job, Words
+from fluvial.kinds.job import Job, Lesson, Words
 from fluvial.kinds.tables.baseline import baseline
 from fluvial.kinds.tables.model import Model, restore
 from fluvial.kinds.tables.prepare import Prepared, prepare
@@ -74,26 +74,25 @@ def fit_table(
     density = job.build(prepared.config) if isinstance(name, str) else _behind_head(prepared, name)
     if closed := prepared.recipe.closed_form:
         fit_closed_form(density, prepared.train, job.seed)
+    lesson = Lesson(
+        density,
+        prepared.config,
+        prepared.schema,
+        prepared.train,
+        prepared.validation,
+        Words(),
+        prepared.sizes,
+        prepared.parts,
+        prepared.warnings,
+        closed,
+    )
 
     def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> Model:
-        record |= {
-            "table": table.kind,
-            **({"number_names": list(table.numbers)} if table.numbers else {}),
-            "warnings": list(prepared.warnings),
-            "sizes": {
-                "train": len(prepared.train),
-                "validation": len(prepared.validation or ()),
-                "held_out": len(prepared.held_out or ()),
-                "columns": len(prepared.schema.columns),
-                "parameters": sum(p.numel() for p in density.parameters()),
-            },
-            "split": prepared.parts,
-            "scores": _scores(density, prepared, job.seed),
-        }
+        record |= {"table": table.kind, "scores": _scores(density, prepared, job.seed)}
+        record |= {"number_names": list(table.numbers)} if table.numbers else {}
         return Model(density, prepared.schema, record, metrics or [_only(record)], _kept_rows(prepared))
 
-    rows, schema = (prepared.train, prepared.validation), prepared.schema.to_json()
-    return job.learn(density, prepared.config, *rows, Words(), restore, conclude, schema, closed)
+    return job.learn(lesson, restore, conclude)
 
 
 def _behind_head(prepared: Prepared, own: Density) -> Density:

@@ -61,6 +61,16 @@ class Prepared:
     scales: np.ndarray
     warnings: tuple[str, ...]
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Rows of each part, and columns."""
+        return {
+            "train": len(self.train),
+            "validation": len(self.validation or ()),
+            "held_out": len(self.held_out or ()),
+            "columns": len(self.schema.columns),
+        }
+
 
 def prepare(
     table: Table,
