@@ -31,6 +31,8 @@ def machine() -> Generator[None]:
 @pytest.fixture(autouse=True)
 def records_as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test or an example registers is gone after it."""
+    from fluvial.kinds import every
     from fluvial.models import registry
 
     monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(every, "KINDS", [*every.KINDS])

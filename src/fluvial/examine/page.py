@@ -8,7 +8,7 @@ import json
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -50,18 +50,19 @@ class Report:
     """What a report says of a model.
 
     Args:
-        template: extends ``page.html.j2``; there, ``picture(name, caption)`` is a figure, or nothing without it.
         topics: of the checks, in order, with their words.
         numbers: the JSON's content beside the verdict, the checks and the record.
         facts: what the template reads beside what all templates do.
+        template: extends ``page.html.j2``, "PACKAGE/FILE"; there, ``picture(name, caption)`` is a figure, or nothing
+            without it. The page itself shows the figures one after the other.
     """
 
-    template: str
-    figures: Mapping[str, Figure]
     checks: tuple[Check, ...]
     topics: Mapping[str, Words]
-    numbers: Mapping[str, Any]
-    facts: Mapping[str, Any]
+    figures: Mapping[str, Figure] = field(default_factory=dict[str, "Figure"])
+    numbers: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    template: str = "page.html.j2"
 
 
 def write_page(
@@ -114,6 +115,7 @@ def shared_facts(record: Mapping[str, Any], parameters: int) -> dict[str, Any]:
         "title": f"{name}: {model}" if name else f"fluvial {model}",
         "date": str(record.get("date") or "")[:10],
         "model_name": model,
+        "exact": record.get("exact"),
         "parameters": f"{parameters:,}",
         "split": (record.get("split") or {}).get("sentence") or "",
         "notes": record.get("warnings") or [],
@@ -191,10 +193,9 @@ def _render(report: Report, pictures: Mapping[str, Picture], verdict: Verdict, s
 
 
 def _read(name: str) -> str:
-    """A file of the package: one beside this one, or, with a path in it, a kind's."""
+    """A file beside this one, or, with a package before it, one of that package."""
     package, _, file = name.rpartition("/")
-    home = f"fluvial.kinds.{package}" if package else "fluvial.examine"
-    return resources.files(home).joinpath(file).read_text(encoding="utf-8")
+    return resources.files(package or "fluvial.examine").joinpath(file).read_text(encoding="utf-8")
 
 
 def numbers(value: Any) -> Any:  # noqa: ANN401

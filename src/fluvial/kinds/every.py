@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,9 +13,13 @@ from fluvial.kinds.kind import Kind
 from fluvial.kinds.music.kind import Music
 from fluvial.kinds.sound.kind import Sound
 from fluvial.kinds.tables.kind import Tables
+from fluvial.terminal import note
 
 if TYPE_CHECKING:
     from fluvial.training.saved import Saved
+
+GROUP = "fluvial.kinds"
+"""The entry points under which installed packages name kinds of data of their own, subclasses of :class:`Kind`."""
 
 _TABLES = Tables()
 KINDS: list[Kind] = [Sound(), Images(), Music(), _TABLES]
@@ -24,8 +29,24 @@ _NAMED = 4  # files or endings in a sentence
 
 
 def register(kind: Kind) -> None:
-    """Add a kind of data, which is asked before those that are there."""
+    """Add a kind of data, which is asked before those that are there.
+
+    ``fit`` and ``load`` know it from then on, and so does the command line where an installed package names it in its
+    entry points of the group "fluvial.kinds".
+    """
     KINDS.insert(0, kind)
+
+
+def register_installed() -> None:
+    """Add the kinds that installed packages name; one that cannot be imported is left out, in a sentence."""
+    for entry in entry_points(group=GROUP):
+        try:
+            register(entry.load()())
+        except (ImportError, AttributeError) as error:
+            note(f"the package that has the kind of data {entry.name!r} cannot be imported, and is left out: {error}")
+
+
+register_installed()
 
 
 def kind_of(source: object) -> Kind:

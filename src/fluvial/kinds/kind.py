@@ -83,6 +83,8 @@ class Draw:
 class Kind(ABC):
     """A kind of data. Another one is a subclass that is named in ``kinds.every.KINDS``, or registered there.
 
+    What has no body here is all that a new one has to say; the rest is as most kinds have it.
+
     Attributes:
         name: what it is called, and what the schema of a run says.
         give: what a user should give, in words.
@@ -97,13 +99,22 @@ class Kind(ABC):
     samples: ClassVar[tuple[Option, ...]] = ()
     look: ClassVar[str] = ""
 
+    @property
+    def default(self) -> str:
+        """The name of the model for such data where none is named."""
+        from fluvial.models import default_of
+
+        return default_of(self.name)
+
     @abstractmethod
     def claims(self, source: object) -> bool:
         """Whether this source is of this kind."""
 
     def open(self, source: Any, context: Sequence[str] | None, options: Mapping[str, Any]) -> Opened:
         """The data that the command line names, with the flags that it was given."""
-        raise NotImplementedError
+        from fluvial.kinds.typed import listed_names
+
+        return Opened(source, self.default, listed_names(context), dict(options))
 
     @abstractmethod
     def fit(self, data: object, model: Any, job: Job, **arguments: Any) -> Fitted:
@@ -123,7 +134,7 @@ class Kind(ABC):
 
     def score(self, model: Any, data: Any, context: Mapping[str, object] | None, **options: Any) -> Scores:
         """What the command line's ``score`` writes and says."""
-        return model.score(data, context, **options)
+        return model.score(data, context, **options) if model.context_names else model.score(data, **options)
 
     @abstractmethod
     def sample(self, model: Any, wish: Draw, **options: Any) -> Iterable[Path]:

@@ -14,9 +14,10 @@ from fluvial.data.look import Kind
 from fluvial.kinds.every import check, kind_of, kind_of_run
 from fluvial.kinds.fitted import Fitted
 from fluvial.kinds.job import Job, Progress, Shown, overruled
+from fluvial.kinds.kind import Kind as DataKind
 from fluvial.kinds.origin import Origin, files_of
 from fluvial.kinds.own import check_own
-from fluvial.models import Training, default_of, named_recipes
+from fluvial.models import Training, named_recipes
 from fluvial.training import Settings
 from fluvial.training.saved import load_run
 
@@ -100,17 +101,17 @@ def fit(
     check(kind, model if isinstance(model, str) else None, given)
     settings = overruled(settings or Settings(), epochs, budget, seed, device)
     if settings.learning_rate is None:
-        settings = replace(settings, learning_rate=_learning_rate(model, kind.name))
+        settings = replace(settings, learning_rate=_learning_rate(model, kind))
     settings.torch_device()
     origin = origin or Origin(files=files_of(data), began=began)
     job = Job(settings, holdout, out, resume, force, progress, origin)
     return kind.fit(data, model, job, context=names_of(context), options=options, **given)
 
 
-def _learning_rate(model: str | Density | None, kind: str) -> float:
+def _learning_rate(model: str | Density | None, kind: DataKind) -> float:
     """The model's own, where the user names none."""
-    found = named_recipes(model or default_of(kind)) if not isinstance(model, Density) else ()
-    return next((r.training.learning_rate for r in found if r.kind == kind), Training().learning_rate)
+    found = named_recipes(model or kind.default) if not isinstance(model, Density) else ()
+    return next((r.training.learning_rate for r in found if r.kind == kind.name), Training().learning_rate)
 
 
 def load(path: str | os.PathLike[str]) -> Any:  # noqa: ANN401  (as fit)

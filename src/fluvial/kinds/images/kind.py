@@ -52,11 +52,10 @@ class Images(Kind):
 
     def open(self, source: Any, context: Sequence[str] | None, options: Mapping[str, Any]) -> Opened:
         from fluvial.kinds.images.read import read_images
-        from fluvial.models import default_of
 
         left = {name: value for name, value in options.items() if name not in ("size", "labels")}
         images = read_images(source, options.get("size"), options.get("labels"))
-        return Opened(images, default_of(self.name), listed_names(context), left)
+        return Opened(images, self.default, listed_names(context), left)
 
     def fit(self, data: object, model: Any, job: Job, **arguments: Any) -> ImageModel:
         from fluvial.kinds.images.fit import fit_image

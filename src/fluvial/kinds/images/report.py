@@ -44,7 +44,7 @@ def image_report(model: ImageModel) -> Report:
     d = diagnose_image(model, int(model.record.get("seed") or 0))
     checks = judge_image(d, int((model.record.get("training") or {}).get("skipped") or 0))
     content = {"diagnosis": _numbers(d)}
-    return Report("images/report.html.j2", _figures(model, d), checks, _TOPICS, content, _facts(model, d))
+    return Report(checks, _TOPICS, _figures(model, d), content, _facts(model, d), f"{__package__}/report.html.j2")
 
 
 def _figures(model: ImageModel, d: ImageDiagnosis) -> dict[str, Figure]:

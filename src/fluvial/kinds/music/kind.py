@@ -36,9 +36,8 @@ class Music(Kind):
 
     def open(self, source: Any, context: Sequence[str] | None, options: Mapping[str, Any]) -> Opened:
         from fluvial.kinds.music.rolls import read_rolls
-        from fluvial.models import default_of
 
-        return Opened(read_rolls(source), default_of(self.name), listed_names(context), dict(options))
+        return Opened(read_rolls(source), self.default, listed_names(context), dict(options))
 
     def fit(self, data: object, model: Any, job: Job, **arguments: Any) -> RollModel:
         from fluvial.kinds.music.fit import fit_rolls

@@ -69,7 +69,7 @@ def rolls_report(model: RollModel) -> Report:
         figures["training"] = curve
     numbers = {"textures": {name: asdict(texture) for name, texture in textures.items()}}
     facts, checks = _facts(model, textures), judge_rolls(model, textures)
-    return Report("music/report.html.j2", figures, checks, _TOPICS, numbers, facts)
+    return Report(checks, _TOPICS, figures, numbers, facts, f"{__package__}/report.html.j2")
 
 
 def judge_rolls(model: RollModel, textures: dict[str, Texture]) -> tuple[Check, ...]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fluvial.kinds.kind import TEMPERATURE, Draw, Kind, Opened, Option
-from fluvial.kinds.typed import listed_names
+from fluvial.kinds.kind import TEMPERATURE, Draw, Kind, Option
 
 if TYPE_CHECKING:
     from fluvial.examine.page import Report
@@ -43,12 +42,6 @@ class Sound(Kind):
         from fluvial.kinds.sound.read import is_sound
 
         return is_sound(source)
-
-    def open(self, source: Any, context: Sequence[str] | None, options: Mapping[str, Any]) -> Opened:
-        """The names of the files, which the fit reads."""
-        from fluvial.models import default_of
-
-        return Opened(source, default_of(self.name), listed_names(context), dict(options))
 
     def fit(self, data: object, model: Any, job: Job, **arguments: Any) -> SoundModel:
         from fluvial.kinds.sound.fit import fit_sound

@@ -51,7 +51,7 @@ def sound_report(model: SoundModel) -> Report:
     }
     facts = {"players": players, **_facts(model)}
     figures, checks = _figures(model, d), judge_sound(model, d)
-    return Report("sound/report.html.j2", figures, checks, _TOPICS, numbers, facts)
+    return Report(checks, _TOPICS, figures, numbers, facts, f"{__package__}/report.html.j2")
 
 
 def judge_sound(model: SoundModel, d: SoundDiagnosis) -> tuple[Check, ...]:

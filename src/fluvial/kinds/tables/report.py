@@ -67,7 +67,7 @@ def table_report(model: Model) -> Report:
     checks = judge(diagnosis, names, skipped)
     content = {"columns": list(names), "diagnosis": numbers(diagnosis)}
     facts = {"d": diagnosis, **_facts(model, diagnosis, train, truly)}
-    return Report("tables/report.html.j2", _figures(model, diagnosis), checks, _TOPICS, content, facts)
+    return Report(checks, _TOPICS, _figures(model, diagnosis), content, facts, f"{__package__}/report.html.j2")
 
 
 def _figures(model: Model, d: Diagnosis) -> dict[str, Figure]:
