@@ -28,7 +28,7 @@ def read_npy(path: Path, mapped: bool = False) -> np.ndarray:
         mapped: leave it on disk and read parts as they are asked for, whatever its size.
 
     Raises:
-        DataError: it is no such file or not a whole one, or it fills more than the limit.
+        DataError: it is not such a file, or is cut short, or it fills more than the limit.
     """
     with open_regular(path) as file, decoding(path, "a whole .npy file"):
         shape, dtype, fortran = _head(file, path)
@@ -46,7 +46,7 @@ def npz_heads(path: Path) -> dict[str, Head]:
     """The names of the arrays in an .npz file, with shape and type.
 
     Raises:
-        DataError: it is no such file, or not a whole one.
+        DataError: it is not such a file, or is cut short.
     """
     with open_regular(path) as file, decoding(path, "a whole .npz file"), zipfile.ZipFile(file) as archive:
         found: dict[str, Head] = {}
@@ -62,7 +62,7 @@ def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.nda
     """The arrays in an .npz file, all or those that are named.
 
     Raises:
-        DataError: it is no such file or not a whole one, has no array of a name, or fills more than the limit.
+        DataError: it is not such a file, or is cut short, has no array of a name, or fills more than the limit.
     """
     with open_regular(path) as file, decoding(path, "a whole .npz file"), zipfile.ZipFile(file) as archive:
         members = {i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")}
@@ -75,7 +75,7 @@ def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.nda
 
 
 def array_names(path: Path) -> list[str]:
-    """The names of the arrays in an .npz file; none for what is no such file."""
+    """The names of the arrays in an .npz file; none for any other file."""
     try:
         return list(npz_heads(path))
     except DataError:
@@ -83,7 +83,7 @@ def array_names(path: Path) -> list[str]:
 
 
 def as_words(array: np.ndarray, name: object) -> np.ndarray:
-    """An array of labels, numbers or text, as text; DataError where bytes are no text."""
+    """An array of labels, numbers or text, as text; DataError where bytes are not text."""
     with decoding(name, "an array of numbers or text"):
         return array.astype(str)
 

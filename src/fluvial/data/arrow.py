@@ -63,11 +63,11 @@ def _from_parquet(path: Path) -> tuple[Any, Any]:
     """The file's schema and its rows, text that repeats as a dictionary."""
     parquet = arrow("pyarrow.parquet")
     with parquet.ParquetFile(path) as file:
-        known, told = file.schema_arrow, file.metadata
-        groups = [told.row_group(i) for i in range(file.num_row_groups)]
-        check_size(path, sum(group.num_rows for group in groups) * told.num_columns * _VALUE)
+        known, metadata = file.schema_arrow, file.metadata
+        groups = [metadata.row_group(i) for i in range(file.num_row_groups)]
+        check_size(path, sum(group.num_rows for group in groups) * metadata.num_columns * _VALUE)
         check_size(path, sum(group.total_byte_size for group in groups))
-        chunks = [group.column(j) for group in groups for j in range(told.num_columns)]
+        chunks = [group.column(j) for group in groups for j in range(metadata.num_columns)]
     # a text that repeats takes its place in the file once, and in memory each time
     repeating = {c.path_in_schema for c in chunks if c.physical_type == _TEXT and _PACKED & set(c.encodings)}
     with parquet.ParquetFile(path, read_dictionary=[name for name in known.names if name in repeating]) as file:
@@ -92,9 +92,9 @@ def _table(path: Path, kind: str, known: Any, rows: Any) -> Table:  # noqa: ANN4
         raise DataError(f"{path} has several columns called {listed(twice)}; give each column its own name")
     rows.validate(full=True)  # Arrow believes offsets, and crashes where they point elsewhere
     check_size(path, rows.nbytes + sum(map(_spread_out, rows.columns)))
-    told = known.pandas_metadata or {}
-    index = frozenset(name for name in told.get("index_columns", ()) if isinstance(name, str))
-    labels = frozenset(str(c.get("field_name")) for c in told.get("columns", ()) if c.get("pandas_type") == _LABELS)
+    pandas = known.pandas_metadata or {}
+    index = frozenset(name for name in pandas.get("index_columns", ()) if isinstance(name, str))
+    labels = frozenset(str(c.get("field_name")) for c in pandas.get("columns", ()) if c.get("pandas_type") == _LABELS)
     table = replace(from_frame(rows.cast(known), labels, index), kind=kind)
     if not index:
         return table
@@ -136,8 +136,8 @@ def _filled(message: Any) -> int:  # noqa: ANN401  (Arrow's own type)
 def _length(body: Any, at: int, size: int) -> int:  # noqa: ANN401  (a buffer of Arrow's)
     if size < 8:
         return 0
-    told = int.from_bytes(body.slice(at, 8).to_pybytes(), "little", signed=True)
-    return size - 8 if told == -1 else max(told, 0)
+    claimed = int.from_bytes(body.slice(at, 8).to_pybytes(), "little", signed=True)
+    return size - 8 if claimed == -1 else max(claimed, 0)
 
 
 class _Flat:

@@ -33,8 +33,8 @@ def read_columns(table: Table, found: Mapping[Column, str], foreign: bool = Fals
         except DataError as error:
             problems.append(str(error))
     if problems:
-        told = problems if len(problems) == 1 else [f"{len(problems)} columns do not fit:", *problems]
-        raise DataError("\n  - ".join(told))
+        stated = problems if len(problems) == 1 else [f"{len(problems)} columns do not fit:", *problems]
+        raise DataError("\n  - ".join(stated))
     return numbers
 
 
@@ -64,15 +64,15 @@ def complete_rows(numbers: Mapping[str, np.ndarray], drop_missing: bool, warning
     if not counts:
         return np.arange(n)
     more = f" and {len(counts) - 6} more columns" if len(counts) > 6 else ""
-    told = f"{', '.join(counts[:6])}{more}"
+    listed = f"{', '.join(counts[:6])}{more}"
     if bad.all():
-        raise DataError(f"every row misses values or holds infinite ones, so none is left (by column: {told})")
+        raise DataError(f"every row misses values or holds infinite ones, so none is left (by column: {listed})")
     if not drop_missing:
         raise DataError(
-            f"{counted(int(bad.sum()), 'row')} of {n:,} miss values or hold infinite ones (by column: {told}); "
+            f"{counted(int(bad.sum()), 'row')} of {n:,} miss values or hold infinite ones (by column: {listed}); "
             "fill them in, or leave these rows out with --drop-missing (drop_missing=True in Python)"
         )
-    warnings.append(f"{counted(int(bad.sum()), 'row')} of {n:,} left out for missing or infinite values ({told})")
+    warnings.append(f"{counted(int(bad.sum()), 'row')} of {n:,} left out for missing or infinite values ({listed})")
     return np.flatnonzero(~bad)
 
 

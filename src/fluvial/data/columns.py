@@ -131,7 +131,7 @@ def to_numbers(name: str, values: np.ndarray) -> np.ndarray:
         return _parsed(name, values)
     if values.dtype.kind in "iu" and len(values) and max(-float(values.min()), float(values.max())) > _WHOLE:
         raise DataError(
-            f"column {name!r} holds integers beyond 2^53 = {_WHOLE:.0f}, too large to be told apart as numbers; "
+            f"column {name!r} holds integers beyond 2^53 = {_WHOLE:.0f}, too large to be distinguished as numbers; "
             "leave it out, or subtract an offset"
         )
     return values.astype(np.float64)
@@ -218,7 +218,7 @@ def to_counts(column: Column, clock: Clock, values: np.ndarray) -> np.ndarray:
     """A column (N,) of dates and times as numbers of its clock's steps, NaN where missing.
 
     Raises:
-        DataError: cells are no dates or times.
+        DataError: cells are not dates or times.
     """
     if values.dtype.kind not in "OM" and not is_missing(values).all():
         raise DataError(f"column {column.name!r} holds dates or times ({clock}), got {values.dtype}, {values[0]}")
@@ -266,7 +266,7 @@ def from_numbers(column: Column, values: np.ndarray) -> np.ndarray:
     if dtype.kind in "iu":
         values = np.rint(values)
         info = np.iinfo(dtype)
-        # the top of a 64-bit range is no float64, hence the last one that is
+        # the top of a 64-bit range is not a float64, hence the last one that is
         lower = max(float(info.min), -_WHOLE, -np.inf if lower is None else float(np.ceil(lower)))
         upper = min(float(info.max), _WHOLE, np.inf if upper is None else float(np.floor(upper)))
     with np.errstate(over="ignore"):

@@ -24,7 +24,7 @@ from fluvial.data.words import counted, listed
 
 _BLOCK = 1_000_000  # cells held as Python strings at a time
 _CELL = 16  # bytes of a cell in memory, as text and as what it says
-_HEAD = 2000  # rows by which header and decimal mark are told
+_HEAD = 2000  # rows that decide on the header and the decimal mark
 _SHOWN = 3  # lines of a wrong length named
 _EDGES = re.compile("^[ \t\u00a0]+|[ \t\u00a0]+$", re.M)
 _WORDS = re.compile(rf'(?<![^\t;|, ])"({"|".join(re.escape(w) for w in MISSING if w.isalpha())})"(?=$|[\t;|, \r\n])')

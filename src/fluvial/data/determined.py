@@ -103,12 +103,12 @@ def _mapping(source: Few | None, target: Few | None) -> tuple[tuple[float | None
     """What each value of the source entails, None where the target is free, or might be so by chance."""
     if source is None or target is None:
         return None
-    (known, which), (values, told) = source, target
+    (known, which), (values, derived) = source, target
     first = np.full(len(known), -1)
-    first[which[::-1]] = told[::-1]
-    if (first[which] != told).any():
+    first[which[::-1]] = derived[::-1]
+    if (first[which] != derived).any():
         return None
-    commonest = np.bincount(told).max() / len(told)
+    commonest = np.bincount(derived).max() / len(derived)
     evidence = (len(which) - len(known)) * -math.log2(commonest)
     if evidence < _BITS:
         return None

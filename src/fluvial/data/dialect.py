@@ -33,7 +33,7 @@ class Dialect:
     Args:
         delimiter: one character; a blank stands for any number of blanks and tabs.
         quote: what cells may be wrapped in.
-        skipped: lines at the beginning that are no rows: comments, and a line such as ``sep=;``.
+        skipped: lines at the beginning that are not rows: comments, and a line such as ``sep=;``.
         comments: what stands in them.
     """
 
@@ -87,8 +87,8 @@ def dialect_of(sample: str, tab: bool = False, whole: bool = True) -> Dialect:
     lines = sample.splitlines(keepends=True)
     lines = lines if whole else lines[:-1] or lines
     skipped, comments = 0, list[str]()
-    told = re.match(r'"?sep=(.)"?\s*$', lines[0]) if lines else None
-    if told:
+    declared = re.match(r'"?sep=(.)"?\s*$', lines[0]) if lines else None
+    if declared:
         lines, skipped = lines[1:], 1
     while lines and (lines[0].startswith(("#", "%")) or not lines[0].strip()):
         if lines[0].strip():
@@ -96,7 +96,7 @@ def dialect_of(sample: str, tab: bool = False, whole: bool = True) -> Dialect:
         lines, skipped = lines[1:], skipped + 1
     some = [line for line in lines if line.strip() and not line.startswith("#")][:_LINES]
     quote = "'" if '"' not in sample and len(_SINGLE.findall("".join(some))) >= len(some) > 0 else '"'
-    delimiter = told.group(1) if told else _delimiter(some, quote, tab)
+    delimiter = declared.group(1) if declared else _delimiter(some, quote, tab)
     return Dialect(delimiter, quote, skipped, tuple(comments))
 
 

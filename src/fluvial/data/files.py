@@ -1,4 +1,4 @@
-"""Reading tables from files and writing them, the format told by the file's ending."""
+"""Reading tables from files and writing them, in the format of the file's ending."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _read_npz(path: Path, pick: str) -> Table:
 
 
 def write(columns: Columns, path: str | os.PathLike[str], header: bool = True) -> None:
-    """Write columns to a file whose ending tells the format; an older file stays whole until the new one is.
+    """Write columns to a file whose ending decides the format; an older file stays whole until the new one is.
 
     Args:
         columns: each (N,).

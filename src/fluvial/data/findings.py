@@ -19,9 +19,9 @@ _WHOLE = 2.0**53  # integers up to here are exact in float64
 def findings(schema: Schema, numbers: Mapping[str, np.ndarray]) -> list[str]:
     """Sentences about constants, copies, repeated values and repeated rows among the columns' numbers (N,).
 
-    What only a density minds, a model of any cells is not told.
+    What only a density minds, a model of any cells need not know.
     """
-    told = (
+    stated = (
         []
         if schema.gaps
         else [
@@ -30,32 +30,32 @@ def findings(schema: Schema, numbers: Mapping[str, np.ndarray]) -> list[str]:
             _repeated_values(schema, numbers),
         ]
     )
-    told += [
+    stated += [
         _far_values(schema, numbers),
         _merged(schema, numbers),
         _repeated_rows(schema, numbers),
         _flat_context(schema, numbers),
     ]
-    return [sentence for sentence in told if sentence]
+    return [sentence for sentence in stated if sentence]
 
 
 def _constants(found: Sequence[Derived]) -> str:
     if not found:
         return ""
-    told = _some([f"{d.column.name!r} = {d.offset:g}" for d in found])
+    pairs = _some([f"{d.column.name!r} = {d.offset:g}" for d in found])
     return (
         f"{counted(len(found), 'constant column')}, left out of the density (it would be infinite) and filled in "
-        f"when sampling: {told}"
+        f"when sampling: {pairs}"
     )
 
 
 def _copies(found: Sequence[Derived]) -> str:
     if not found:
         return ""
-    told = _some([f"{d.column.name!r} = {_affine(d)}" for d in found])
+    pairs = _some([f"{d.column.name!r} = {_affine(d)}" for d in found])
     return (
         f"{counted(len(found), 'column')} determined by another, left out of the density (it would be infinite) and "
-        f"computed when sampling: {told}"
+        f"computed when sampling: {pairs}"
     )
 
 

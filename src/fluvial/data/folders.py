@@ -45,8 +45,8 @@ class _Met:
 def find(source: Path, suffixes: Collection[str], what: str) -> Found:
     """The files with these endings in a folder and its sub-folders, or the one file that ``source`` is.
 
-    Hidden files and those that systems keep are left out. Links are followed, after all that is no link, and each
-    folder is read once, however many links lead to it.
+    Hidden files and those that systems keep are left out. Links are followed last, and each folder is read
+    once, however many links lead to it.
 
     Args:
         what: the files are, in a word, such as "sound".

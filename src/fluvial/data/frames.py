@@ -35,7 +35,7 @@ def from_frame(source: object, categories: Collection[str] = (), left_out: Colle
         source: a frame or series of pandas, polars, pyarrow or another library that narwhals knows; a lazy frame, which
             is collected; or anything that exports a stream of Arrow or speaks the interchange protocol.
         categories: columns that are known to hold labels, whatever their dtype.
-        left_out: columns that are no part of the table.
+        left_out: columns that do not belong to the table.
 
     Raises:
         DataError: it is none of these, or several columns have one name.
@@ -67,8 +67,8 @@ def _opened(source: object) -> Any:  # noqa: ANN401  (a frame of narwhals)
     except TypeError:
         given = _streamed(source)
     except DuplicateError as error:
-        told = " ".join(str(error).split())
-        raise DataError(f"the data frame has several columns of one name; give each its own ({told})") from None
+        reason = " ".join(str(error).split())
+        raise DataError(f"the data frame has several columns of one name; give each its own ({reason})") from None
     if isinstance(given, nw.LazyFrame):
         given = given.collect()
     return given if isinstance(given, nw.DataFrame) else given.to_frame()
@@ -93,7 +93,7 @@ def _streamed(source: object) -> Any:  # noqa: ANN401  (a frame of narwhals)
 
 
 def _column(series: Any, category: bool) -> tuple[np.ndarray, Reading]:  # noqa: ANN401  (a series of narwhals)
-    """A column's values, and how they were read; what cannot be read is told where the column is used."""
+    """A column's values, and how they were read; what cannot be read is said where the column is used."""
     import narwhals as nw
 
     dtype = series.dtype

@@ -1,4 +1,4 @@
-"""What the columns of a table are, told from their sources, from the user, and from their values."""
+"""What the columns of a table are, inferred from their sources, from the user, and from their values."""
 
 from __future__ import annotations
 
@@ -229,11 +229,12 @@ def _without_gaps(numbers: dict[str, np.ndarray], drop_missing: bool) -> tuple[s
     if complete.sum() < FEWEST_ROWS:
         gaps = {name: int((~np.isfinite(values)).sum()) for name, values in numbers.items()}
         wide = sorted((name for name in gaps if gaps[name]), key=lambda name: -gaps[name])
-        told = ", ".join(f"{name!r} {gaps[name]:,}" for name in wide[:_MOST])
+        stated = ", ".join(f"{name!r} {gaps[name]:,}" for name in wide[:_MOST])
         more = f" and {len(wide) - _MOST} more columns" if len(wide) > _MOST else ""
         return (
-            f"only {int(complete.sum())} of {n:,} rows are without missing or infinite values (by column: {told}{more}"
-            f"); learning a density needs at least {FEWEST_ROWS}, fill them in or leave columns out (--drop {wide[0]})"
+            f"only {int(complete.sum())} of {n:,} rows are without missing or infinite values (by column: {stated}"
+            f"{more}); learning a density needs at least {FEWEST_ROWS}, fill them in or leave columns out (--drop "
+            f"{wide[0]})"
         ), {name: values[np.isfinite(values)] for name, values in numbers.items()}
     try:
         complete_rows(numbers, drop_missing, [])
@@ -252,13 +253,13 @@ def _identifiers(table: Table, looks: Sequence[Look]) -> str:
     if not looks:
         return ""
     one, name = len(looks) == 1, looks[0].name
-    told = ", ".join(look.identifier for look in looks[:_MOST])
+    stated = ", ".join(look.identifier for look in looks[:_MOST])
     more = f" and {len(looks) - _MOST} more" if len(looks) > _MOST else ""
     alone = (
         "; or it is a whole line, if something else than commas, semicolons, tabs, pipes or blanks parts the columns"
     )
     return (
-        f"labels repeat, and {'this column hardly does' if one else 'these columns hardly do'}: {told}{more}. "
+        f"labels repeat, and {'this column hardly does' if one else 'these columns hardly do'}: {stated}{more}. "
         f"{'It is an identifier' if one else 'They are identifiers'}, or misread: leave {'it' if one else 'them'} out "
         f"with --drop {name} (drop={[look.name for look in looks[:_MOST]]!r} in Python), or say what "
         f"{'it holds' if one else 'they hold'}, as --kind {name}=real or --kind {name}=categorical "

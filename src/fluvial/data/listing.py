@@ -81,7 +81,7 @@ def read_table(
         context, kinds, drop: as of ``fit``.
 
     Raises:
-        DataError: the source is no table. UsageError: there is no such column.
+        DataError: the source is not a table. UsageError: there is no such column.
 
     >>> print(read_table({"size": [1.5, 2.5] * 6, "id": ["007", "123"] * 6}, context="id"))
     How I read your table: 12 rows, 2 columns

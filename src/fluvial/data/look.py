@@ -62,8 +62,10 @@ def timed_look(table: Table, name: str, asked: Kind | None) -> Look:
     if not there.any():
         return Look(name, None, None, "it is empty")
     if values.dtype.kind not in "OM":
-        told = "lengths of time: turn them into numbers" if values.dtype.kind == "m" else "numbers, not dates or times"
-        return Look(name, None, None, why, problem=f"column {name!r} holds {told}")
+        stated = (
+            "lengths of time: turn them into numbers" if values.dtype.kind == "m" else "numbers, not dates or times"
+        )
+        return Look(name, None, None, why, problem=f"column {name!r} holds {stated}")
     found = Found()
     if values.dtype == object:
         given = str(asked[1]) if isinstance(asked, tuple) and len(asked) > 1 else ""
@@ -87,8 +89,8 @@ def _said(pattern: str, cells: list[str]) -> Found:
     if not readable(pattern):
         return Found(problem=f"is said to be time of the format {pattern!r}: expected one such as %d/%m/%Y or %H:%M")
     bad = [cell for cell in cells if reader(pattern)(cell) is None]
-    told = f"is said to be like {pattern}, which does not hold for {counted(len(bad), 'cell')}, the first {bad[:1]}"
-    return Found(pattern, problem=told if bad else "")
+    problem = f"is said to be like {pattern}, which does not hold for {counted(len(bad), 'cell')}, the first {bad[:1]}"
+    return Found(pattern, problem=problem if bad else "")
 
 
 def _about_times(name: str, found: Found, clock: Clock, cut: bool) -> str:
@@ -121,7 +123,7 @@ def is_label_like(table: Table, name: str) -> bool:
 
 
 def first_look(table: Table, name: str, asked: Kind | None) -> Look:
-    """Labels, or numbers of a kind that :func:`second_look` tells."""
+    """Labels, or numbers whose kind :func:`second_look` finds."""
     reading, word = table.reading(name), kind_of(asked)
     values = table.labels(name) if word == "categorical" else table.columns[name]
     why = f"you say that it is {word}" if word else reading.why or f"its dtype is {values.dtype}"
@@ -170,10 +172,10 @@ def _about_words(name: str, words: dict[str, int], known: set[object]) -> str:
     alike = {word: n for word, n in words.items() if word.isalpha() and word not in known}
     if not alike:
         return ""
-    told = ", ".join(f"{counted(n, 'cell')} {word!r}" for word, n in alike.items())
+    stated = ", ".join(f"{counted(n, 'cell')} {word!r}" for word, n in alike.items())
     way = f"--kind {name}=categorical (kinds={{{name!r}: 'categorical'}} in Python)"
     hint = f"; where such a word is a label, say {way}, or quote it in the file" if alike.keys() & set(SPELLED) else ""
-    return f"column {name!r}: {told} read as missing{hint}"
+    return f"column {name!r}: {stated} read as missing{hint}"
 
 
 def second_look(look: Look, numbers: np.ndarray, values: np.ndarray, asked: Kind | None) -> Look:
@@ -198,7 +200,7 @@ def second_look(look: Look, numbers: np.ndarray, values: np.ndarray, asked: Kind
         return replace(look, column=replace(column, kind="integer", step=1.0, lower=lower, upper=upper))
     if word == "bounded":
         return replace(look, column=replace(column, kind="bounded", lower=lower, upper=upper))
-    # a 0 among rounded values is no sign of a column that reaches below it
+    # a 0 among rounded values does not show a column that reaches below it
     above = numbers.min() > 0 or (step is not None and numbers.min() >= 0)
     if word == "positive" or (word is None and above):
         return replace(look, column=replace(column, kind="positive", lower=lower or 0.0))

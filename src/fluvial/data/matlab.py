@@ -37,7 +37,7 @@ def read_cells(path: Path, names: Sequence[str]) -> dict[str, list[np.ndarray]]:
     """The matrices in the cells of these names, those that the file has.
 
     Raises:
-        DataError: it is no .mat file of versions 5 to 7 or not a whole one, fills more than the limit, or has
+        DataError: it is not a .mat file of versions 5 to 7, or is cut short, fills more than the limit, or has
             something else than a cell of matrices of numbers under a name.
     """
     with open_regular(path) as file, decoding(path, "a .mat file that can be read"):

@@ -16,7 +16,7 @@ TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
 
 
 def ending(path: Path) -> str:
-    """The ending that tells the format: of packed text that of the text, .zip of an archive.
+    """The ending that decides the format: of packed text that of the text, .zip of an archive.
 
     >>> ending(Path("a.CSV.gz")), ending(Path("a.csv.zip"))
     ('.csv', '.zip')

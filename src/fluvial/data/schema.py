@@ -29,7 +29,7 @@ class Derived:
     """A column that others determine: ``offset + slope * source``, or always ``offset`` where source is empty.
 
     With a ``mapping`` it is what that says of each value of the source, both as the schema encodes them and None where
-    missing. It is no part of the density, where it would be infinite. Rows that differ by more than ``tolerance``
+    missing. It is left out of the density, where it would be infinite. Rows that differ by more than ``tolerance``
     (units of the column) contradict it.
     """
 

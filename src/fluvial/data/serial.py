@@ -50,7 +50,7 @@ def schema_from_json(data: object) -> Schema:
                 f"got {known!r:.80}"
             )
         if known and not _comes_back(column):
-            raise RunError(f"{_WHAT} is damaged: the categories of {column.name!r} are no {column.dtype}")
+            raise RunError(f"{_WHAT} is damaged: the categories of {column.name!r} are not {column.dtype}")
     return schema
 
 

@@ -18,7 +18,7 @@ def find_step(values: np.ndarray, dtype: np.dtype) -> float | None:  # pyright: 
     0.005
     """
     distinct, counts = np.unique(values, return_counts=True)
-    # one value that stands out is no sign of a grid
+    # one value that stands out does not make a grid
     if len(values) - counts.max() < 1.5 * (len(distinct) - 1):
         return None
     slack = 4 * float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps) * np.abs(distinct)

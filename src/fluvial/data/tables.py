@@ -125,7 +125,7 @@ def read(source: object) -> Table:
     one of several arrays.
 
     Raises:
-        DataError: the source is no such thing, is damaged, or is empty.
+        DataError: the source is none of these, is damaged, or is empty.
 
     >>> read([[1, 2.5], [3, 4.5]]).columns["x1"]
     array([2.5, 4.5])

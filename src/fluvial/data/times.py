@@ -43,7 +43,7 @@ class Clock:
         if self.step not in STEPS.values():
             return f"steps of times are {', '.join(STEPS)}, got {self.step} microseconds"
         if self.format and not readable(self.format):
-            return f"{self.format!r} is no format of dates or times, such as %d/%m/%Y or %H:%M"
+            return f"{self.format!r} is not a format of dates or times, such as %d/%m/%Y or %H:%M"
         return f"there is no time zone {self.zone!r} on this machine" if self.zone and not is_zone(self.zone) else ""
 
     @property
@@ -56,7 +56,7 @@ class Clock:
         return ", ".join(part for part in parts if part)
 
     def counts(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A column (N,) as numbers of steps, NaN where missing, and which cells (N,) are no date or time."""
+        """A column (N,) as numbers of steps, NaN where missing, and which cells (N,) are not a date or time."""
         if values.dtype.kind == "M":
             return np.where(np.isnat(values), np.nan, _micros(values) / self.step), np.zeros(len(values), dtype=bool)
         filled = np.array([v is not None and v == v for v in values], dtype=bool)

@@ -1,4 +1,4 @@
-"""Cells of text -> numbers, booleans, or text, by rules that are told.
+"""Cells of text -> numbers, booleans, or text, by rules that are stated.
 
 A column is numbers only where every cell prints back as itself: 02116, 1_10 and 2e2 are codes, and stay text. Numbers
 as people write them (1,234.50, 12,5 %, $3, 1 000) are read where the whole column agrees on one way to write them.
@@ -254,8 +254,8 @@ def _by_rule(bare: str, style: Style) -> Cells | None:
     if len(known) == len(tokens) and not _FLOAT.search(lines) and np.abs(read).max() <= _WHOLE:
         values = values.astype(np.int64)
     at = int(np.argmax([len(t) for t in known[:1000]]))
-    told = f"numbers with {' and '.join(rules)}"
-    return Cells(values, told, f"is read as {told}: {known[at]!r} is {lines.split(chr(10), at + 1)[at]}")
+    rule_text = f"numbers with {' and '.join(rules)}"
+    return Cells(values, rule_text, f"is read as {rule_text}: {known[at]!r} is {lines.split(chr(10), at + 1)[at]}")
 
 
 def _unsigned(lines: str, n: int, rules: list[str]) -> str:
@@ -305,7 +305,7 @@ def _ungrouped(lines: str, style: Style, rules: list[str]) -> str | None:
 
 
 def as_numbers(values: np.ndarray) -> tuple[np.ndarray, int | None]:
-    """Text (N,) with None for gaps as float64, and the first row that is no number, or None.
+    """Text (N,) with None for gaps as float64, and the first row that is not a number, or None.
 
     Looser than :func:`read_cells`, for columns that someone says are numbers: 02116 is 2116 here.
     """

@@ -16,7 +16,7 @@ _OTHERS = {
     ("tables", "whole"): ("made", "pixelcnn"),
     ("images", "whole"): ("multiscale", "flowpp"),
 }
-_MOST = 4  # that are told
+_MOST = 4  # that are named
 _DROPPED = ("--resume", "--force")  # flags of a command that a new try does not take along, and those with a value
 _VALUED = ("--out",)
 

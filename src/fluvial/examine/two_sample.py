@@ -18,7 +18,7 @@ _NEIGHBOURS = 20_000  # training rows that are searched at most
 
 @dataclass(frozen=True)
 class ClassifierTest:
-    """How well a classifier tells samples from data, cross-validated.
+    """How well a classifier distinguishes samples from data, cross-validated.
 
     Args:
         name: of the classifier.

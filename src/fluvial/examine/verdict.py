@@ -92,8 +92,8 @@ def split_checks(record: Mapping[str, Any]) -> tuple[Check, ...]:
     split = record.get("split") or {}
     if split.get("independent"):
         return ()
-    told = split.get("sentence") or "The data that judge it also decided when to stop, so its scores are optimistic."
-    return (Check("density", "warn", told, "warn unless the data that judge have chosen nothing", "few"),)
+    said = split.get("sentence") or "The data that judge it also decided when to stop, so its scores are optimistic."
+    return (Check("density", "warn", said, "warn unless the data that judge have chosen nothing", "few"),)
 
 
 def worst(checks: tuple[Check, ...], topic: str | None = None) -> Level:
@@ -115,8 +115,8 @@ def few(topic: str, n: int, what: str = "rows", unseen: str = "") -> Iterator[Ch
 def skipped_steps(skipped: int) -> Iterator[Check]:
     """A reservation where training steps were not finite."""
     if skipped:
-        told = f"{skipped} training steps were not finite and were skipped."
-        yield Check("numerics", "warn", told, "warn above 0", "unstable")
+        said = f"{skipped} training steps were not finite and were skipped."
+        yield Check("numerics", "warn", said, "warn above 0", "unstable")
 
 
 def came_back(what: str, trip: RoundTrip, unit: str, tolerance: float, share: float) -> Check:
@@ -132,11 +132,11 @@ def came_back(what: str, trip: RoundTrip, unit: str, tolerance: float, share: fl
 
 
 def classified(tests: Sequence[ClassifierTest], things: str) -> Check:
-    """Whether a classifier tells samples from held-out ``things``, and how far from chance that is on either side."""
+    """Whether a classifier distinguishes samples from held-out ``things``, and how far from chance that is."""
     best = max(tests, key=lambda c: abs(c.auc - 0.5))
     z = z_score(best.auc, 0.5, best.auc_error)
     level = graded(z_of(p_of(z), len(tests)), abs(best.auc - 0.5), 0.15)
-    said = "No classifier tells" if level == "pass" else "A classifier can tell"
+    said = "No classifier distinguishes" if level == "pass" else "A classifier can distinguish"
     if level != "pass" and z < 0:
         said = "A classifier is worse than a guess, as if samples and held-out data were not independent, at telling"
     return Check(

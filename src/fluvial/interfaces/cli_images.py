@@ -44,9 +44,9 @@ def interpolate(
     straight
         Along a straight line, whose middle is smoother than images are, and not along a great circle.
     context
-        Labels of both images, such as digit=7; can be repeated. None: told as at the fit.
+        Labels of both images, such as digit=7; can be repeated. By default they are found as in the fit.
     seed
-        Of the noise that makes pixels continuous.
+        Seed of the noise that makes pixels continuous.
     out
         PNG file. None: interpolation.png in the run folder.
     """
@@ -84,13 +84,13 @@ def edit(
     positives, negatives
         Folders of images with and without the attribute, some dozens each, alike in everything else.
     strength
-        Of the last image; 1 adds the mean difference between the examples. The first takes as much away.
+        Strength in the last image; 1 adds the mean difference between the examples. The first takes as much away.
     number
         How many images; in the middle of an odd number stands the image itself.
     context
-        Labels of all images, such as digit=7; can be repeated. None: told as at the fit.
+        Labels of all images, such as digit=7; can be repeated. By default they are found as in the fit.
     seed
-        Of the noise that makes pixels continuous.
+        Seed of the noise that makes pixels continuous.
     out
         PNG file. None: edit.png in the run folder.
     """
@@ -104,8 +104,8 @@ def edit(
     model = image_run(run)
     labels = parse_context(context, model.schema.context)
     found = model.attribute(positives, negatives, labels, seed)
-    told = f"the direction is {found.length:.2f} long; chance alone makes it {found.by_chance:.2f}"
-    note(told + ("" if found.length > 2 * found.by_chance else ": give more examples"))
+    length = f"the direction is {found.length:.2f} long; chance alone makes it {found.by_chance:.2f}"
+    note(length + ("" if found.length > 2 * found.by_chance else ": give more examples"))
     strengths = [strength * (2 * i / (number - 1) - 1) for i in range(number)]
     _write(model.edit(image, found, strengths, labels, seed), out or own_file(run / "edit.png"))
 

@@ -63,10 +63,10 @@ def _options(verb: str) -> list[tuple[str, str, list[tuple[Kind, Option]]]]:
 
 def _parameter(word: str, options: list[tuple[Kind, Option]]) -> inspect.Parameter:
     of = options[0][1].of
-    told: dict[str, list[str]] = {}
+    helps: dict[str, list[str]] = {}
     for kind, option in options:
-        told.setdefault(option.help, []).append(kind.name)
-    text = " ".join(f"For {_and(kinds)}: {sentence}" for sentence, kinds in told.items())
+        helps.setdefault(option.help, []).append(kind.name)
+    text = " ".join(f"For {_and(kinds)}: {sentence}" for sentence, kinds in helps.items())
     return inspect.Parameter(
         _identifier(word),
         inspect.Parameter.KEYWORD_ONLY,

@@ -30,7 +30,7 @@ def number_of(error: KeyboardInterrupt) -> int:
 
 @contextlib.contextmanager
 def stopping() -> Generator[None]:
-    """Inside, signals raise; what a process was told to ignore, as under nohup, stays ignored."""
+    """Inside, signals raise; what a process was set to ignore, as under nohup, stays ignored."""
     if threading.current_thread() is not threading.main_thread():  # only that one gets signals
         yield
         return

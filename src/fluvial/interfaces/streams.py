@@ -33,10 +33,10 @@ def seekable(sources: Sequence[str]) -> Generator[tuple[str, ...]]:
         try:
             yield tuple(names.get(s, s) for s in sources)
         except FluvialError as error:
-            told = str(error)
+            message = str(error)
             for stream, copy in names.items():
-                told = told.replace(copy, "standard input" if stream == "-" else stream)
-            raise type(error)(told) from None
+                message = message.replace(copy, "standard input" if stream == "-" else stream)
+            raise type(error)(message) from None
 
 
 def _is_stream(source: str) -> bool:

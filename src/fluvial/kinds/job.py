@@ -274,8 +274,8 @@ class Words:
     def __call__(self, record: Record) -> str:
         """One record for logs and pipes."""
         known = [("train", record.train), (self._validation(record), record.held_out), ("best", record.best)]
-        told = ", ".join(f"{name} {value / self.nats:.3f}" for name, value in known if value is not None)
-        parts = [f"epoch {record.epoch}", *([f"{told} {self.unit}"] if told else [])]
+        scores = ", ".join(f"{name} {value / self.nats:.3f}" for name, value in known if value is not None)
+        parts = [f"epoch {record.epoch}", *([f"{scores} {self.unit}"] if scores else [])]
         parts.append(f"{record.rows_per_second:,.0f} {self.rows}/s, {record.elapsed:.0f} s")
         if record.left is not None:
             parts.append(f"{record.left:.0f} s left")

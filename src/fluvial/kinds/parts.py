@@ -68,16 +68,16 @@ def judged(what: str, train: int, validation: int, test: int, refitted: bool = F
         refitted: whether all of them set the model's parameters after it was judged.
     """
     if test:
-        told = f"It is judged by {test:,} {what} that neither trained it nor decided when to stop"
-        told += f"; {validation:,} others decided that." if validation else "."
+        sentence = f"It is judged by {test:,} {what} that neither trained it nor decided when to stop"
+        sentence += f"; {validation:,} others decided that." if validation else "."
         if refitted:
-            told = f"It was judged by {test:,} {what} that it had not seen, and then fitted to all, these included."
+            sentence = f"It was judged by {test:,} {what} that it had not seen, and then fitted to all, these included."
     elif validation:
-        told = (
+        sentence = (
             f"The {validation:,} {what} that judge it also decided when to stop, so its scores are slightly "
             "optimistic: there was too little data for a part that chose nothing."
         )
     else:
-        told = f"No {what} were held out, so nothing judges it."
+        sentence = f"No {what} were held out, so nothing judges it."
     counts = {"train": train, "validation": validation, "test": test}
-    return {**counts, "independent": test > 0, "sentence": told}
+    return {**counts, "independent": test > 0, "sentence": sentence}

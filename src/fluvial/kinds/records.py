@@ -15,7 +15,7 @@ from fluvial.training.saved import Saved
 
 
 class Score(TypedDict):
-    """Of the rows of a table, nats."""
+    """The score of the rows of a table, nats."""
 
     rows: int
     log_likelihood: float | None
@@ -27,7 +27,7 @@ class Score(TypedDict):
 
 
 class NamedScore(Score):
-    """Of a simple model."""
+    """The score of a simple model."""
 
     name: str
 
@@ -61,7 +61,7 @@ class HeldOutSound(TypedDict):
 
 
 class Prediction(TypedDict):
-    """Of a linear predictor."""
+    """The score of a linear predictor."""
 
     bits_per_sample: float
     order: int
@@ -191,7 +191,7 @@ def check_kept(saved: Saved, path: str | os.PathLike[str], known: Mapping[str, K
 
 
 def check_pieces(saved: Saved, path: str | os.PathLike[str]) -> None:
-    """RunError, a sentence, unless the pieces that lie end to end in "held_out.values" have the lengths told."""
+    """RunError, a sentence, unless the pieces that lie end to end in "held_out.values" have the lengths stated."""
     values, lengths = (saved.rows.get(f"held_out.{name}") for name in ("values", "lengths"))
     context = saved.rows.get("held_out.context")
     fits = (values is None) == (lengths is None)

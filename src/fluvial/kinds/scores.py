@@ -22,7 +22,7 @@ class Scores:
         log_prob: (N,).
         unit: that means are in, "bits per sample" for one; ``column`` is its name where scores are written, empty
             where they are nats of whole rows; ``nats`` is what one of it comes to, negative for log-likelihoods.
-        counts: how many numbers each is made of, (N,), by the name of what is counted; empty where that is no matter.
+        counts: how many numbers each is made of, (N,), by the name of what is counted; or empty.
         parts: for models that predict one column after the other, log p(column | columns before it) (N,), by the
             column's name; they add up to ``log_prob``.
         others: what else there is to say of each, (N,), by name.

@@ -183,8 +183,8 @@ class Classes(nn.Module):
         white = torch.linalg.solve_triangular(factor, away.transpose(1, 2), upper=False).transpose(1, 2)
         means = (white @ factor.tril(-1).transpose(1, 2))[:, :, back] + self.means.unsqueeze(1)
         deviations = factor.diagonal(dim1=1, dim2=2)[:, back]
-        tells = torch.where(present, _log_normal(white[:, :, back], deviations.unsqueeze(1)), 0.0)
-        each = self.shares[:, codes + self._starts].index_add(2, self._numbers, tells)
+        densities = torch.where(present, _log_normal(white[:, :, back], deviations.unsqueeze(1)), 0.0)
+        each = self.shares[:, codes + self._starts].index_add(2, self._numbers, densities)
         before = each[:, :, order].cumsum(2).roll(1, 2)
         before[:, :, 0] = 0.0
         logs = before[:, :, torch.argsort(order)] + self.weights[:, None, None]

@@ -98,8 +98,10 @@ def recipe_of(name: str, event_shape: EventShape = ()) -> Recipe:
 
 def unknown(name: str, known: Sequence[str]) -> UsageError:
     """What to say of a name that no model has, and none of those ``known``: one that is near, or how to add it."""
-    told = hint(name, known)
-    return UsageError(f"there is no model named {name!r}{told}{'' if 'did you mean' in told else f'. {REGISTER}'}")
+    suggestion = hint(name, known)
+    return UsageError(
+        f"there is no model named {name!r}{suggestion}{'' if 'did you mean' in suggestion else f'. {REGISTER}'}"
+    )
 
 
 def named_recipes(name: str) -> Sequence[Recipe]:

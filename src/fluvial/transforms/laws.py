@@ -17,7 +17,7 @@ from fluvial.transforms.columns import ColumnMap, Numbers, bind, snap, unbound
 
 _FAR = 1e5  # where the edge of an outermost cell lies, in standard deviations
 _KNOTS, _REACH = 15, 2.2  # the piecewise linear features of a number, and the standard deviations that they span
-_EDGE = 1e-300  # how near to a bound values are told apart: no mass is lost there
+_EDGE = 1e-300  # how near to a bound values are distinguished: no mass is lost there
 _THINNEST, _WIDEST = -9.0, 4.0  # log-scales of a component
 
 

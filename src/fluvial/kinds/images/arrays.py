@@ -107,7 +107,7 @@ def read_idx(path: Path) -> np.ndarray:
     """The array in an idx file; memory-mapped if it is not compressed.
 
     Raises:
-        DataError: it is no idx file or not a whole one, or it unpacks to more than the limit.
+        DataError: it is not an idx file, or is cut short, or it unpacks to more than the limit.
     """
     if path.suffix == ".gz":
         with unpacked(path) as file:
@@ -125,7 +125,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def image_names(path: Path) -> list[str]:
-    """The arrays of an .npz file that are images, told by their heads alone; none for what is no .npz file."""
+    """The arrays of an .npz file that are images, by their headers alone; none for any other file."""
     try:
         heads = npz_heads(path)
     except DataError:

@@ -34,7 +34,7 @@ def samples(model: ImageModel, d: ImageDiagnosis) -> Figure:
     ):
         _show(ax, grid(model.schema.decode(pixels[:n]), _SIDE), name)
     best = max(c.auc for c in d.classifiers)
-    finish(figure, f"Samples beside held-out images: a simple classifier tells them with an AUC of {best:.2f}")
+    finish(figure, f"Samples beside held-out images: a simple classifier tells them apart with an AUC of {best:.2f}")
     return figure
 
 

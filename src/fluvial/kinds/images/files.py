@@ -72,7 +72,7 @@ def open_images(paths: Sequence[Path], size: Size | None, channels: int | None) 
         channels: 1 or 3, None for 3 as soon as one file is in colour.
 
     Raises:
-        DataError: a file is no image, is too large, or has another size than the first, and ``size`` is not given.
+        DataError: a file is not an image, is too large, or has another size than the first, and ``size`` is not given.
     """
     heads = [_head(path) for path in paths]
     first = heads[0]
@@ -91,24 +91,24 @@ def open_images(paths: Sequence[Path], size: Size | None, channels: int | None) 
 def _notes(paths: Sequence[Path], heads: Sequence[_Head], channels: int, size: Size) -> tuple[str, ...]:
     """What is done to the files on the way to pixels of 8 bits, and to which."""
 
-    def told(what: str, holds: Callable[[_Head], bool]) -> tuple[str, ...]:
+    def noted_where(what: str, holds: Callable[[_Head], bool]) -> tuple[str, ...]:
         return noted(what, [str(path) for path, head in zip(paths, heads) if holds(head)])
 
     top = max(head.top for head in heads)
-    notes = told("transparent, laid on white", lambda h: h.clear)
-    notes += told("animated, its first frame taken", lambda h: h.animated)
-    notes += told("turned as the camera was held (EXIF)", lambda h: h.turned)
-    notes += told("16 bits a pixel, brought down to 8", lambda h: h.deep)
+    notes = noted_where("transparent, laid on white", lambda h: h.clear)
+    notes += noted_where("animated, its first frame taken", lambda h: h.animated)
+    notes += noted_where("turned as the camera was held (EXIF)", lambda h: h.turned)
+    notes += noted_where("16 bits a pixel, brought down to 8", lambda h: h.deep)
     if 0 < top < _HALF:
         notes += (
             f"the pixels of 16 bits end at {top:,} of 65,535, so only {top // _SHARE + 1} levels of 8 bits are left of "
             "them: stretch them to the whole range first to keep more",
         )
     if channels == 3:
-        notes += told("grey, taken as colour", lambda h: h.grey)
+        notes += noted_where("grey, taken as colour", lambda h: h.grey)
     else:
-        notes += told("colour, taken as grey", lambda h: not h.grey)
-    return notes + told(f"cropped at the centre and resized to {_by(size)}", lambda h: h.size != size)
+        notes += noted_where("colour, taken as grey", lambda h: not h.grey)
+    return notes + noted_where(f"cropped at the centre and resized to {_by(size)}", lambda h: h.size != size)
 
 
 def resize(image: np.ndarray, size: Size) -> np.ndarray:
@@ -242,7 +242,7 @@ def _opened(path: Path) -> Image.Image:
                 "such files are made to fill a memory: make it smaller first"
             ) from None
         except pillow.UnidentifiedImageError:
-            raise DataError(f"{path} is no image, or a damaged one") from None
+            raise DataError(f"{path} is not an image, or is damaged") from None
     check_size(path, image.width * image.height * _BYTES)
     return image
 

@@ -38,10 +38,10 @@ def fit_image(
     size: Size | None = None,
     flip: bool = False,
 ) -> ImageModel:
-    """Learn the density of images' integer pixels, given their labels where these are told.
+    """Learn the density of images' integer pixels, given their labels where there are any.
 
     Args: as of :func:`fluvial.fit`, but
-        data, size, labels: see ``kinds.images.read.read_images``; the model is given all labels that are told.
+        data, size, labels: see ``kinds.images.read.read_images``; the model is given all labels that there are.
         model: None for ``models.DEFAULT_IMAGE``.
         flip: learn the images and their mirror images, left for right: another density, and the record says so.
 

@@ -1,4 +1,4 @@
-"""Is an image of the kind that a model of images was fitted to? What ``score`` tells beside the likelihood."""
+"""Is an image of the kind that a model of images was fitted to? What ``score`` says beside the likelihood."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def scored(model: ImageModel, data: object, labels: object = None, background: I
     log_prob = model.log_prob_images(images, given)
     if background is None and not len(model.rows.get("held_out.log_prob", ())):
         found = model.scores(images, log_prob)
-        told = "the run has kept no held-out images, so nothing is said of how foreign these are"
-        return replace(found, warnings=(*found.warnings, told))
+        note = "the run has kept no held-out images, so nothing is said of how foreign these are"
+        return replace(found, warnings=(*found.warnings, note))
     pixels = model.schema.encode(images.read())
     return model.scores(images, log_prob, foreignness(model, pixels, log_prob, given, background).columns())
 

@@ -70,10 +70,10 @@ class ImageModel(Fitted):
         Args:
             data: what ``fit`` takes, brought to size as at the fit; or one image as an array.
             labels: for a conditional model, as of ``fit``, or a dict such as ``{"label": "7"}`` with one value for all
-                images or one each. None: told as at the fit.
+                images or one each. None: found as in the fit.
 
         Raises:
-            DataError: a file is no image, an image has another size, or a label is missing or new.
+            DataError: a file is not an image, an image has another size, or a label is missing or new.
         """
         images = self.read(data, labels)
         context = self.labels(images, labels)
@@ -208,8 +208,8 @@ class ImageModel(Fitted):
             data = array[None] if array.shape in one else array
         if labels is not None and not self.schema.context:
             raise UsageError("labels: this model is given none")
-        told = self.schema.labels if labels is None else None if isinstance(labels, Mapping) else labels
-        images = read_images(data, self.schema.size if self.schema.resized else None, told, channels)
+        rule = self.schema.labels if labels is None else None if isinstance(labels, Mapping) else labels
+        images = read_images(data, self.schema.size if self.schema.resized else None, rule, channels)
         self.schema.check(images)
         return images
 

@@ -57,7 +57,7 @@ class Images:
         names: their files, or the array and their place in it, (N,).
         labels: by name, one string for each image, (N,).
         notes: sentences on what was done to the files.
-        told: how the labels were told, None where there are none or none that other images have too.
+        rule: how labels are found, None where there are none or none that other images have too.
         resized: whether they were brought to their size, as others should be then.
     """
 
@@ -66,7 +66,7 @@ class Images:
     names: tuple[str, ...]
     labels: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()
-    told: str | None = None
+    rule: str | None = None
     resized: bool = False
 
     def __len__(self) -> int:
@@ -133,7 +133,7 @@ def read_images(source: object, size: Size | None = None, labels: object = None,
         channels: 1 for grey and 3 for colour; None for what they are, colour as soon as one image is.
 
     Raises:
-        DataError: there is nothing to read, or a file is no image, as a sentence that names it.
+        DataError: there is nothing to read, or a file is not an image, as a sentence that names it.
         UsageError: pillow is not installed, or ``size`` or ``labels`` does not fit.
     """
     if size is not None and not all(1 <= n <= 1 << 15 for n in size):
@@ -148,8 +148,8 @@ def read_images(source: object, size: Size | None = None, labels: object = None,
         return replace(images, labels={})
     if values.shape != (len(images),):
         raise DataError(f"labels: expected one for each of {len(images):,} images, got shape {values.shape}")
-    told = labels if isinstance(labels, str) and not os.path.exists(labels) else None
-    return replace(images, labels={"label": as_words(values, "labels")}, told=told)
+    rule = labels if isinstance(labels, str) and not os.path.exists(labels) else None
+    return replace(images, labels={"label": as_words(values, "labels")}, rule=rule)
 
 
 def _read(source: object, size: Size | None, channels: int | None) -> Images:

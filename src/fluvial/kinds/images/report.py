@@ -80,7 +80,6 @@ def _facts(model: ImageModel, d: ImageDiagnosis) -> dict[str, Any]:
         "numbers": f"{schema.numbers:,}",
         "given": list(schema.context),
         "augmentation": schema.augmentation,
-        "exact": model.exact,
         "bits": per_dimension,
         "scores": [
             ("this model ± standard error over images", per_dimension),

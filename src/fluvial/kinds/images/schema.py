@@ -28,7 +28,7 @@ class ImageSchema:
         shape: channels (1 grey, 3 colour), height and width.
         bits: of a pixel's numbers, 1 to 8; the lowest ones of 8 are left out.
         context: the labels that the model is given, in order, each with its values.
-        labels: how labels are told, as in ``kinds.images.read.read_images``; None where each call must give them.
+        labels: how labels are found, as in ``kinds.images.read.read_images``; None where each call must give them.
         resized: whether images were cropped and resized to this shape.
         flipped: whether the model was fitted to the images and to their mirror images, left for right, which is
             another density than that of the images alone.
@@ -45,7 +45,7 @@ class ImageSchema:
     def of(cls, images: Images, bits: int, flipped: bool = False) -> ImageSchema:
         """The schema of these images, all of whose labels the model is given."""
         values = {name: tuple(sorted(set(words.tolist()))) for name, words in images.labels.items()}
-        return cls(images.shape, bits, values, images.told if values else None, images.resized, flipped)
+        return cls(images.shape, bits, values, images.rule if values else None, images.resized, flipped)
 
     @property
     def numbers(self) -> int:

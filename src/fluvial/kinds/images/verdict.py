@@ -34,8 +34,8 @@ def judge_image(d: ImageDiagnosis, skipped: int = 0) -> tuple[Check, ...]:
 def _density(d: ImageDiagnosis) -> Iterator[Check]:
     mean, error = float(d.bits.mean()), d.error
     if not mean < float("inf"):
-        told = "Some held-out images are impossible under the model."
-        yield Check("density", "fail", told, "none may be", "impossible")
+        said = "Some held-out images are impossible under the model."
+        yield Check("density", "fail", said, "none may be", "impossible")
         return
     yield from few("density", len(d.bits), "images")
     level = grade(mean + SIGMAS * error, *sorted((d.compressor, d.histogram)))
@@ -77,7 +77,7 @@ def _density(d: ImageDiagnosis) -> Iterator[Check]:
 
 
 def _foreign(d: ImageDiagnosis) -> Iterator[Check]:
-    """Likelihood that prefers foreign images is a property to be told, not an error of the fit."""
+    """Likelihood that prefers foreign images is a property to know of, not an error of the fit."""
     fooled = max(d.foreign, key=lambda f: f.likelier)
     trap = fooled.likelier > 0.5
     yield Check(

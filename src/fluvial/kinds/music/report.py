@@ -29,7 +29,7 @@ _TOPICS: dict[str, Words] = {
         "Its pieces are unlike music that it has heard.",
     ),
 }
-_FAR = 1 / 3  # relative difference of a statistic of drawn and held-out pieces that fails where it is no chance
+_FAR = 1 / 3  # relative difference of a statistic of drawn and held-out pieces that fails where it is not chance
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,11 @@ def judge_rolls(model: RollModel, textures: dict[str, Texture]) -> tuple[Check, 
     if scores.get("held_out"):
         better, error = scores["held_out"]["per_step"] - scores["independent"], scores["held_out"]["standard_error"]
         z = z_score(better, 0.0, error or 0.0)
-        told = f"A held-out moment is {abs(better):.2f} nats {'likelier' if better > 0 else 'less likely'} than by "
-        told += f"independent notes{f' (± {error:.2f}, z {z:+.1f})' if error else ', of one piece alone'}."
+        said = f"A held-out moment is {abs(better):.2f} nats {'likelier' if better > 0 else 'less likely'} than by "
+        said += f"independent notes{f' (± {error:.2f}, z {z:+.1f})' if error else ', of one piece alone'}."
         level = "pass" if error and z > SIGMAS else "fail" if z < -SIGMAS else "warn"
         rule = f"pass if likelier by {SIGMAS:g} standard errors; fails if less likely by as many"
-        checks.append(Check("density", level, told, rule, "underfitted"))
+        checks.append(Check("density", level, said, rule, "underfitted"))
     real, drawn = textures["held out"], textures["drawn"]
     for (a, of_a), (b, of_b), what in (
         (real.notes, drawn.notes, "notes sound at a moment"),
@@ -93,8 +93,8 @@ def judge_rolls(model: RollModel, textures: dict[str, Texture]) -> tuple[Check, 
         error = math.hypot(of_a, of_b)
         z = z_score(b, a, error)
         level = "warn" if math.isnan(error) else graded(z, abs(b - a) / max(a, 1e-9), _FAR)
-        told = f"In drawn pieces {b:.2f} {what}, in held-out ones {a:.2f} ({b - a:+.2f} ± {error:.2f}, z {z:+.1f})."
-        checks.append(Check("sampling", level, told, f"{BEYOND}; fail above a third of it too", "misfit"))
+        said = f"In drawn pieces {b:.2f} {what}, in held-out ones {a:.2f} ({b - a:+.2f} ± {error:.2f}, z {z:+.1f})."
+        checks.append(Check("sampling", level, said, f"{BEYOND}; fail above a third of it too", "misfit"))
     return tuple(checks)
 
 

@@ -122,8 +122,8 @@ def _prepare(
     if len(kept.samples) < 2:
         raise DataError("one sample is not enough to learn from")
     if not kept.samples.any():
-        told = f"{counted(len(kept), 'recording')} to learn from"
-        raise DataError(f"silent throughout: {told}, so nothing can be learnt")
+        said = f"{counted(len(kept), 'recording')} to learn from"
+        raise DataError(f"silent throughout: {said}, so nothing can be learnt")
     parts = judged("recordings", len(kept), len(validation or ()), len(aside or ()))
     judges = aside or validation
     return _Prepared(schema, json.loads(json.dumps(config)), kept, validation, judges, parts, (*sound.notes, *notes))
@@ -143,8 +143,8 @@ def _split(sound: Sound, holdout: float, seed: int) -> tuple[Sound, Sound | None
     kept, stops, judges = (
         replace(sound, samples=np.concatenate([p[i] for p in pieces]), lengths=lengths[i]) for i in range(3)
     )
-    told = f"the last {holdout:.0%} of each recording judge, and the {holdout:.0%} before that stop the training"
-    return kept, stops, judges, (f"{told}, as there are fewer than three recordings",)
+    said = f"the last {holdout:.0%} of each recording judge, and the {holdout:.0%} before that stop the training"
+    return kept, stops, judges, (f"{said}, as there are fewer than three recordings",)
 
 
 def _scores(fitted: SoundModel, prepared: _Prepared, held_out: Windows | None) -> dict[str, Any]:

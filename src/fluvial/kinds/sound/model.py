@@ -88,7 +88,7 @@ class SoundModel(Fitted):
             context: labels by name, one value for all recordings or one each; else they are read as at the fit.
 
         Raises:
-            DataError: a file is no sound, or a label is missing or new.
+            DataError: a file is not sound, or a label is missing or new.
         """
         sound = read_sound(data, self.rate, None if context else self.schema.pattern)
         totals = self.windows(sound, context).totals(Continuation(self.density))

@@ -107,7 +107,7 @@ def read_sound(source: object, rate: int | None = None, pattern: str | None = No
         pattern: how file names (without their ending) tell labels, such as ``{digit}_{speaker}_{take}``.
 
     Raises:
-        DataError: there is nothing to read, or a file is no sound, as a sentence that names it.
+        DataError: there is nothing to read, or a file is not sound, as a sentence that names it.
         UsageError: soundfile or soxr is not installed, or ``pattern`` or ``rate`` does not fit.
     """
     if isinstance(source, Sound):

@@ -27,7 +27,7 @@ _TOPICS: dict[str, Words] = {
         "Its spectrum is wrong.",
     ),
 }
-_APART = 0.1  # distance of the PIT from uniform that fails where it is no chance
+_APART = 0.1  # distance of the PIT from uniform that fails where it is not chance
 _DECIBELS = 12.0  # distance of mean spectra that does
 
 
@@ -60,27 +60,27 @@ def judge_sound(model: SoundModel, d: SoundDiagnosis) -> tuple[Check, ...]:
     checks = [*few("density", len(d.bits), "recordings")]
     if scores.get("held_out"):
         checks.append(_beats(scores))
-    told = f"Its predictions are {100 * d.distance:.1f} % from calibrated"
+    said = f"Its predictions are {100 * d.distance:.1f} % from calibrated"
     if d.off is None:
-        checks.append(Check("density", "warn", f"{told}; one recording does not tell what chance gives.", "needs two"))
+        checks.append(Check("density", "warn", f"{said}; one recording does not show what chance gives.", "needs two"))
     else:
         level = graded(d.off, d.distance, _APART)
         rule = f"of the histogram's bars, from resampling recordings: {BEYOND} (Bonferroni); fail above 10 % too"
         checks.append(
-            Check("density", level, f"{told}; its worst bar is {d.off:.1f} standard errors off.", rule, "misfit")
+            Check("density", level, f"{said}; its worst bar is {d.off:.1f} standard errors off.", rule, "misfit")
         )
     apart = separation(d)
-    told = f"Mean spectra of drawn and held-out recordings are {apart:.1f} dB apart"
+    said = f"Mean spectra of drawn and held-out recordings are {apart:.1f} dB apart"
     if d.spectra_by_chance is None:
         checks.append(
-            Check("sampling", "warn", f"{told}; too few are held out to tell what chance gives.", "needs six")
+            Check("sampling", "warn", f"{said}; too few are held out to show what chance gives.", "needs six")
         )
     else:
         mean, error = d.spectra_by_chance
         z = z_score(apart, mean, error)
-        told += f"; parts of the held-out ones are {mean:.1f} ± {error:.1f} dB from the rest (z {z:+.1f})."
+        said += f"; parts of the held-out ones are {mean:.1f} ± {error:.1f} dB from the rest (z {z:+.1f})."
         rule = f"{BEYOND}; fail above {_DECIBELS:g} dB too"
-        checks.append(Check("sampling", graded(max(z, 0.0), apart, _DECIBELS), told, rule, "misfit"))
+        checks.append(Check("sampling", graded(max(z, 0.0), apart, _DECIBELS), said, rule, "misfit"))
     return tuple(checks)
 
 
@@ -90,10 +90,10 @@ def _beats(scores: Mapping[str, Any]) -> Check:
     better, error = line - bits, scores["held_out"]["standard_error"]
     z = z_score(better, 0.0, error or 0.0)
     level = "pass" if error and z > SIGMAS else "warn" if bits < scores["histogram"] else "fail"
-    told = f"It needs {abs(better):.2f} bits per sample {'less' if better > 0 else 'more'} than linear prediction"
-    told += f" (± {error:.2f}, z {z:+.1f})." if error else "; one recording does not tell how surely."
+    said = f"It needs {abs(better):.2f} bits per sample {'less' if better > 0 else 'more'} than linear prediction"
+    said += f" (± {error:.2f}, z {z:+.1f})." if error else "; one recording does not show how surely."
     rule = f"pass if less by {SIGMAS:g} standard errors; fails above the histogram"
-    return Check("density", level, told, rule, "underfitted")
+    return Check("density", level, said, rule, "underfitted")
 
 
 def _figures(model: SoundModel, d: SoundDiagnosis) -> dict[str, Figure]:
@@ -134,7 +134,6 @@ def _facts(model: SoundModel) -> dict[str, Any]:
         "rate": f"{model.rate:,}",
         "levels": f"{model.schema.levels:,}",
         "given": list(model.schema.context),
-        "exact": model.exact,
         "bits": rows[0][1] if rows else "",
         "linear": rows[1][1] if rows else "",
         "histogram": rows[2][1] if rows else "",

@@ -224,7 +224,7 @@ class _Reader:
 
     def _operand(self, node: ast.expr) -> Callable[[Rows], Any]:
         if self._maybe(node) in self.labels:
-            raise UsageError(f"event {self.text!r}: there is no arithmetic with labels")
+            raise UsageError(f"event {self.text!r}: labels cannot be calculated with")
         return self._number(node, None)
 
     def limits(self, node: ast.expr) -> Mapping[str, Limits] | None:

@@ -22,16 +22,16 @@ _CALENDAR = (DAY * 365.2425, DAY * 7.0, float(DAY))  # microseconds: a year, a w
 _HARMONICS = 3  # of each; of a week's seven days they tell any apart
 
 
-def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool = False, told: bool = False) -> Law:
+def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool = False, named: bool = False) -> Law:
     """The law of a column, from its values (N,) in the rows to train on: NaN where missing, labels as codes.
 
-    Whether cells can be missing, and whether a bound is reached, ``every`` value of the table tells, (M,): that is no
-    secret of the rows held out. With ``closed`` there are no values but those of the table, since other columns follow
-    from them; with ``told`` the user has named the column's kind.
+    ``every`` value of the table, (M,), shows whether cells can be missing and whether a bound is reached, which says
+    nothing else about the rows held out. With ``closed`` there are no values but those of the table, since other
+    columns follow from them; with ``named`` the user has named the column's kind.
 
     Labels are atoms. A number that many rows share is one too (a 0 in money, a cap of 99), on a grid beside the
     probability of its cell; and so is a bound that is reached. A spike that no value lies beyond is a bound, unless the
-    column's kind is ``told``.
+    column's kind is ``named``.
     """
     missing = bool(np.isnan(every).any())
     if column.categorical:
@@ -46,7 +46,7 @@ def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool =
     if column.step is not None:
         known = on_grid(known, column.step)
     atoms = _atoms(column, known, every)
-    bounds = (column.lower, column.upper) if told else _bounds(column, atoms, every)
+    bounds = (column.lower, column.upper) if named else _bounds(column, atoms, every)
     others = known if column.step is not None else known[~np.isin(known, atoms)]
     rest = _rest(column, others, *bounds)
     if rest is None:
@@ -88,7 +88,7 @@ def _bounds(column: Column, atoms: np.ndarray, every: np.ndarray) -> tuple[float
 
 
 def _rest(column: Column, others: np.ndarray, lower: float | None, upper: float | None) -> ColumnMap | None:
-    """How the values that are no atoms are standardised; None where there are too few to tell."""
+    """How the values that are not atoms are standardised; None where there are too few."""
     if len(np.unique(others)) < 3:
         return None
     # a lower bound that only happened to hold is kept; heavy tails are bent where that fits better

@@ -123,7 +123,7 @@ def prepare(
         config["own"] = True
     if discrete:
         if "classes" in options:
-            raise UsageError("option classes: the table itself tells how many values each column has; leave it out")
+            raise UsageError("option classes: the table itself shows how many values each column has; leave it out")
         known = encoded.x if stop is None else np.concatenate((encoded.x, stop.x))
         maps = [_code_map(c, v) for c, v in zip(schema.columns, known.T)]
         config["codes"] = [asdict(m) for m in maps]
@@ -160,16 +160,16 @@ def prepare(
 
 def _at_spikes(columns: Sequence[Column], laws: Sequence[Law]) -> list[str]:
     """What to say of columns whose bounds are spikes that no value lies beyond."""
-    told: list[str] = []
+    sentences: list[str] = []
     for column, law in zip(columns, laws):
         ends = (("below", column.lower, law.rest.lower), ("above", column.upper, law.rest.upper)) if law.rest else ()
-        told += [
+        sentences += [
             f"many rows of {column.name!r} hold exactly {found:g} and none a value {side} it, so such values are taken "
             f"to be impossible (log-density -inf); where they can occur, say --kind {column.name}=real"
             for side, known, found in ends
             if known is None and found is not None
         ]
-    return told
+    return sentences
 
 
 def _column_map(column: Column, values: np.ndarray) -> ColumnMap:
@@ -188,7 +188,7 @@ def _classes(maps: Sequence[CodeMap], option: object) -> int | list[int]:
 
 
 def _code_map(column: Column, values: np.ndarray) -> CodeMap:
-    """A column's classes, from all rows of the table: which values there are is no secret of the held-out ones."""
+    """A column's classes, from all rows of the table, since a value that is only held out is possible too."""
     if column.categorical:
         return CodeMap(classes=len(column.categories))
     least = int(values.min())

@@ -266,7 +266,7 @@ def encode(schema: Schema, name: str, value: object) -> float:
     if column.categorical and number == FOREIGN:
         raise UsageError(f"column {name!r} has no label {value!r}; it has {listed(column.categories, most=12)}")
     if np.isnan(number):
-        raise UsageError(f"column {name!r}: {value!r} is no value of it")
+        raise UsageError(f"column {name!r}: {value!r} is not one of its values")
     return number
 
 
@@ -304,7 +304,7 @@ def _of_source(derived: Derived, limits: Limits) -> Limits:
 
 
 def _on_grid(column: Column, limits: Limits) -> Limits:
-    """Limits whose values are exactly those of the column's grid; what lies between them is no value."""
+    """Limits whose values are exactly those of the column's grid; nothing lies between them."""
     if column.step is None or limits.among is None:
         return limits
     values = np.array([value for value in limits.among if np.isnan(value) or not off_grid(column, np.array([value]))])

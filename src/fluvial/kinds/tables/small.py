@@ -10,7 +10,7 @@ SMALL_CLASSES = 8
 
 
 def is_small(rows: int, columns: int, conditional: bool) -> bool:
-    """Whether a mixture in closed form tells something of so many rows that a network does not soon learn.
+    """Whether a mixture in closed form learns something from so many rows that a network does not soon learn.
 
     Measured by ``benchmarks/tables/small.py``. Classes do not depend on a context, so a conditional model has none.
     """

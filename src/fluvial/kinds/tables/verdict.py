@@ -24,7 +24,7 @@ from fluvial.examine.verdict import (
 )
 from fluvial.kinds.tables.diagnose import TOLERANCE, Diagnosis
 
-_FAR = 0.1  # a Kolmogorov-Smirnov distance that fails where it is no chance
+_FAR = 0.1  # a Kolmogorov-Smirnov distance that fails where it is not chance
 _CORRELATED = 0.3
 
 
@@ -44,8 +44,8 @@ def _density(d: Diagnosis) -> Iterator[Check]:
     yield from _few("density", held.rows)
     if held.impossible:
         share = f"{held.impossible} of {held.rows}"
-        told = f"{share} held-out rows are impossible under the model."
-        yield Check("density", "fail", told, "none may be", "impossible")
+        said = f"{share} held-out rows are impossible under the model."
+        yield Check("density", "fail", said, "none may be", "impossible")
         return
     z = z_score(gain, 0.0, error)
     beats = "less" if z < -SIGMAS else "more" if z > SIGMAS else "about as much"
