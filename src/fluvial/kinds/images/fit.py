@@ -60,15 +60,7 @@ def fit_image(
     name = model or default_of("images")
     full = resolve(name, options or {}, images.shape)
     schema = ImageSchema.of(images, _bits(full), flip)
-    maps = [asdict(ContextMap(categories=len(v))) for v in schema.context.values()]
-    config: dict[str, Any] = {
-        "model": name,
-        "event_shape": list(schema.shape),
-        "context_shape": [len(maps)] if maps else None,
-        "context": maps or None,
-        "options": full,
-    }
-    config = json.loads(json.dumps(config))
+    config = _config(name, full, schema)
     density = _built(job, config, schema)
     parts = Parts.of(len(images), job.holdout, job.seed)
     kept, aside = images.take(parts.train), images.take(parts.judges)
@@ -101,6 +93,19 @@ def fit_image(
         return ImageModel(density, schema, record, [{**m, **augmented} for m in metrics], stored)
 
     return job.learn(lesson, restore, conclude)
+
+
+def _config(name: str, options: dict[str, Any], schema: ImageSchema) -> dict[str, Any]:
+    """What ``models.build`` takes, plain JSON."""
+    maps = [asdict(ContextMap(categories=len(v))) for v in schema.context.values()]
+    config = {
+        "model": name,
+        "event_shape": list(schema.shape),
+        "context_shape": [len(maps)] if maps else None,
+        "context": maps or None,
+        "options": options,
+    }
+    return json.loads(json.dumps(config))
 
 
 def image_words(shape: tuple[int, int, int]) -> Words:

@@ -122,22 +122,9 @@ def prepare(
     if own:
         config["own"] = True
     if discrete:
-        if "classes" in options:
-            raise UsageError("option classes: the table itself shows how many values each column has; leave it out")
-        known = encoded.x if stop is None else np.concatenate((encoded.x, stop.x))
-        maps = [_code_map(c, v) for c, v in zip(schema.columns, known.T)]
-        config["codes"] = [asdict(m) for m in maps]
-        full["classes"] = _classes(maps, full["classes"])
+        _add_codes(config, schema, encoded.x if stop is None else np.concatenate((encoded.x, stop.x)), options)
     elif cells:
-        sources = {d.source for d in schema.dropped if d.mapping}
-        laws = [
-            law_of(c, v[kept], v, c.name in sources, c.name in (kinds or {}))
-            for c, v in zip(schema.columns, encoded.x.T)
-        ]
-        config["laws"] = [asdict(law) for law in laws]
-        warnings = [*warnings, *_at_spikes(schema.columns, laws)]
-        if "classes" in full and is_small(len(encoded.x), len(schema.columns), bool(context)):
-            full["classes"] = options.get("classes", SMALL_CLASSES)
+        warnings = [*warnings, *_add_laws(config, schema, encoded.x, kept, options, kinds or {})]
     else:
         maps = [_column_map(c, v) for c, v in zip(schema.columns, encoded.x[kept].T)]
         config["columns"] = [asdict(m) for m in maps]
@@ -156,6 +143,32 @@ def prepare(
         np.ones(len(schema.columns)) if discrete or cells else deviation(encoded.x[kept]),
         tuple(dict.fromkeys([*warnings, *encoded.warnings, *(() if stop is None else stop.warnings)])),
     )
+
+
+def _add_codes(config: dict[str, Any], schema: Schema, known: np.ndarray, options: Mapping[str, Any]) -> None:
+    """What a model of probabilities has to know of the columns: their classes."""
+    if "classes" in options:
+        raise UsageError("option classes: the table itself shows how many values each column has; leave it out")
+    maps = [_code_map(c, v) for c, v in zip(schema.columns, known.T)]
+    config["codes"] = [asdict(m) for m in maps]
+    config["options"]["classes"] = _classes(maps, config["options"]["classes"])
+
+
+def _add_laws(
+    config: dict[str, Any],
+    schema: Schema,
+    x: np.ndarray,
+    kept: np.ndarray,
+    options: Mapping[str, Any],
+    kinds: Mapping[str, Kind],
+) -> list[str]:
+    """What a model of any cells has to know of the columns: their laws; what there is to say of them, in sentences."""
+    sources = {d.source for d in schema.dropped if d.mapping}
+    laws = [law_of(c, v[kept], v, c.name in sources, c.name in kinds) for c, v in zip(schema.columns, x.T)]
+    config["laws"] = [asdict(law) for law in laws]
+    if "classes" in config["options"] and is_small(len(x), len(schema.columns), bool(schema.context)):
+        config["options"]["classes"] = options.get("classes", SMALL_CLASSES)
+    return _at_spikes(schema.columns, laws)
 
 
 def _at_spikes(columns: Sequence[Column], laws: Sequence[Law]) -> list[str]:
