@@ -20,11 +20,12 @@ from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.core.files import make_folder, own_file
 from fluvial.core.numbers import whole
 from fluvial.kinds import records
-from fluvial.kinds.fitted import Fitted, record_of
+from fluvial.kinds.fitted import record_of
 from fluvial.kinds.images.files import grid, write_png
 from fluvial.kinds.images.latent import Attribute, Way, arc, attribute, edit, interpolate
 from fluvial.kinds.images.read import Images, read_images
 from fluvial.kinds.images.schema import KIND, ImageSchema
+from fluvial.kinds.labelled import Labelled
 from fluvial.kinds.records import Kept, check_alike, check_context, check_kept, check_record
 from fluvial.kinds.scores import Scores
 from fluvial.models import continuous, sample_at_temperature
@@ -34,7 +35,7 @@ _REDRAWS = 10  # attempts to replace draws that are not finite
 
 
 @dataclass(frozen=True, repr=False)
-class ImageModel(Fitted):
+class ImageModel(Labelled):
     """What ``fit`` and ``load`` return for images: a density over images like those it was fitted to.
 
     log p is that of the integer pixels 0, ..., 2^bits - 1, given the labels; a lower bound unless ``exact``.
@@ -51,11 +52,6 @@ class ImageModel(Fitted):
     KIND: ClassVar[str] = KIND
     density: Flow
     schema: ImageSchema
-
-    @property
-    def context_names(self) -> tuple[str, ...]:
-        """The labels that the model is given."""
-        return tuple(self.schema.context)
 
     def log_prob(self, data: object, labels: object = None) -> np.ndarray:
         """log p of each image's integer pixels, (N,) float64, nats: see :meth:`score`."""
@@ -155,18 +151,6 @@ class ImageModel(Fitted):
             if torch.isfinite(x).all():
                 return self._pictures(x)
         raise RunError(f"some of {n} draws were not finite, {_REDRAWS} times over: fit the model again")
-
-    def draw_context(self, n: int, context: Mapping[str, Any] | None, seed: int) -> Tensor | None:
-        """Labels as numbers, (n, C): the given ones, or some of the training images'."""
-        if context or not self.schema.context:
-            encoded = self.schema.encode_context(context or {}, n)
-            return None if encoded is None else torch.from_numpy(encoded)
-        kept = self.rows.get("contexts")
-        if kept is None or not len(kept):
-            raise UsageError(f"context: give {', '.join(self.schema.context)}; the run has kept none to draw from")
-        with randomness.drawing_from(seed):
-            chosen = randomness.integers(len(kept), (n,)).numpy()
-        return torch.from_numpy(kept[chosen].astype(np.float32))
 
     def interpolate(
         self, first: object, second: object, n: int = 8, labels: object = None, path: Way = arc, seed: int = 0

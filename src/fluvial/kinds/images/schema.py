@@ -11,8 +11,9 @@ import numpy as np
 
 from fluvial.core.errors import DataError, RunError
 from fluvial.core.typed import typed
-from fluvial.data.labels import check_known, encode_labels, label_words
+from fluvial.data.labels import check_known
 from fluvial.kinds.images.read import Images
+from fluvial.kinds.labelled import LabelledSchema
 
 KIND = "images"
 _WHOLE = 8
@@ -21,7 +22,7 @@ _WHAT = "the schema of the images"
 
 
 @dataclass(frozen=True)
-class ImageSchema:
+class ImageSchema(LabelledSchema):
     """Images like those that a model was fitted to.
 
     Args:
@@ -70,23 +71,6 @@ class ImageSchema:
         """The model's integers (B, C, H, W) as pictures of 8 bits, (B, H, W) or (B, H, W, 3); ``encode`` undoes it."""
         whole = np.rint(values * (255 / (2**self.bits - 1))).astype(np.uint8)
         return whole[:, 0] if self.shape[0] == 1 else whole.transpose(0, 2, 3, 1)
-
-    def encode_labels(self, images: Images, given: Mapping[str, Any] | None = None) -> np.ndarray | None:
-        """The labels of each image as numbers (N, C), from ``given`` where it names them; None if C is 0.
-
-        Raises:
-            DataError: a label is missing, or has a value that the model has never seen.
-        """
-        columns = {**images.labels, **(given or {})} if self.context else dict(given or {})
-        return encode_labels(self.context, columns, len(images))
-
-    def encode_context(self, given: Mapping[str, Any], n: int) -> np.ndarray | None:
-        """The same for n images yet to be drawn: a value for all, or n of them."""
-        return encode_labels(self.context, given, n)
-
-    def words(self, row: np.ndarray) -> dict[str, str]:
-        """A row of numbers as labels again."""
-        return label_words(self.context, row)
 
     def check(self, images: Images) -> None:
         """DataError, a sentence, unless the images have this shape."""

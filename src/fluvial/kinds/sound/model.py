@@ -20,7 +20,8 @@ from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.core.files import make_folder, own_file
 from fluvial.core.numbers import between, whole
 from fluvial.kinds import records
-from fluvial.kinds.fitted import Fitted, record_of, unasked
+from fluvial.kinds.fitted import record_of, unasked
+from fluvial.kinds.labelled import Labelled
 from fluvial.kinds.records import Kept, check_context, check_kept, check_pieces, check_record
 from fluvial.kinds.scores import Scores
 from fluvial.kinds.sound.read import Sound, read_sound, write_sound
@@ -33,7 +34,7 @@ _WINDOW = 2048  # samples scored at once, or as many as the model reads back if 
 
 
 @dataclass(frozen=True, repr=False)
-class SoundModel(Fitted):
+class SoundModel(Labelled):
     """What ``fit`` and ``load`` return for sound: a density over recordings like those it was fitted to.
 
     log p is that of the integer codes of a recording's samples, exactly, given its length and its labels.
@@ -49,11 +50,6 @@ class SoundModel(Fitted):
     KIND: ClassVar[str] = KIND
     density: Flow
     schema: SoundSchema
-
-    @property
-    def context_names(self) -> tuple[str, ...]:
-        """The labels that the model is given."""
-        return tuple(self.schema.context)
 
     @property
     def rate(self) -> int:
@@ -165,18 +161,6 @@ class SoundModel(Fitted):
             with torch.no_grad():  # entered anew: the caller's own code runs in between
                 x, _ = next(walk)
             yield coding.decode(x.cpu().numpy())
-
-    def draw_context(self, n: int, context: Mapping[str, Any] | None, seed: int | None) -> Tensor | None:
-        """Labels as numbers, (n, C): the given ones, or some of the training recordings'."""
-        if context or not self.schema.context:
-            encoded = self.schema.encode_context(context or {}, n)
-            return None if encoded is None else torch.from_numpy(encoded)
-        kept = self.rows.get("contexts")
-        if kept is None or not len(kept):
-            raise UsageError(f"context: give {', '.join(self.schema.context)}; the run has kept none to draw from")
-        with randomness.drawing_from(seed):
-            chosen = randomness.integers(len(kept), (n,)).numpy()
-        return torch.from_numpy(kept[chosen].astype(np.float32))
 
     def _embedded(self, context: Tensor) -> Tensor:
         return context if self.density.embed is None else self.density.embed(context)

@@ -10,7 +10,8 @@ import numpy as np
 
 from fluvial.core.errors import RunError, UsageError
 from fluvial.core.typed import typed
-from fluvial.data.labels import check_known, encode_labels, label_words
+from fluvial.data.labels import check_known
+from fluvial.kinds.labelled import LabelledSchema
 from fluvial.kinds.sound.coding import CODINGS, Coding
 from fluvial.kinds.sound.read import RATES, Sound
 
@@ -19,7 +20,7 @@ _WHAT = "the schema of the recordings"
 
 
 @dataclass(frozen=True)
-class SoundSchema:
+class SoundSchema(LabelledSchema):
     """Recordings like those that a model was fitted to.
 
     Args:
@@ -62,23 +63,6 @@ class SoundSchema:
     def encode(self, sound: Sound) -> np.ndarray:
         """The codes of all recordings end to end, int32."""
         return self.coding.encode(sound.samples).astype(np.int32)
-
-    def encode_labels(self, sound: Sound, given: Mapping[str, Any] | None = None) -> np.ndarray | None:
-        """The labels of each recording as numbers (M, C), from ``given`` where it names them; None if C is 0.
-
-        Raises:
-            DataError: a label is missing, or has a value that the model has never seen.
-        """
-        columns = {**sound.labels, **(given or {})} if self.context else dict(given or {})
-        return encode_labels(self.context, columns, len(sound))
-
-    def encode_context(self, given: Mapping[str, Any], n: int) -> np.ndarray | None:
-        """The same for n recordings yet to be drawn: a value for all, or n of them."""
-        return encode_labels(self.context, given, n)
-
-    def words(self, row: np.ndarray) -> dict[str, str]:
-        """A row of numbers as labels again."""
-        return label_words(self.context, row)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
