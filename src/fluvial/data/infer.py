@@ -13,7 +13,7 @@ from fluvial.data.columns import KINDS, is_missing
 from fluvial.data.determined import determined
 from fluvial.data.findings import findings
 from fluvial.data.look import (
-    Kind,
+    ColumnKind,
     Look,
     counts_rows,
     first_look,
@@ -54,7 +54,7 @@ class Examined:
 def infer(
     table: Table,
     context: Sequence[str] = (),
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, ColumnKind] | None = None,
     discrete: bool = False,
     drop_missing: bool = True,
     cells: bool = False,
@@ -118,7 +118,7 @@ def _told(problems: Sequence[str]) -> str:
 def examine(
     table: Table,
     context: Sequence[str] = (),
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, ColumnKind] | None = None,
     discrete: bool = False,
     drop_missing: bool = True,
     cells: bool = False,
@@ -165,14 +165,14 @@ def examine(
     return Examined(looks, numbers, tuple(p for p in problems if p), tuple(n for n in notes if n))
 
 
-def _is_time(table: Table, name: str, asked: Kind | None, cells: bool) -> bool:
+def _is_time(table: Table, name: str, asked: ColumnKind | None, cells: bool) -> bool:
     values, word = table.columns[name], kind_of(asked)
     if word in ("time", "categorical"):
         return word == "time"
     return is_date(values) or (cells and word is None and not table.reading(name).category and mostly_dates(values))
 
 
-def is_discrete(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> bool:
+def is_discrete(table: Table, context: Sequence[str] = (), kinds: Mapping[str, ColumnKind] | None = None) -> bool:
     """Whether rows have probabilities rather than densities, as far as the columns that are not context tell.
 
     They do where all hold labels, or zeros and ones; and where some hold labels and the others whole numbers.
@@ -185,7 +185,9 @@ def is_discrete(table: Table, context: Sequence[str] = (), kinds: Mapping[str, K
     return bool(found) and (set(found) <= {"labels", "bits"} or ("labels" in found and "" not in found))
 
 
-def has_gaps_or_labels(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> bool:
+def has_gaps_or_labels(
+    table: Table, context: Sequence[str] = (), kinds: Mapping[str, ColumnKind] | None = None
+) -> bool:
     """Whether some cells are missing, or labels stand beside numbers, in the columns that are not context."""
     asked = kinds or {}
     names = [name for name in table.columns if name not in context]
@@ -195,12 +197,12 @@ def has_gaps_or_labels(table: Table, context: Sequence[str] = (), kinds: Mapping
     return any(labelled) and not is_discrete(table, context, kinds)
 
 
-def _is_labels(table: Table, name: str, asked: Kind | None) -> bool:
+def _is_labels(table: Table, name: str, asked: ColumnKind | None) -> bool:
     values = table.columns[name]
     return kind_of(asked) == "time" or (asked is None and (is_label_like(table, name) or is_date(values)))
 
 
-def _check_names(table: Table, context: Sequence[str], kinds: Mapping[str, Kind]) -> None:
+def _check_names(table: Table, context: Sequence[str], kinds: Mapping[str, ColumnKind]) -> None:
     for what, names in (("context", context), ("kinds", kinds)):
         for name in names:
             if name not in table.columns:
@@ -319,7 +321,7 @@ def _row_numbers(looks: Mapping[str, Look], context: Sequence[str]) -> str:
     return f"{listed(names)} numbers the rows one by one: leave it out with --drop {names[0]} unless that is meant"
 
 
-def _one_sided(schema: Schema, kinds: Mapping[str, Kind]) -> str:
+def _one_sided(schema: Schema, kinds: Mapping[str, ColumnKind]) -> str:
     """What to say of columns that only happened to lie on one side of 0."""
     names = [c.name for c in schema.columns if c.lower == 0 and c.upper is None and c.name not in kinds]
     if not names:
@@ -332,7 +334,7 @@ def _one_sided(schema: Schema, kinds: Mapping[str, Kind]) -> str:
 
 def _whole_numbers(
     looks: Mapping[str, Look], numbers: Mapping[str, np.ndarray], context: Sequence[str]
-) -> dict[str, Kind]:
+) -> dict[str, ColumnKind]:
     """Columns of whole numbers are integers, whichever dtype holds them."""
     plain = [n for n, look in looks.items() if look.column and not look.column.categorical and n not in context]
     return {name: "integer" for name in plain if (numbers[name] == np.rint(numbers[name])).all()}

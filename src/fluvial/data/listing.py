@@ -9,7 +9,7 @@ import numpy as np
 
 from fluvial.data.columns import is_missing
 from fluvial.data.infer import Examined, examine, has_gaps_or_labels, is_discrete
-from fluvial.data.look import Kind, most_common
+from fluvial.data.look import ColumnKind, most_common
 from fluvial.data.tables import Table, read
 from fluvial.data.words import counted
 
@@ -71,7 +71,7 @@ def read_table(
     source: object,
     *,
     context: str | Sequence[str] = (),
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, ColumnKind] | None = None,
     drop: str | Sequence[str] = (),
 ) -> Listing:
     """How :func:`fluvial.fit` would read a table: print it to see each column's kind, and why.
@@ -93,7 +93,7 @@ def read_table(
     return listing(table, names_of(context), kinds)
 
 
-def listing(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> Listing:
+def listing(table: Table, context: Sequence[str] = (), kinds: Mapping[str, ColumnKind] | None = None) -> Listing:
     """As :func:`read_table`, of a table that has been read."""
     cells = has_gaps_or_labels(table, context, kinds)
     found = examine(table, context, kinds, is_discrete(table, context, kinds), not cells, cells)

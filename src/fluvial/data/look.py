@@ -16,7 +16,7 @@ from fluvial.data.times import Clock, finer, is_date, name_of, step_of
 from fluvial.data.tokens import SPELLED, as_numbers, missing_words
 from fluvial.data.words import counted, listed
 
-Kind = str | tuple[str | float | None, ...]
+ColumnKind = str | tuple[str | float | None, ...]
 """A column's kind as users name it: "integer", say, or ("bounded", lower, upper), ("positive", lower),
 ("time", format)."""
 
@@ -49,12 +49,12 @@ class Look:
     note: str = ""
 
 
-def kind_of(asked: Kind | None) -> str | None:
+def kind_of(asked: ColumnKind | None) -> str | None:
     """The word in what a user says of a column."""
     return asked if asked is None or isinstance(asked, str) else str(asked[0])
 
 
-def timed_look(table: Table, name: str, asked: Kind | None) -> Look:
+def timed_look(table: Table, name: str, asked: ColumnKind | None) -> Look:
     """Dates or times: of a dtype of their own, or text in one format, which a user may name."""
     values, reading, word = table.columns[name], table.reading(name), kind_of(asked)
     why = "you say that it is time" if word == "time" else "dates or times"
@@ -122,7 +122,7 @@ def is_label_like(table: Table, name: str) -> bool:
     return reading.category or values.dtype.kind == "b" or (values.dtype == object and not reading.problem)
 
 
-def first_look(table: Table, name: str, asked: Kind | None) -> Look:
+def first_look(table: Table, name: str, asked: ColumnKind | None) -> Look:
     """Labels, or numbers whose kind :func:`second_look` finds."""
     reading, word = table.reading(name), kind_of(asked)
     values = table.labels(name) if word == "categorical" else table.columns[name]
@@ -178,7 +178,7 @@ def _about_words(name: str, words: dict[str, int], known: set[object]) -> str:
     return f"column {name!r}: {stated} read as missing{hint}"
 
 
-def second_look(look: Look, numbers: np.ndarray, values: np.ndarray, asked: Kind | None) -> Look:
+def second_look(look: Look, numbers: np.ndarray, values: np.ndarray, asked: ColumnKind | None) -> Look:
     """A number's kind, bounds and step, from its finite ``numbers``; ``values`` are the column as the table has it."""
     column = look.column
     if column is None or column.categorical or column.clock is not None or not len(numbers):
@@ -207,7 +207,7 @@ def second_look(look: Look, numbers: np.ndarray, values: np.ndarray, asked: Kind
     return replace(look, column=column)
 
 
-def _bounds(asked: Kind | None) -> tuple[float | None, float | None]:
+def _bounds(asked: ColumnKind | None) -> tuple[float | None, float | None]:
     """The bounds that a user gives."""
     given = () if asked is None or isinstance(asked, str) or asked[0] == "time" else asked[1:]
     lower, upper = (*given, None, None)[:2]
@@ -231,7 +231,7 @@ def _claim(name: str, word: str | None, lower: float | None, upper: float | None
     return ""
 
 
-def is_countable(table: Table, name: str, asked: Kind | None) -> str:
+def is_countable(table: Table, name: str, asked: ColumnKind | None) -> str:
     """ "labels", "bits", "integers", or "" for what cannot be counted."""
     values = table.columns[name]
     if asked is not None:

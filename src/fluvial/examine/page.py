@@ -23,7 +23,7 @@ from fluvial.examine.verdict import LEVELS, Check, Verdict, worst
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Words = tuple[str, str, str]
+Sentences = tuple[str, str, str]
 """What to say where a topic passes, warns and fails."""
 
 Vector = Literal["pdf", "svg"]
@@ -58,7 +58,7 @@ class Report:
     """
 
     checks: tuple[Check, ...]
-    topics: Mapping[str, Words]
+    topics: Mapping[str, Sentences]
     figures: Mapping[str, Figure] = field(default_factory=dict[str, "Figure"])
     numbers: Mapping[str, Any] = field(default_factory=dict[str, Any])
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])

@@ -8,11 +8,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from fluvial.kinds.images.kind import Images
+from fluvial.kinds.images.kind import ImagesKind
 from fluvial.kinds.kind import Kind
-from fluvial.kinds.music.kind import Music
-from fluvial.kinds.sound.kind import Sound
-from fluvial.kinds.tables.kind import Tables
+from fluvial.kinds.music.kind import MusicKind
+from fluvial.kinds.sound.kind import SoundKind
+from fluvial.kinds.tables.kind import TablesKind
 from fluvial.terminal import note
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 GROUP = "fluvial.kinds"
 """The entry points under which installed packages name kinds of data of their own, subclasses of :class:`Kind`."""
 
-_TABLES = Tables()
-KINDS: list[Kind] = [Sound(), Images(), Music(), _TABLES]
+_TABLES = TablesKind()
+KINDS: list[Kind] = [SoundKind(), ImagesKind(), MusicKind(), _TABLES]
 """In the order of who is asked first; what nothing else claims is a table."""
 _SINGLE = (".mat", ".npz", ".npy", ".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq", ".feather", ".arrow", ".ipc")
 _NAMED = 4  # files or endings in a sentence

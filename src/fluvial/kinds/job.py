@@ -42,7 +42,7 @@ class Shown:
 F = TypeVar("F", bound=Fitted)
 
 
-class Schema(Protocol):
+class DataSchema(Protocol):
     """What there is to know about data besides their values."""
 
     def to_json(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Lesson:
 
     density: Density
     config: dict[str, Any]
-    schema: Schema
+    schema: DataSchema
     rows: Rows
     validation: Rows | None
     words: Words

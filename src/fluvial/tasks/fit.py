@@ -10,11 +10,11 @@ from typing import Any
 
 from fluvial.core import Density
 from fluvial.data.listing import names_of
-from fluvial.data.look import Kind
+from fluvial.data.look import ColumnKind
 from fluvial.kinds.every import check, kind_of, kind_of_run
 from fluvial.kinds.fitted import Fitted
 from fluvial.kinds.job import Job, Progress, Shown, overruled
-from fluvial.kinds.kind import Kind as DataKind
+from fluvial.kinds.kind import Kind
 from fluvial.kinds.origin import Origin, files_of
 from fluvial.kinds.own import check_own
 from fluvial.models import Training, named_recipes
@@ -34,7 +34,7 @@ def fit(
     resume: bool = False,
     force: bool = False,
     holdout: float = 0.1,
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, ColumnKind] | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
     drop: str | int | Sequence[str | int] = (),
@@ -108,7 +108,7 @@ def fit(
     return kind.fit(data, model, job, context=names_of(context), options=options, **given)
 
 
-def _learning_rate(model: str | Density | None, kind: DataKind) -> float:
+def _learning_rate(model: str | Density | None, kind: Kind) -> float:
     """The model's own, where the user names none."""
     found = named_recipes(model or kind.default) if not isinstance(model, Density) else ()
     return next((r.training.learning_rate for r in found if r.kind == kind.name), Training().learning_rate)

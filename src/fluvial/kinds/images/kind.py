@@ -21,7 +21,7 @@ _DRAWN = 64  # where no number is given
 _BYTES = 4  # of a number that is drawn
 
 
-class Images(Kind):
+class ImagesKind(Kind):
     """Grids of whole numbers, all of one size."""
 
     name: ClassVar[str] = "images"
@@ -120,7 +120,7 @@ def image_run(run: str | os.PathLike[str]) -> ImageModel:
     from fluvial.training.saved import load_run
 
     saved = load_run(run)
-    if saved.config["schema"].get("kind") != Images.name:  # pyright: ignore[reportAttributeAccessIssue]
+    if saved.config["schema"].get("kind") != ImagesKind.name:  # pyright: ignore[reportAttributeAccessIssue]
         raise UsageError(f"{run} is not a run of images")
     model: ImageModel = restore(saved, run)
     return model

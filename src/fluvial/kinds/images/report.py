@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fluvial.examine.page import Report, Words, numbers, plus_minus
+from fluvial.examine.page import Report, Sentences, numbers, plus_minus
 from fluvial.kinds.images.diagnose import COOL, TOLERANCE, ImageDiagnosis, diagnose_image
 from fluvial.kinds.images.model import ImageModel
 from fluvial.kinds.images.verdict import judge_image
@@ -15,7 +15,7 @@ from fluvial.kinds.images.verdict import judge_image
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_TOPICS: dict[str, Words] = {
+_TOPICS: dict[str, Sentences] = {
     "density": (
         "Its likelihoods can be trusted.",
         "Use its likelihoods with care.",

@@ -21,7 +21,7 @@ _DRAWN = 4  # where no number is given
 _UNLABELLED = "piano rolls have no labels"
 
 
-class Music(Kind):
+class MusicKind(Kind):
     """Piano rolls of any length."""
 
     name: ClassVar[str] = "piano rolls"

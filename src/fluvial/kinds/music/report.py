@@ -11,7 +11,7 @@ import numpy as np
 
 from fluvial.core import RunError
 from fluvial.examine.drawing import BASE, DATA, blank, finish, training_curve
-from fluvial.examine.page import Report, Words
+from fluvial.examine.page import Report, Sentences
 from fluvial.examine.scores import ratio
 from fluvial.examine.verdict import BEYOND, SIGMAS, Check, few, graded, z_score
 from fluvial.kinds.music.model import RollModel
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _DRAWN = 64  # pieces that the statistics are of
 _SHOWN = 4
-_TOPICS: dict[str, Words] = {
+_TOPICS: dict[str, Sentences] = {
     "density": ("Its probabilities can be trusted.", "Use its probabilities with care.", "Do not rely on it yet."),
     "sampling": (
         "Its pieces have the right texture.",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _DRAWN = 4  # where no number is given
 
 
-class Sound(Kind):
+class SoundKind(Kind):
     """Recordings of any length."""
 
     name: ClassVar[str] = "sound"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fluvial.examine.page import Report, Words
+from fluvial.examine.page import Report, Sentences
 from fluvial.examine.verdict import BEYOND, SIGMAS, Check, few, graded, z_score
 from fluvial.kinds.sound.diagnose import SoundDiagnosis, diagnose_sound, separation
 from fluvial.kinds.sound.model import SoundModel
@@ -19,7 +19,7 @@ from fluvial.kinds.sound.read import write_sound
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_TOPICS: dict[str, Words] = {
+_TOPICS: dict[str, Sentences] = {
     "density": ("Its probabilities can be trusted.", "Use its probabilities with care.", "Do not rely on it yet."),
     "sampling": (
         "Its recordings have the right spectrum.",

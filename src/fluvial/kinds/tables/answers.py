@@ -20,7 +20,7 @@ from fluvial.kinds.fitted import Fitted
 from fluvial.kinds.tables.events import Probability, probability
 from fluvial.kinds.tables.impute import filled
 from fluvial.kinds.tables.predict import mean_of_numbers, quantiles_of_numbers, shares_of_labels
-from fluvial.kinds.tables.questions import Condition, Given, given
+from fluvial.kinds.tables.questions import Condition, Conditional, given
 from fluvial.models import AnyOrder
 
 
@@ -30,7 +30,7 @@ class Answers(Fitted):
 
     schema: Schema
 
-    def given(self, conditions: Mapping[str, Condition], context: object = None) -> Given:
+    def given(self, conditions: Mapping[str, Condition], context: object = None) -> Conditional:
         """The model given what is known of any columns: to sample, score and ask probabilities of.
 
         Args:

@@ -12,7 +12,7 @@ import torch
 from fluvial.core import Density
 from fluvial.core.errors import UsageError
 from fluvial.data.infer import has_gaps_or_labels, is_discrete
-from fluvial.data.look import Kind
+from fluvial.data.look import ColumnKind
 from fluvial.data.tables import Table, read
 from fluvial.examine.scores import fit_closed_form, scores
 from fluvial.kinds.job import Job, Lesson, Words
@@ -33,7 +33,7 @@ def fit_table(
     *,
     context: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, ColumnKind] | None = None,
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
     drop: Sequence[str] = (),
@@ -120,7 +120,7 @@ def _decayed(job: Job, decay: Decay, rows: Data) -> Job:
     return replace(job, settings=replace(job.settings, weight_decay=decay(*rows.size)))
 
 
-def default_model(table: Table, context: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None) -> str:
+def default_model(table: Table, context: Sequence[str] = (), kinds: Mapping[str, ColumnKind] | None = None) -> str:
     """The model for a table when none is named."""
     if has_gaps_or_labels(table, context, kinds):
         return default_of("tables", "any")

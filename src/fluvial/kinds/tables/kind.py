@@ -26,7 +26,7 @@ _GIVEN = (
 )
 
 
-class Tables(Kind):
+class TablesKind(Kind):
     """Rows of numbers, labels, times and gaps; what nothing else claims."""
 
     name: ClassVar[str] = "tables"

@@ -19,7 +19,7 @@ from fluvial.core.precision import deviation
 from fluvial.core.randomness import drawing_from
 from fluvial.data.columns import Column
 from fluvial.data.infer import infer
-from fluvial.data.look import Kind
+from fluvial.data.look import ColumnKind
 from fluvial.data.schema import Encoded, Schema
 from fluvial.data.tables import Table
 from fluvial.kinds.parts import Parts, judged
@@ -78,7 +78,7 @@ def prepare(
     options: Mapping[str, Any],
     *,
     context: Sequence[str] = (),
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, ColumnKind] | None = None,
     units: Mapping[str, str] | None = None,
     holdout: float = 0.1,
     seed: int = 0,
@@ -160,7 +160,7 @@ def _add_laws(
     x: np.ndarray,
     kept: np.ndarray,
     options: Mapping[str, Any],
-    kinds: Mapping[str, Kind],
+    kinds: Mapping[str, ColumnKind],
 ) -> list[str]:
     """What a model of any cells has to know of the columns: their laws; what there is to say of them, in sentences."""
     sources = {d.source for d in schema.dropped if d.mapping}

@@ -32,7 +32,7 @@ Condition = object
 
 
 @dataclass(frozen=True)
-class Given:
+class Conditional:
     """A fitted density given what is known of some columns: :meth:`fluvial.kinds.tables.model.Model.given`.
 
     Values are conditioned on exactly. Ranges and sets are kept to by weighted draws, whose effective number
@@ -200,7 +200,7 @@ class Given:
 
 def given(
     density: AnyOrder, schema: Schema, conditions: Mapping[str, Condition], kind: str, context: Tensor | None = None
-) -> Given:
+) -> Conditional:
     """The density given conditions by the columns' names.
 
     Raises:
@@ -217,7 +217,7 @@ def given(
         else:
             named[name] = limits
     limits = without_known(schema, limits_of(schema, named), known)
-    return Given(density, schema, known, limits, kind, context)
+    return Conditional(density, schema, known, limits, kind, context)
 
 
 def without_known(schema: Schema, limits: Mapping[int, Limits], known: Mapping[int, float]) -> dict[int, Limits]:

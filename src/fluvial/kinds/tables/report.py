@@ -12,7 +12,7 @@ import torch
 
 from fluvial.core import RunError
 from fluvial.data.columns import Column
-from fluvial.examine.page import Report, Words, number, numbers, plus_minus
+from fluvial.examine.page import Report, Sentences, number, numbers, plus_minus
 from fluvial.kinds.tables.baseline import COVARIANCE
 from fluvial.kinds.tables.diagnose import TOLERANCE, Diagnosis, Likelihood, diagnose
 from fluvial.kinds.tables.model import Model
@@ -22,7 +22,7 @@ from fluvial.training import Data
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_TOPICS: dict[str, Words] = {
+_TOPICS: dict[str, Sentences] = {
     "density": (
         "Its densities can be trusted.",
         "Use its densities with care.",
