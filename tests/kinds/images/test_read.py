@@ -263,9 +263,9 @@ def test_idx_files(tmp_path):
         found = read_images(tmp_path / name, labels="labels")
         assert np.array_equal(found.read(), pixels[:, None])
         assert found.labels["label"].tolist() == list("012345")
-        assert found.told == "labels"
+        assert found.rule == "labels"
         named = read_images(tmp_path / name, labels=str(tmp_path / "train-labels-idx1-ubyte"))
-        assert (named.labels["label"].tolist(), named.told) == (list("012345"), None)
+        assert (named.labels["label"].tolist(), named.rule) == (list("012345"), None)
     for name, content, sentence in (
         ("short.idx", idx(pixels)[:-3], "holds 117 numbers"),
         ("long.idx", idx(pixels) + b"1", "holds 121 numbers"),

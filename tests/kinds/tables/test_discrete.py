@@ -105,7 +105,7 @@ def test_what_has_no_probability_is_refused_by_name():
         fit(table, "made", progress=False)
     with pytest.raises(DataError, match="'size' has whole numbers from 4 to 4000004"):
         fit(frame(50) | {"size": np.r_[np.arange(49) + 4, 4_000_004]}, "made", progress=False)
-    with pytest.raises(UsageError, match="the table itself tells how many values"):
+    with pytest.raises(UsageError, match="the table itself shows how many values"):
         fit(frame(50), "made", options={"classes": (3,)}, progress=False)
 
 
