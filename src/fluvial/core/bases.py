@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from fluvial.core import randomness
 from fluvial.core.constants import constant
 from fluvial.core.density import Density, sized
+from fluvial.core.portable import log_sigmoid
 from fluvial.core.supports import Constraint, constraints
 from fluvial.core.transform import EventShape, sum_event
 
@@ -87,7 +88,7 @@ class Logistic(_Factorised):
     r"""Standard logistic elements, NICE's noise (arXiv 1410.8516): :math:`\log p = \log\sigma(x) + \log\sigma(-x)`."""
 
     def _log_prob(self, x: Tensor) -> Tensor:
-        return F.logsigmoid(x) + F.logsigmoid(-x)  # softplus proper turns linear at 20
+        return log_sigmoid(x) + log_sigmoid(-x)  # softplus proper turns linear at 20
 
     def _draw(self, n: int) -> Tensor:
         return torch.logit(self._uniform(n)).to(self.like.dtype)

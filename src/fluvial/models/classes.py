@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fluvial.core.constants import constant, on_cpu
+from fluvial.core.portable import log_sigmoid
 from fluvial.models.clusters import Rows, clusters_of
 from fluvial.transforms.laws import Laws, Reading, Terms
 
@@ -207,7 +208,7 @@ def _blended(own: Laws, beside: Laws, theta: Tensor, gates: Tensor, classes: Ter
     """theta of the laws in which classes stand beside what a network makes of its columns."""
     net = own.terms(theta)
     classes = Terms(*(t.to(theta.dtype) for t in classes))
-    trust, rest = F.logsigmoid(gates), F.logsigmoid(-gates)
+    trust, rest = log_sigmoid(gates), log_sigmoid(-gates)
     there = net.masses.isfinite()
     one, other = (torch.where(there, t.masses, 0.0) for t in (classes, net))
     masses = torch.logaddexp(trust.unsqueeze(2) + one, rest.unsqueeze(2) + other)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from fluvial.core import randomness
 from fluvial.core.constants import constant
 from fluvial.core.errors import DataError
+from fluvial.core.portable import log1mexp, log_sigmoid
 from fluvial.core.precision import deviation
 from fluvial.core.supports import Constraint, constraints, side_by_side
 from fluvial.core.transform import EventShape, Transform
@@ -171,14 +172,14 @@ def unbound(x: Tensor, n: Numbers, edge: float = _EDGE) -> tuple[Tensor, Tensor]
     far = (x - n.center) / n.curve
     distance = (x - n.origin) * n.sign  # from the bound, for columns that have one
     u = (distance / n.curve).clamp(min=edge)
-    log_share = torch.log(-torch.expm1(-u))
+    log_share = log1mexp(u)
     positive = n.curve * (u + log_share) * n.sign
     share = (distance / n.span).clamp(edge, 1 - max(edge, 1e-16))
     logit = torch.logit(share)
     z = torch.where(n.one_sided, positive, torch.where(n.two_sided, logit, torch.where(n.heavy, torch.asinh(far), x)))
     log_det = torch.where(n.heavy, -torch.hypot(far, torch.ones_like(far)).log() - n.curve.log(), 0.0)
     log_det = torch.where(n.one_sided, -log_share, log_det)
-    log_det = torch.where(n.two_sided, -F.logsigmoid(logit) - F.logsigmoid(-logit) - n.span.log(), log_det)
+    log_det = torch.where(n.two_sided, -log_sigmoid(logit) - log_sigmoid(-logit) - n.span.log(), log_det)
     outside = (n.one_sided | n.two_sided) & (distance < 0) | n.two_sided & (distance > n.span)
     return z, torch.where(outside, -math.inf, log_det)
 
@@ -186,11 +187,11 @@ def unbound(x: Tensor, n: Numbers, edge: float = _EDGE) -> tuple[Tensor, Tensor]
 def bind(y: Tensor, n: Numbers) -> tuple[Tensor, Tensor]:
     """The values (and elementwise log-det) that unbounded ones stand for: the inverse of :func:`unbound`."""
     scaled = y * n.sign / n.curve
-    positive = n.origin - n.sign * n.curve * F.logsigmoid(-scaled)
+    positive = n.origin - n.sign * n.curve * log_sigmoid(-scaled)
     bounded = n.origin + n.span * torch.sigmoid(y)
     x = torch.where(n.one_sided, positive, torch.where(n.two_sided, bounded, y))
-    log_det = torch.where(n.one_sided, F.logsigmoid(scaled), 0.0)
-    log_det = torch.where(n.two_sided, n.span.log() + F.logsigmoid(y) + F.logsigmoid(-y), log_det)
+    log_det = torch.where(n.one_sided, log_sigmoid(scaled), 0.0)
+    log_det = torch.where(n.two_sided, n.span.log() + log_sigmoid(y) + log_sigmoid(-y), log_det)
     if not n.plain:
         x = torch.where(n.heavy, n.center + n.curve * torch.sinh(y), x)
         log_det = torch.where(n.heavy, n.curve.log() + y.abs() + F.softplus(-2 * y.abs()) - math.log(2.0), log_det)

@@ -6,9 +6,9 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from fluvial.conditioners.mlp import MLP
+from fluvial.core.portable import log1mexp, log_sigmoid
 from fluvial.core.precision import Double, dtype_of_numbers
 from fluvial.core.supports import Constraint, bounded, constraints
 from fluvial.core.transform import EventShape, Shape, Transform, sum_event
@@ -129,7 +129,7 @@ class Logit(Transform):
     def _log_det(self, z: Tensor) -> Tensor:
         """Of the inverse, from z: stable in both tails."""
         span = math.log(self.upper - self.lower) - math.log1p(-2 * self.alpha)
-        return sum_event(span + F.logsigmoid(z) + F.logsigmoid(-z))
+        return sum_event(span + log_sigmoid(z) + log_sigmoid(-z))
 
 
 class Softplus(Transform):
@@ -153,8 +153,8 @@ class Softplus(Transform):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         u = (x - self.lower) / self.curve
-        log_share = torch.log(-torch.expm1(-u))  # log(1 - exp(-u))
+        log_share = log1mexp(u)  # log(1 - exp(-u))
         return self.curve * (u + log_share), -sum_event(log_share)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.lower - self.curve * F.logsigmoid(-z / self.curve), sum_event(F.logsigmoid(z / self.curve))
+        return self.lower - self.curve * log_sigmoid(-z / self.curve), sum_event(log_sigmoid(z / self.curve))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fluvial.core.constants import constant, on_cpu
+from fluvial.core.portable import first_not_below, log1mexp, log_sigmoid
 from fluvial.core.tracing import functional
 from fluvial.transforms.columns import ColumnMap, Numbers, bind, snap, unbound
 
@@ -228,7 +229,7 @@ class Laws(nn.Module):
         x = torch.where(missing, n.center, x.double())
         x = torch.where(n.gridded, snap(x, n), x)
         columns = x.t().contiguous()
-        nearest = torch.searchsorted(atoms, columns).clamp(max=atoms.shape[1] - 1)
+        nearest = first_not_below(atoms, columns).clamp(max=atoms.shape[1] - 1)
         atom = torch.where(atoms.gather(1, nearest) == columns, nearest, -1).t()
         atom = torch.where(missing, self._absent, atom)
         step = torch.where(n.gridded, n.step, 0.0)
@@ -332,9 +333,9 @@ class Laws(nn.Module):
         low, high, width, log_det = (t[:, self._rests] for t in reading[3:])
         rate = torch.exp(-scales)
         above, below = (high.unsqueeze(2) - means) * rate, (low.unsqueeze(2) - means) * rate
-        share = torch.log(-torch.expm1(-width.unsqueeze(2) * rate))
+        share = log1mexp(width.unsqueeze(2) * rate)
         last = torch.where(self._gridded[self._rests].unsqueeze(1), share, -scales)
-        return torch.logsumexp(weights + F.logsigmoid(above) + F.logsigmoid(-below) + last, 2) + log_det
+        return torch.logsumexp(weights + log_sigmoid(above) + log_sigmoid(-below) + last, 2) + log_det
 
     def resting(self, reading: Reading) -> Tensor:
         """theta (sum(sizes),) of columns that depend on none: shares of their atoms, and components side by side."""

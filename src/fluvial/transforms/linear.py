@@ -59,7 +59,8 @@ class LULinear(Transform):
     r"""z = L U x + b on vectors, L unit lower and U upper triangular with a positive diagonal; starts at the identity.
 
     log_det = sum log diag(U), diag(U) = softplus(raw) + 1e-3 (Durkan et al. 2019, arXiv 1906.04032, section 5;
-    Oliva et al. 2018). Put a :class:`Permute` beside it to reach matrices of every ordering.
+    Oliva et al. 2018). Put a :class:`Permute` beside it to reach matrices of every ordering. ``inverse`` solves in
+    float64, whatever the dtype of z: each step of a substitution builds on the rounding of those before.
     """
 
     floor = 1e-3
@@ -79,9 +80,10 @@ class LULinear(Transform):
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         lower, upper, diagonal, bias = self._factors()
-        y = torch.linalg.solve_triangular(lower, (cast(z, lower.dtype) - bias).t(), upper=False, unitriangular=True)
-        x = torch.linalg.solve_triangular(upper, y, upper=True).t()
-        return x, -diagonal.log().sum().expand(z.shape[0])
+        right = (z.double() - bias.double()).t()
+        y = torch.linalg.solve_triangular(lower.double(), right, upper=False, unitriangular=True)
+        x = torch.linalg.solve_triangular(upper.double(), y, upper=True).t()
+        return cast(x, lower.dtype), -diagonal.log().sum().expand(z.shape[0])
 
     def output_shape(self, event_shape: EventShape) -> EventShape:
         return doors.over(event_shape, tuple(self.bias.shape))

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from fluvial.core.portable import log_sigmoid
 from fluvial.kernels import affine
 from fluvial.kernels.maps import Map
 
@@ -61,7 +61,7 @@ class SigmoidScale:
     identity_at_zero = False
 
     def __call__(self, raw: Tensor) -> Tensor:
-        return -F.logsigmoid(raw + 2.0)
+        return -log_sigmoid(raw + 2.0)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fluvial.core.portable import log1mexp, log_sigmoid
 from fluvial.core.supports import Constraint, classes, real_if_real
 from fluvial.univariate.univariate import Univariate
 
@@ -172,8 +173,8 @@ class DiscretizedLogistics(Staircase):
         log_pi, a, b = self._edges(x, theta)
         x = x.unsqueeze(1)
         lowest, highest = x <= 0, x >= self.levels - 1
-        below, above = torch.where(highest, 0, F.logsigmoid(a)), torch.where(lowest, 0, F.logsigmoid(-b))
-        between = torch.where(lowest | highest, 0, torch.log(-torch.expm1(b - a)))
+        below, above = torch.where(highest, 0, log_sigmoid(a)), torch.where(lowest, 0, log_sigmoid(-b))
+        between = torch.where(lowest | highest, 0, log1mexp(a - b))
         return torch.logsumexp(log_pi + below + above + between, 1)
 
     def tempered(self, theta: Tensor, temperature: float) -> Tensor:

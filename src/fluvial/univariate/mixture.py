@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from fluvial.core.tracing import to_onnx
+from fluvial.core.portable import log_ndtr, log_sigmoid
 from fluvial.univariate.affine import Scale, TanhScale
 
 
@@ -90,13 +89,7 @@ class GaussianMixture(_Mixture):
     identity_at_zero = False
 
     def _component(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if to_onnx():  # whose translation of log_ndtr is -inf from 6 standard deviations on
-            raise NotImplementedError(
-                "ONNX has no logarithm of the normal's CDF that keeps its tails, so mixtures of Gaussians are not "
-                "exported to it: use torch.export"
-            )
-        below, above = torch.special.log_ndtr(u), torch.special.log_ndtr(-u)
-        return below, above, -0.5 * (u.square() + math.log(2 * math.pi))
+        return log_ndtr(u), log_ndtr(-u), -0.5 * (u.square() + math.log(2 * math.pi))
 
 
 @dataclass(frozen=True)
@@ -139,5 +132,5 @@ class LogisticMixture(_Mixture):
         return mixture, t.squeeze(1), self.scale(raw.squeeze(1))
 
     def _component(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        below, above = F.logsigmoid(u), F.logsigmoid(-u)
+        below, above = log_sigmoid(u), log_sigmoid(-u)
         return below, above, below + above
