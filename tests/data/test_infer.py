@@ -168,6 +168,17 @@ def test_dates_are_refused_by_name(dates):
         infer(Table({"v": rng().normal(size=20), "when": dates}))
 
 
+@pytest.mark.parametrize("discrete", [False, True])
+def test_dates_may_be_context_of_any_model(discrete: bool):
+    text = np.array([f"{d}/1/2024" for d in range(1, 21)], dtype=object)
+    schema, _ = infer(Table({"v": np.arange(20) % 3, "when": text}), context=["when"], discrete=discrete)
+    assert [(c.name, c.kind) for c in schema.context] == [("when", "time")]
+    given = schema.encode_context({"when": "2/1/2024"}, 1)
+    assert given is not None
+    assert schema.decode(np.zeros((1, 1)), given)["when"].tolist() == ["2/1/2024"]
+    assert "outside 1/1/2024 to 20/1/2024" in schema.about_context(given + 100)[0]
+
+
 def test_dates_in_frames_and_files_are_refused(tmp_path):
     frame = pd.DataFrame({"v": rng().normal(size=20), "when": pd.date_range("2024-01-01", periods=20)})
     frame.to_csv(tmp_path / "t.csv", index=False)

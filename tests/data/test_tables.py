@@ -12,7 +12,10 @@ import torch
 
 from fluvial.core.errors import DataError
 from fluvial.data import Table, as_kind, read
+from fluvial.data.columns import Column, to_codes, to_numbers
+from fluvial.data.infer import infer
 from fluvial.data.look import first_look
+from fluvial.data.tables import Reading
 from fluvial.kinds.every import kind_of
 
 COLUMNS = {
@@ -52,7 +55,69 @@ def test_nullable_pandas_types():
     table = read(frame)
     assert table.columns["n"].dtype == np.float64
     assert table.columns["c"].tolist() == ["u", "v", "u"]
-    assert table.columns["b"].tolist() == ["True", None, "False"]
+    assert table.columns["b"].tolist() == [True, None, False]
+
+
+BOOLS = [True, None, False, True] * 5
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pd.DataFrame({"b": pd.array(BOOLS, dtype="boolean")}),
+        pl.DataFrame({"b": BOOLS}),
+        pa.table({"b": BOOLS}),
+        {"b": np.array(BOOLS, dtype=object)},
+        {"b": np.ma.array([bool(b) for b in BOOLS], mask=[b is None for b in BOOLS])},
+    ],
+)
+def test_bools_with_gaps_are_bools_with_gaps_and_come_back_as_such(source):
+    table = read(source)
+    assert table.columns["b"].tolist() == BOOLS
+    schema, _ = infer(table, cells=True, drop_missing=False)
+    (column,) = schema.columns
+    assert (column.kind, column.dtype, column.categories) == ("categorical", "bool", (False, True))
+    x = schema.encode(table).x
+    assert np.array_equal(x[:3, 0], [1, np.nan, 0], equal_nan=True)
+    back = as_kind(schema.decode(x), table.kind)
+    if isinstance(source, dict):
+        assert back["b"].tolist() == BOOLS
+    else:
+        assert type(back) is type(source)
+        assert read(back).columns["b"].tolist() == BOOLS
+        dtype = {"pandas": "boolean", "polars": "Boolean", "pyarrow": "bool"}[table.kind]
+        assert str(back["b"].type if table.kind == "pyarrow" else back["b"].dtype) == dtype
+
+
+@pytest.mark.parametrize("word", ["true", "True", "TRUE"])
+def test_a_model_of_such_words_knows_bools(word: str):
+    column = Column("b", "categorical", "str", categories=("other", word))
+    assert to_codes(column, np.array([True, None], dtype=object)).tolist()[0] == 1
+
+
+def test_bools_with_gaps_in_text_files(tmp_path):
+    (tmp_path / "t.csv").write_text("b,x\ntrue,1\n,2\nFALSE,3\nNA,4\n")
+    table = read(tmp_path / "t.csv")
+    assert table.columns["b"].tolist() == [True, None, False, None]
+    assert table.reading("b").why == "every cell is true, false or missing (NA, empty)"
+    assert to_numbers("b", table.columns["b"])[[0, 2]].tolist() == [1.0, 0.0]
+
+
+def test_rows_without_a_single_value_are_left_out_and_counted():
+    spelled = np.array(["x", "NA", None], dtype=object)
+    table = Table(
+        {"a": np.array([1.0, np.nan, 3.0]), "b": np.array(["x", None, None], dtype=object)},
+        readings={"b": Reading(spelled=spelled)},
+        index=np.array([7, 8, 9]),
+    )
+    fewer = table.without_empty_rows()
+    assert fewer.columns["a"].tolist() == [1.0, 3.0]
+    assert fewer.columns["b"].tolist() == ["x", None]
+    assert (fewer.reading("b").spelled == ["x", None]).all()  # pyright: ignore[reportGeneralTypeIssues]
+    assert fewer.index.tolist() == [7, 9]
+    assert fewer.notes == ("left out: 1 row without a single value",)
+    alone = Table({"a": np.array([1.0, np.nan])})
+    assert alone.without_empty_rows() is alone  # where there is one column, a gap is all that a row can say
 
 
 def test_pandas_with_numbers_for_names():

@@ -98,8 +98,9 @@ def foreign_labels(column: Column, values: np.ndarray) -> list[str]:
 def refuse_dates(names: Sequence[str]) -> DataError:
     """What to raise for columns of dates."""
     return DataError(
-        f"dates and times are modelled by mixed alone: {listed(names)}; choose --model mixed (model='mixed'), leave "
-        "them out (--drop), or turn them into numbers (days since the first, hour of the day)"
+        f"dates and times are modelled by mixed alone: {listed(names)}; choose --model mixed (model='mixed'), make "
+        "them context (--context), leave them out (--drop), or turn them into numbers (days since the first, hour of "
+        "the day)"
     )
 
 

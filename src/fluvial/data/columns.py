@@ -9,6 +9,7 @@ from math import isfinite
 import numpy as np
 
 from fluvial.core.errors import DataError
+from fluvial.data.tables import is_bools, is_missing
 from fluvial.data.times import Clock
 from fluvial.data.tokens import as_numbers
 from fluvial.data.words import counted, listed
@@ -128,7 +129,7 @@ def to_numbers(name: str, values: np.ndarray) -> np.ndarray:
         DataError: it holds text, or integers that float64 cannot tell apart.
     """
     if values.dtype == object:
-        return _parsed(name, values)
+        return values.astype(np.float64) if is_bools(values) else _parsed(name, values)
     if values.dtype.kind in "iu" and len(values) and max(-float(values.min()), float(values.max())) > _WHOLE:
         raise DataError(
             f"column {name!r} holds integers beyond 2^53 = {_WHOLE:.0f}, too large to be distinguished as numbers; "
@@ -178,9 +179,12 @@ def to_codes(column: Column, values: np.ndarray, foreign: float | None = None) -
 
 
 def _code(codes: Mapping[object, float], label: object, textual: bool) -> float:
-    """The code of a label, NaN where it is unknown; gaps make 2116.0 of what text has as 2116."""
+    """The code of a label, NaN where it is unknown; gaps make 2116.0 of what text has as 2116, and True of true."""
     if textual and isinstance(label, float) and label.is_integer() and str(int(label)) in codes:
         return codes[str(int(label))]
+    if textual and isinstance(label, bool):
+        words = (str(label), str(label).lower(), str(label).upper())
+        return next((codes[word] for word in words if word in codes), np.nan)
     return codes.get(_key(label, textual), np.nan)
 
 
@@ -191,11 +195,9 @@ def _key(label: object, textual: bool) -> object:
     return {"true": 1.0, "false": 0.0}.get(str(label).lower(), _number(label))
 
 
-def is_missing(values: np.ndarray) -> np.ndarray:
-    """Which entries of a column (N,) are absent or NaN."""
-    if values.dtype == object:
-        return np.array([v is None for v in values], dtype=bool)
-    return np.isnan(values) if values.dtype.kind in "fmM" else np.zeros(len(values), dtype=bool)
+def dtype_of(values: np.ndarray) -> str:
+    """numpy's name for what a column (N,) holds, "str" for text; gaps among bools make no text of them."""
+    return "bool" if is_bools(values) else "str" if values.dtype == object else values.dtype.name
 
 
 def labels(values: np.ndarray) -> tuple[Label, ...]:
@@ -206,8 +208,8 @@ def labels(values: np.ndarray) -> tuple[Label, ...]:
 def _distinct(values: np.ndarray) -> tuple[list[Label], np.ndarray]:
     """The different values (N,), sorted, and which of them each row has; texts as they are, since numpy's all take as
     much memory as the longest."""
-    if values.dtype != object:
-        distinct, where = np.unique(values, return_inverse=True)
+    if values.dtype != object or is_bools(values):
+        distinct, where = np.unique(values.astype(bool) if values.dtype == object else values, return_inverse=True)
         return distinct.tolist(), where
     texts = [str(value) for value in values.tolist()]
     numbers = {text: i for i, text in enumerate(sorted(set(texts)))}

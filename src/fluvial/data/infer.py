@@ -9,7 +9,7 @@ import numpy as np
 
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data.checks import about_infinite, complete_rows, refuse_categorical, refuse_dates
-from fluvial.data.columns import KINDS, is_missing
+from fluvial.data.columns import KINDS
 from fluvial.data.determined import determined
 from fluvial.data.findings import findings
 from fluvial.data.look import (
@@ -25,7 +25,7 @@ from fluvial.data.look import (
     timed_look,
 )
 from fluvial.data.schema import Schema
-from fluvial.data.tables import Table
+from fluvial.data.tables import Table, is_missing
 from fluvial.data.times import is_date
 from fluvial.data.words import counted, listed, nearest
 
@@ -132,13 +132,13 @@ def examine(
     _check_names(table, context, kinds)
     if len(table) < FEWEST_ROWS:
         raise DataError(f"the table has {counted(len(table), 'row')}; learning a density needs at least {FEWEST_ROWS}")
-    dates = [name for name in table.columns if _is_time(table, name, kinds.get(name), cells)]
+    dates = [name for name in table.columns if _is_time(table, name, kinds.get(name), cells or name in context)]
     looks = {
         name: timed_look(table, name, kinds.get(name)) if name in dates else first_look(table, name, kinds.get(name))
         for name in table.columns
     }
-    if not cells:  # refused, all in one sentence
-        looks |= {name: replace(looks[name], column=None, numbers=None, problem="", note="") for name in dates}
+    refused = [] if cells else [name for name in dates if name not in context]  # all in one sentence
+    looks |= {name: replace(looks[name], column=None, numbers=None, problem="", note="") for name in refused}
     usable = {look.name: look.numbers for look in looks.values() if look.numbers is not None}
     allowed = cells and not drop_missing
     gaps, numbers = (about_infinite(usable), usable) if allowed else _without_gaps(usable, drop_missing)
@@ -151,7 +151,7 @@ def examine(
     empty = [look.name for look in looks.values() if look.why == "it is empty"]
     identifiers = [look for look in looks.values() if look.identifier]
     problems = [
-        str(refuse_dates(dates)) if dates and not cells else "",
+        str(refuse_dates(refused)) if refused else "",
         "" if cells else _empty(empty),
         *(look.problem for look in looks.values()),
         "" if cells else _identifiers(table, identifiers),
@@ -165,11 +165,12 @@ def examine(
     return Examined(looks, numbers, tuple(p for p in problems if p), tuple(n for n in notes if n))
 
 
-def _is_time(table: Table, name: str, asked: ColumnKind | None, cells: bool) -> bool:
+def _is_time(table: Table, name: str, asked: ColumnKind | None, taken: bool) -> bool:
+    """Whether a column holds dates or times; where they are ``taken``, also one with some other cells among them."""
     values, word = table.columns[name], kind_of(asked)
     if word in ("time", "categorical"):
         return word == "time"
-    return is_date(values) or (cells and word is None and not table.reading(name).category and mostly_dates(values))
+    return is_date(values) or (taken and word is None and not table.reading(name).category and mostly_dates(values))
 
 
 def is_discrete(table: Table, context: Sequence[str] = (), kinds: Mapping[str, ColumnKind] | None = None) -> bool:

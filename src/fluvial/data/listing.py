@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fluvial.data.columns import is_missing
+from fluvial.data.columns import dtype_of
 from fluvial.data.infer import Examined, examine, has_gaps_or_labels, is_discrete
 from fluvial.data.look import ColumnKind, most_common
-from fluvial.data.tables import Table, read
+from fluvial.data.tables import Table, is_missing, read
 from fluvial.data.words import counted
 
 _MOST = 60  # columns listed
@@ -89,7 +89,7 @@ def read_table(
       size    positive     float64  -        1.5, 2.5  its dtype is float64
       id      categorical  str      -        007, 123  its dtype is object
     """
-    table = read(source).without(names_of(drop))
+    table = read(source).without(names_of(drop)).without_empty_rows()
     return listing(table, names_of(context), kinds)
 
 
@@ -114,8 +114,7 @@ def _entry(table: Table, name: str, found: Examined) -> Entry:
     look, values = found.looks[name], table.columns[name]
     gaps = is_missing(values) if look.numbers is None else np.isnan(look.numbers)
     kind = look.column.kind if look.column is not None else "time" if look.why.startswith("dates or times") else ""
-    dtype = "str" if values.dtype == object else values.dtype.name
-    return Entry(name, kind, look.why, tuple(most_common(values)), int(gaps.sum()), dtype)
+    return Entry(name, kind, look.why, tuple(most_common(values)), int(gaps.sum()), dtype_of(values))
 
 
 def _short(text: str) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fluvial.core.errors import DataError
-from fluvial.data.columns import Column, is_missing, labels, to_codes, to_numbers
+from fluvial.data.columns import Column, dtype_of, labels, to_codes, to_numbers
 from fluvial.data.steps import find_step
-from fluvial.data.tables import Table
+from fluvial.data.tables import Table, is_missing
 from fluvial.data.time_text import DAY, Found, find_format, is_shaped, readable, reader
 from fluvial.data.times import Clock, finer, is_date, name_of, step_of
 from fluvial.data.tokens import SPELLED, as_numbers, missing_words
@@ -135,7 +135,7 @@ def first_look(table: Table, name: str, asked: ColumnKind | None) -> Look:
         return Look(name, None, None, "it is empty")
     if word == "categorical" or (word is None and is_label_like(table, name)):
         return _labelled(table, name, values, why, word is not None or reading.category)
-    dtype = "float64" if values.dtype == object else values.dtype.name
+    dtype = "float64" if dtype_of(values) == "str" else dtype_of(values)
     try:
         return Look(name, Column(name, "real", dtype), to_numbers(name, values), why)
     except DataError as error:
@@ -163,7 +163,7 @@ def _labelled(table: Table, name: str, values: np.ndarray, why: str, meant: bool
             "categorical column may have; leave it out, or group the labels"
         ))  # fmt: skip
     words = missing_words(spelled, values) if spelled is not None else {}
-    column = Column(name, "categorical", "str" if values.dtype == object else values.dtype.name, categories=known)
+    column = Column(name, "categorical", dtype_of(values), categories=known)
     return Look(name, column, to_codes(column, values), why, note=_about_words(name, words, set(known)))
 
 

@@ -48,6 +48,17 @@ class Derived:
         step = self.column.step
         return exact if step is None else np.rint(exact / step) * step
 
+    def sources(self, value: np.ndarray, step: float | None) -> np.ndarray:
+        """What the source holds, on its grid of ``step``, given its own values (N,); NaN where they do not say."""
+        if self.mapping:
+            entailing: dict[float | None, list[float | None]] = {}
+            for source, entailed in self.mapping:
+                entailing.setdefault(entailed, []).append(source)
+            known = {b: a[0] for b, a in entailing.items() if len(a) == 1 and b is not None and a[0] is not None}
+            return np.array([known.get(v, np.nan) for v in value.tolist()], dtype=np.float64)
+        exact = (value - self.offset) / self.slope
+        return exact if step is None else np.rint(exact / step) * step
+
     def _looked_up(self, source: np.ndarray) -> np.ndarray:
         """Infinite for values of the source that the fit never saw: nothing agrees with that."""
         known = {a: np.nan if b is None else b for a, b in self.mapping}
@@ -171,7 +182,12 @@ class Schema:
         )
 
     def encode(
-        self, table: Table, *, context: Literal["required", "ignored"] = "required", drop_missing: bool = False
+        self,
+        table: Table,
+        *,
+        context: Literal["required", "ignored"] = "required",
+        drop_missing: bool = False,
+        complete: bool = False,
     ) -> Encoded:
         """The table as numbers; its columns are found by name, or by position where it names none.
 
@@ -179,6 +195,8 @@ class Schema:
             table: may have more columns than the schema, in any order.
             context: "ignored" leaves the context columns unread.
             drop_missing: leave out rows with missing or non-finite values, which are else an error.
+            complete: a cell that is missing is what another one of its row says that it is, where one determines the
+                other.
 
         Raises:
             DataError: columns are missing, hold text or unknown categories, or (see above) miss values.
@@ -196,6 +214,8 @@ class Schema:
         else:
             rows = complete_rows(numbers, drop_missing, warnings)
         numbers = {name: values[rows] for name, values in numbers.items()}
+        if complete:
+            self._complete(numbers)
         impossible = np.zeros(len(rows), dtype=bool)
         for d in self.dropped:
             impossible |= d.contradicted(numbers[d.column.name], numbers.get(d.source, np.zeros(len(rows))))
@@ -214,6 +234,18 @@ class Schema:
             impossible=impossible,
             warnings=tuple(warnings),
         )
+
+    def _complete(self, numbers: dict[str, np.ndarray]) -> None:
+        """Fill in missing numbers (N,) from those that determine them, and those that follow from them."""
+        steps = {c.name: c.step for c in self.columns}
+        for d in self.dropped:
+            source, value = (
+                (numbers[d.source] if d.source else np.zeros(len(numbers[d.column.name]))),
+                numbers[d.column.name],
+            )
+            if d.source:
+                source = numbers[d.source] = np.where(np.isnan(source), d.sources(value, steps[d.source]), source)
+            numbers[d.column.name] = np.where(np.isnan(value), d.values(source), value)
 
     def encode_context(self, source: object, n: int) -> np.ndarray | None:
         """Context for n draws, (n, C): n rows, or one row for all, from a table or a mapping of names to values.

@@ -53,7 +53,7 @@ class Table:
     """Named columns of one length.
 
     Args:
-        columns: each (N,), of a numeric or bool dtype, datetime64, or str objects with None where missing.
+        columns: each (N,), of a numeric or bool dtype, datetime64, or str or bool objects with None where missing.
         kind: where they came from, for :func:`as_kind`: a file's format ("csv", "parquet", "feather", "npy",
             "npz"; one matrix of an npz file is "npy"), a frame's library ("pandas", "polars", "pyarrow"), "array",
             "structured", "tensor", "list" or "dict".
@@ -94,6 +94,21 @@ class Table:
         plain = values if values.dtype == object else np.full(len(values), None)
         return np.where(kept, spelled, plain) if kept.any() else values
 
+    def without_empty_rows(self) -> Table:
+        """The table without the rows all of whose cells are missing, and with a note of how many these are."""
+        empty = np.logical_and.reduce([is_missing(values) for values in self.columns.values()])
+        count = int(empty.sum())
+        if not count or len(self.columns) == 1 or count == len(self):
+            return self
+        kept = {name: values[~empty] for name, values in self.columns.items()}
+        readings = {
+            name: reading if reading.spelled is None else replace(reading, spelled=reading.spelled[~empty])
+            for name, reading in self.readings.items()
+        }
+        index = None if self.index is None else self.index[~empty]
+        fewer = replace(self, columns=kept, readings=readings, index=index)
+        return fewer.noting(f"left out: {counted(count, 'row')} without a single value")
+
     def noting(self, *notes: str) -> Table:
         """The table with more to say about it."""
         return replace(self, notes=(*self.notes, *notes))
@@ -116,6 +131,13 @@ class Table:
         if not kept:
             raise UsageError("drop: every column is to be left out, so there is none left to model")
         return replace(self, columns=kept, source=self.source or self.names) if names else self
+
+
+def is_missing(values: np.ndarray) -> np.ndarray:
+    """Which entries of a column (N,) are absent or NaN."""
+    if values.dtype == object:
+        return np.array([v is None for v in values], dtype=bool)
+    return np.isnan(values) if values.dtype.kind in "fmM" else np.zeros(len(values), dtype=bool)
 
 
 def read(source: object) -> Table:
@@ -229,6 +251,8 @@ def _from_objects(values: np.ndarray, null: np.ndarray | None) -> np.ndarray:
         return _spread(plain, ~null, np.full(len(values), np.datetime64("NaT"), plain.dtype))
     if plain.dtype.kind in "iuf" and not whole:
         return _spread(plain, ~null, np.full(len(values), np.nan))
+    if plain.dtype.kind == "b":
+        return _spread(plain.astype(object), ~null, np.full(len(values), None))
     return _as_text(known, null)
 
 
@@ -265,9 +289,11 @@ def _dates(known: Sequence[object]) -> np.ndarray | None:
 
 
 def _with_gaps(values: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Numbers with NaN where masked; as text where they are labels, or whole numbers that float64 would merge."""
+    """Numbers with NaN where masked, bools with None; as text whole numbers that float64 would merge."""
     known = values[~null]
-    if values.dtype.kind == "b" or (values.dtype.kind in "iu" and any(abs(int(v)) > _WHOLE for v in known)):
+    if values.dtype.kind == "b":
+        return _spread(known.astype(object), ~null, np.full(len(values), None))
+    if values.dtype.kind in "iu" and any(abs(int(v)) > _WHOLE for v in known):
         return _as_text(known.tolist(), null)
     dtype = values.dtype if values.dtype.name in ("float16", "float32", "float64") else np.dtype(np.float64)
     return _spread(known.astype(dtype), ~null, np.full(len(values), np.nan, dtype))
@@ -350,10 +376,24 @@ def as_frame(columns: Columns, backend: str) -> Any:  # noqa: ANN401  (a library
 
 
 def _cells(values: np.ndarray, backend: str) -> Any:  # noqa: ANN401  (a library's own type)
-    """A column as the library takes it: pandas has no dates but Python's, and a list shows that times have a zone."""
+    """A column as the library takes it: pandas has no dates but Python's, and has bools with gaps apart from objects; a
+    list shows what others cannot see of objects, that they are bools, or times with a zone."""
     if values.dtype == "datetime64[D]" and backend == "pandas":
         return values.astype(object)
-    return values.tolist() if values.dtype == object and any(isinstance(v, datetime) for v in values) else values
+    if values.dtype != object:
+        return values
+    if backend == "pandas" and is_bools(values):
+        import pandas
+
+        return pandas.array(cast(Any, values), dtype="boolean")
+    return values.tolist() if any(isinstance(v, datetime | bool) for v in values) else values
+
+
+def is_bools(values: np.ndarray) -> bool:
+    """Whether a column (N,) holds True, False and, where it is one of objects, gaps."""
+    if values.dtype != object:
+        return values.dtype == bool
+    return any(v is not None for v in values) and all(v is None or isinstance(v, bool) for v in values)
 
 
 def stack(columns: Columns) -> np.ndarray:

@@ -79,7 +79,7 @@ class Cells:
     """One column, read.
 
     Args:
-        values: (N,) int64, float64 (NaN where missing), bool, or str objects (None where missing).
+        values: (N,) int64, float64 (NaN where missing), bool, or str or bool objects (None where missing).
         why: what made them so, a clause.
         note: a sentence about what was guessed, empty if nothing was.
         spelled: values of a text column with the words for missing kept; None where it has none.
@@ -127,7 +127,8 @@ def read_cells(text: str, style: Style = Style()) -> Cells:
     if _follow(_BOOLS, lines):
         if not _GAP.search(bare):
             return Cells(np.array([line[0] in "tT" for line in bare.split("\n")]), "every cell is true or false")
-        return _text(text, f"every cell is true, false{_gaps(bare)}")
+        known = [None if token in _MISSES else token[0] in "tT" for token in bare.split("\n")]
+        return Cells(np.array(known, dtype=object), f"every cell is true, false{_gaps(bare)}", spelled=_spelled(text))
     found = _by_rule(bare, style)
     if found is not None:
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from fluvial.kinds.images import read as images
 from fluvial.kinds.images.arrays import ArrayPixels
 from fluvial.kinds.images.files import FilePixels, grid, png, write_png
 from fluvial.kinds.images.read import is_images, read_images
+from fluvial.kinds.images.schema import ImageSchema
 
 RNG = np.random.default_rng(0)
 DATA = Path(os.environ.get("FLUVIAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -163,12 +165,39 @@ def test_png_files_stand_up_too_whatever_their_mode_and_wherever_their_exif(tmp_
     assert any(note.startswith("turned as the camera was held (EXIF): ") and "4 more" in note for note in found.notes)
 
 
-@pytest.mark.parametrize(("top", "said"), [(4095, True), (65535, False)])
-def test_how_many_levels_are_left_of_sixteen_bits_is_told(tmp_path, top: int, said: bool):
-    Image.fromarray(np.linspace(0, top, 16).reshape(4, 4).astype(np.uint16)).save(tmp_path / "a.png")
-    notes = " ".join(read_images(tmp_path / "a.png").notes)
+@pytest.mark.parametrize(("top", "depth"), [(200, 8), (1023, 10), (4095, 12), (4096, 14), (65535, 16)])
+def test_grey_values_of_16_bits_are_read_as_of_the_bits_that_they_fill(tmp_path, top: int, depth: int):
+    values = np.linspace(0, top, 16).reshape(4, 4).astype(np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    found = read_images(tmp_path / "a.png")
+    notes = " ".join(found.notes)
     assert "16 bits a pixel, brought down to 8" in notes
-    assert ("end at 4,095 of 65,535, so only 16 levels of 8 bits are left" in notes) is said
+    assert (f"end at {top:,}, so they are read as of {depth} bits" in notes) is (depth < 16)
+    schema = ImageSchema.of(found, 8)
+    assert ImageSchema.from_json(schema.to_json()) == schema
+    assert (found.depth, schema.depth) == (depth, depth)
+    assert np.array_equal(found.read()[0, 0], values >> (depth - 8))
+
+
+def test_a_model_reads_grey_values_of_16_bits_as_at_its_fit(tmp_path):
+    for name, top in (("dark", 3000), ("bright", 40_000)):
+        Image.fromarray(np.linspace(0, top, 16).reshape(4, 4).astype(np.uint16)).save(tmp_path / f"{name}.png")
+    assert read_images(tmp_path / "dark.png", depth=16).read().max() == 3000 >> 8
+    with pytest.raises(DataError, match=r"bright.png holds the grey value 40,000, .* 12 bits, 0 to 4,095"):
+        read_images(tmp_path / "bright.png", depth=12)
+
+
+def test_faint_colours_of_16_bits_are_told(tmp_path):
+    deep = np.full((4, 4, 3), 15, dtype=np.uint8)
+    save(tmp_path / "a.png", deep)
+    data = (tmp_path / "a.png").read_bytes()
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in np.full((4, 12), 4095))
+    head = data[16:24] + bytes([16, 2, 0, 0, 0])
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    whole = [len(c).to_bytes(4, "big") + k + c + zlib.crc32(k + c).to_bytes(4, "big") for k, c in chunks]
+    (tmp_path / "a.png").write_bytes(data[:8] + b"".join(whole))
+    notes = " ".join(read_images(tmp_path / "a.png").notes)
+    assert "pixels of 16 bits in colour end at 15 of 255" in notes
 
 
 def test_mixed_sizes_need_a_size(tmp_path):

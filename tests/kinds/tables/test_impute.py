@@ -10,7 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import LAWS, NAN, cells, density, enumerated, model
 
+from fluvial import fit
 from fluvial.core.errors import UsageError
+from fluvial.data.columns import Column
+from fluvial.data.schema import Derived
 from fluvial.kinds.tables.impute import filled
 
 DENSITY = density(LAWS)
@@ -69,6 +72,34 @@ def test_a_frame_comes_back_as_a_frame_with_its_index():
     assert list(found.index) == [7, 3]
     assert not found.isna().any().any()
     assert found.loc[7, "Rings"] == 1
+
+
+def test_a_cell_that_another_one_determines_is_inferred_from_it_and_back():
+    rng = np.random.default_rng(0)
+    cm, city, gap = (
+        np.round(rng.normal(170, 10, 300)),
+        rng.choice(["Bern", "Paris", "Rome"], 300),
+        rng.random(300) < 0.1,
+    )
+    cm = np.where(gap, np.nan, cm)
+    code = np.array([name[0] for name in city])
+    columns = {"cm": cm, "m": cm / 100, "city": city, "code": code, "one": np.ones(300), "w": rng.normal(size=300)}
+    model = fit(pd.DataFrame(columns), "mixed", epochs=1, progress=False)
+    assert {d.column.name: d.source for d in model.schema.dropped} == {"m": "cm", "code": "city", "one": ""}
+    rows = pd.DataFrame(columns)[~gap].head(5)
+    holes = rows.copy()
+    for i, name in enumerate(["cm", "m", "city", "code", "one"]):
+        holes.loc[holes.index[i], name] = None
+    pd.testing.assert_frame_equal(model.impute(holes), rows, check_dtype=False)
+    for each in model.impute(holes, draws=3):
+        pd.testing.assert_frame_equal(each, rows, check_dtype=False)
+    np.testing.assert_allclose(model.predict(holes, "w"), model.predict(rows, "w"))
+
+
+def test_what_several_values_entail_says_nothing_of_them():
+    derived = Derived(Column("b", "integer", step=1.0), "a", mapping=((0.0, 5.0), (1.0, 5.0), (2.0, 6.0), (None, 7.0)))
+    found = derived.sources(np.array([5.0, 6.0, 7.0, 8.0, np.nan]), 1.0)
+    assert np.array_equal(found, [np.nan, 2, np.nan, np.nan, np.nan], equal_nan=True)
 
 
 def test_no_draws_are_refused():

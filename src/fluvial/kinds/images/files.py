@@ -36,8 +36,9 @@ _WHOLE = "an image that can be read"
 _ORIENTATION = 0x0112  # EXIF's tag of how a camera was held
 _TURNED, _SIDEWAYS = range(2, 9), range(5, 9)
 _BYTES = 4  # of a pixel while it is decoded
-_HALF = 1 << 15  # of the values of 16 bits
-_SHARE = 256  # 16-bit values to one 8-bit value
+_DEPTHS = (8, 10, 12, 14, 16)  # bits that sensors have, and that files of 16 bits are filled with
+_DEEP = 16
+_HALF = 128  # of the values of 8 bits
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,13 @@ class FilePixels:
     Args:
         shape: (C, H, W) that every file becomes.
         size: to crop and resize to; None where all files have the size already.
+        depth: bits of the values in grey files of 16 bits, of which the highest 8 are kept.
     """
 
     paths: tuple[Path, ...]
     shape: tuple[int, int, int]
     size: Size | None = None
+    depth: int = _DEEP
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -60,16 +63,19 @@ class FilePixels:
         """These images, (B, C, H, W) uint8."""
         images = np.empty((len(index), *self.shape), dtype=np.uint8)
         for row, i in zip(images, index):
-            row[:] = _decoded(self.paths[i], self.shape, self.size)
+            row[:] = _decoded(self.paths[i], self.shape, self.size, self.depth)
         return images
 
 
-def open_images(paths: Sequence[Path], size: Size | None, channels: int | None) -> tuple[FilePixels, tuple[str, ...]]:
+def open_images(
+    paths: Sequence[Path], size: Size | None, channels: int | None, depth: int | None = None
+) -> tuple[FilePixels, tuple[str, ...]]:
     """The files, after a look at the head of each: their common shape, and sentences on what is done to them.
 
     Args:
         size: to crop at the centre and resize to.
         channels: 1 or 3, None for 3 as soon as one file is in colour.
+        depth: bits of the values in grey files of 16 bits; None for as few as these files fill.
 
     Raises:
         DataError: a file is not an image, is too large, or has another size than the first, and ``size`` is not given.
@@ -84,25 +90,32 @@ def open_images(paths: Sequence[Path], size: Size | None, channels: int | None) 
             )
     channels = channels or (1 if all(head.grey for head in heads) else 3)
     width, height = size or first.size
-    notes = _notes(paths, heads, channels, (width, height))
-    return FilePixels(tuple(paths), (channels, height, width), size), notes
+    top = max(head.top if head.grey else 0 for head in heads)
+    depth = depth or next(bits for bits in _DEPTHS if top >> bits == 0 and (top or bits == _DEEP))
+    notes = _notes(paths, heads, channels, (width, height), depth)
+    return FilePixels(tuple(paths), (channels, height, width), size, depth), notes
 
 
-def _notes(paths: Sequence[Path], heads: Sequence[_Head], channels: int, size: Size) -> tuple[str, ...]:
+def _notes(paths: Sequence[Path], heads: Sequence[_Head], channels: int, size: Size, depth: int) -> tuple[str, ...]:
     """What is done to the files on the way to pixels of 8 bits, and to which."""
 
     def noted_where(what: str, holds: Callable[[_Head], bool]) -> tuple[str, ...]:
         return noted(what, [str(path) for path, head in zip(paths, heads) if holds(head)])
 
-    top = max(head.top for head in heads)
     notes = noted_where("transparent, laid on white", lambda h: h.clear)
     notes += noted_where("animated, its first frame taken", lambda h: h.animated)
     notes += noted_where("turned as the camera was held (EXIF)", lambda h: h.turned)
     notes += noted_where("16 bits a pixel, brought down to 8", lambda h: h.deep)
-    if 0 < top < _HALF:
+    if depth < _DEEP:
+        last = max(head.top for head in heads if head.grey)
         notes += (
-            f"the pixels of 16 bits end at {top:,} of 65,535, so only {top // _SHARE + 1} levels of 8 bits are left of "
-            "them: stretch them to the whole range first to keep more",
+            f"grey values of 16 bits end at {last:,}, so they are read as of {depth} bits: 0 to {(1 << depth) - 1:,}",
+        )
+    faint = [head.top for head in heads if head.deep and not head.grey]
+    if faint and 0 < max(faint) < _HALF:
+        notes += (
+            f"pixels of 16 bits in colour end at {max(faint)} of 255 once they are brought down to 8: stretch them to "
+            "the whole range first to keep more",
         )
     if channels == 3:
         notes += noted_where("grey, taken as colour", lambda h: h.grey)
@@ -161,7 +174,8 @@ def write_png(path: Path, image: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class _Head:
-    """What the head of a file says; ``top`` is the largest of its values where it is grey and has 16 bits, else 0."""
+    """What the head of a file says; ``top`` is the largest value of one with 16 bits (in colour, once they are 8), else
+    0."""
 
     size: Size
     grey: bool
@@ -181,14 +195,15 @@ def _head(path: Path) -> _Head:
         if orientation in _SIDEWAYS:
             width, height = height, width
         tiles: Any = getattr(image, "tile", [])
+        deep = any("16" in str(tile[3]) for tile in tiles)
         return _Head(
             (width, height),
             image.mode in _GREY,
             image.mode in _CLEAR or "transparency" in image.info,
-            any("16" in str(tile[3]) for tile in tiles),
+            deep,
             bool(getattr(image, "is_animated", False)),
             orientation in _TURNED,
-            int(np.asarray(image).max()) if image.mode.startswith("I;16") else 0,
+            int(np.asarray(image).max()) if deep or image.mode.startswith("I;16") else 0,
         )
 
 
@@ -200,14 +215,14 @@ def _orientation(path: Path, image: Image.Image) -> object:
     return image.getexif().get(_ORIENTATION)
 
 
-def _decoded(path: Path, shape: tuple[int, int, int], size: Size | None) -> np.ndarray:
+def _decoded(path: Path, shape: tuple[int, int, int], size: Size | None, depth: int) -> np.ndarray:
     """One file as (C, H, W) uint8."""
     from PIL import ImageOps
 
     with _opened(path) as image, decoding(path, _WHOLE):
         image.load()
         ImageOps.exif_transpose(image, in_place=True)  # first, as EXIF is lost on the way to other pixels
-        plain = _opaque(image)
+        plain = _opaque(path, image, depth)
         wanted = plain.convert("L" if shape[0] == 1 else "RGB")
         planes = _planes(wanted if size is None else _cropped(wanted, size))
     if planes.shape != shape:
@@ -215,11 +230,17 @@ def _decoded(path: Path, shape: tuple[int, int, int], size: Size | None) -> np.n
     return planes
 
 
-def _opaque(image: Image.Image) -> Image.Image:
+def _opaque(path: Path, image: Image.Image, depth: int) -> Image.Image:
     """Eight bits, nothing transparent: what shines through is white, the paper that pictures lie on."""
     pillow = _pillow()
     if image.mode.startswith("I;16"):
-        return pillow.fromarray((np.asarray(image) // _SHARE).astype(np.uint8))
+        values = np.asarray(image)
+        if values.max() >> depth:
+            raise DataError(
+                f"{path} holds the grey value {values.max():,}, and the model's images have {depth} bits, 0 to "
+                f"{(1 << depth) - 1:,}: bring it to that range"
+            )
+        return pillow.fromarray((values >> (depth - 8)).astype(np.uint8))
     if image.mode in _CLEAR or "transparency" in image.info:
         clear = image.convert("RGBA")
         flat = pillow.alpha_composite(pillow.new("RGBA", clear.size, "white"), clear)

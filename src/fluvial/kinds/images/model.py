@@ -193,7 +193,8 @@ class ImageModel(Labelled):
         if labels is not None and not self.schema.context:
             raise UsageError("labels: this model is given none")
         rule = self.schema.labels if labels is None else None if isinstance(labels, Mapping) else labels
-        images = read_images(data, self.schema.size if self.schema.resized else None, rule, channels)
+        size = self.schema.size if self.schema.resized else None
+        images = read_images(data, size, rule, channels, self.schema.depth)
         self.schema.check(images)
         return images
 

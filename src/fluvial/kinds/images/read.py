@@ -59,6 +59,7 @@ class Images:
         notes: sentences on what was done to the files.
         rule: how labels are found, None where there are none or none that other images have too.
         resized: whether they were brought to their size, as others should be then.
+        depth: bits of the values in grey files of 16 bits.
     """
 
     pixels: Pixels
@@ -68,6 +69,7 @@ class Images:
     notes: tuple[str, ...] = ()
     rule: str | None = None
     resized: bool = False
+    depth: int = 16
 
     def __len__(self) -> int:
         return len(self.index)
@@ -117,7 +119,13 @@ def is_images(source: object) -> bool:
     return path.suffix.lower() in SUFFIXES or is_idx(path)
 
 
-def read_images(source: object, size: Size | None = None, labels: object = None, channels: int | None = None) -> Images:
+def read_images(
+    source: object,
+    size: Size | None = None,
+    labels: object = None,
+    channels: int | None = None,
+    depth: int | None = None,
+) -> Images:
     """Images of one size, with labels.
 
     Files are decoded once where they fill at most half a GiB, else whenever they are read; .npy and bare idx files are
@@ -131,6 +139,8 @@ def read_images(source: object, size: Size | None = None, labels: object = None,
         labels: None; "folder" for the names of the folders that the files lie in; the name of an array in the .npz
             file, or "labels" for the idx file that belongs to one of images; another file; or an array, one a image.
         channels: 1 for grey and 3 for colour; None for what they are, colour as soon as one image is.
+        depth: bits of the values in grey files of 16 bits, of which the highest 8 are kept; None for 8, 10, 12, 14 or
+            16, as few as these files fill.
 
     Raises:
         DataError: there is nothing to read, or a file is not an image, as a sentence that names it.
@@ -140,7 +150,7 @@ def read_images(source: object, size: Size | None = None, labels: object = None,
         raise UsageError(f"size: expected width and height of at least 1 and at most {1 << 15}, got {size}")
     if isinstance(source, Images):
         return source
-    images = replace(_read(source, size, channels), resized=size is not None)
+    images = replace(_read(source, size, channels, depth), resized=size is not None)
     if isinstance(labels, str) and labels == FOLDER:
         return images if images.labels else _no_folders(source)
     values = None if labels is None else _values(source, labels)
@@ -152,7 +162,7 @@ def read_images(source: object, size: Size | None = None, labels: object = None,
     return replace(images, labels={"label": as_words(values, "labels")}, rule=rule)
 
 
-def _read(source: object, size: Size | None, channels: int | None) -> Images:
+def _read(source: object, size: Size | None, channels: int | None, depth: int | None) -> Images:
     """The images, with the folders of files as their labels."""
     if isinstance(source, np.ndarray | torch.Tensor):
         return _in_array(np.asarray(source), "images", size, channels)
@@ -164,7 +174,7 @@ def _read(source: object, size: Size | None, channels: int | None) -> Images:
     files = [file for each in found for file in each.files]
     if not files:
         raise DataError(f"{', '.join(map(str, items))}: there is no image file here ({', '.join(sorted(SUFFIXES))})")
-    pixels, notes = open_images([path for path, _ in files], size, channels)
+    pixels, notes = open_images([path for path, _ in files], size, channels, depth)
     everything = np.arange(len(files))
     held: Pixels = pixels
     if len(files) * int(np.prod(pixels.shape)) <= _HELD:
@@ -172,7 +182,7 @@ def _read(source: object, size: Size | None, channels: int | None) -> Images:
         held = ArrayPixels(np.concatenate([pixels.read(part) for part in parts]).transpose(0, 2, 3, 1))
     named = folder_labels([folders for _, folders in files])
     notes = (*(note for each in found for note in each.notes), *notes)
-    return Images(held, everything, tuple(str(path) for path, _ in files), named, notes, FOLDER)
+    return Images(held, everything, tuple(str(path) for path, _ in files), named, notes, FOLDER, depth=pixels.depth)
 
 
 def _in_array(array: np.ndarray, name: str, size: Size | None, channels: int | None) -> Images:

@@ -33,6 +33,7 @@ class ImageSchema(LabelledSchema):
         resized: whether images were cropped and resized to this shape.
         flipped: whether the model was fitted to the images and to their mirror images, left for right, which is
             another density than that of the images alone.
+        depth: bits of the values in grey files of 16 bits, of which the highest 8 are kept.
     """
 
     shape: tuple[int, int, int]
@@ -41,12 +42,13 @@ class ImageSchema(LabelledSchema):
     labels: str | None = None
     resized: bool = False
     flipped: bool = False
+    depth: int = 16
 
     @classmethod
     def of(cls, images: Images, bits: int, flipped: bool = False) -> ImageSchema:
         """The schema of these images, all of whose labels the model is given."""
         values = {name: tuple(sorted(set(words.tolist()))) for name, words in images.labels.items()}
-        return cls(images.shape, bits, values, images.rule if values else None, images.resized, flipped)
+        return cls(images.shape, bits, values, images.rule if values else None, images.resized, flipped, images.depth)
 
     @property
     def numbers(self) -> int:
@@ -99,6 +101,7 @@ class ImageSchema(LabelledSchema):
             or min(schema.shape) < 1
             or schema.numbers > _MOST_NUMBERS
             or not 1 <= schema.bits <= _WHOLE
+            or not _WHOLE <= schema.depth <= 2 * _WHOLE
         ):
             raise RunError(f"{_WHAT} is damaged: its shape or its bits make no sense")
         check_known(schema.context, _WHAT)

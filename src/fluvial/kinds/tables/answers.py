@@ -12,9 +12,9 @@ from torch import Tensor
 
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data.checks import FOREIGN
-from fluvial.data.columns import Column, from_codes, from_numbers, is_missing
+from fluvial.data.columns import Column, from_codes, from_numbers
 from fluvial.data.schema import Encoded, Schema
-from fluvial.data.tables import Table, as_kind, read, tidy
+from fluvial.data.tables import Table, as_kind, is_missing, read, tidy
 from fluvial.data.words import listed, nearest
 from fluvial.kinds.fitted import Fitted
 from fluvial.kinds.tables.events import Probability, probability
@@ -125,7 +125,7 @@ class Answers(Fitted):
         names = set(table.names) if table.header else set()
         if without is not None and names and (absent := self.schema.columns[without].name) not in names:
             table = table.with_missing(absent)
-        encoded = self.schema.encode(table)
+        encoded = self.schema.encode(table, complete=True)
         labels = [i for i, c in enumerate(self.schema.columns) if c.categorical and i != without]
         unknown = [self.schema.names[i] for i in labels if (encoded.x[:, i] == FOREIGN).any()]
         if unknown:

@@ -54,8 +54,8 @@ def fit_table(
     Raises:
         DataError, UsageError, RunError: as :func:`fluvial.fit`.
     """
-    table = read(data)
-    name = model or default_model(table.without(drop), context, kinds)
+    table = read(data).without(drop).without_empty_rows()
+    name = model or default_model(table, context, kinds)
     prepared = prepare(
         table,
         name,
@@ -66,8 +66,7 @@ def fit_table(
         holdout=job.holdout,
         seed=job.seed,
         drop_missing=drop_missing,
-        drop=drop,
-        validation=None if validation is None else read(validation),
+        validation=None if validation is None else read(validation).without_empty_rows(),
     )
     if decay := prepared.recipe.training.decay:
         job = _decayed(job, decay, prepared.train)

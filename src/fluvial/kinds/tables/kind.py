@@ -82,7 +82,7 @@ class TablesKind(Kind):
         units = {c: u for c, u in units.items() if c not in (*columns, *own["drop"])} | own.get("units", {})
         if units:
             own["units"] = units
-        left = table.without(own["drop"])
+        left = table.without(own["drop"]).without_empty_rows()
         about = replace(listing(left, columns, own.get("kinds")), notes=(), problems=())
         return Opened(table, default_model(left, columns, own.get("kinds")), columns, own, str(about))
 

@@ -83,14 +83,12 @@ def prepare(
     holdout: float = 0.1,
     seed: int = 0,
     drop_missing: bool = False,
-    drop: Sequence[str] = (),
     validation: Table | None = None,
 ) -> Prepared:
     """Infer the schema, encode and split the rows, and fit each column's map on the training rows.
 
     Args:
         model: a name, or a density of the user's own.
-        drop: columns to leave out.
         validation: rows that stop the training, where they are not to be taken from the table.
 
     Raises:
@@ -102,7 +100,6 @@ def prepare(
     full = resolve(model, options) if isinstance(model, str) else {}
     holdout = share("holdout", holdout, "rows")
     discrete, cells = recipe.values == "whole", recipe.values == "any"
-    table = table.without(drop)
     schema, warnings = infer(table, tuple(context), kinds, discrete, drop_missing, cells)
     for name, unit in (units or {}).items():
         schema = schema.edit(name, unit=unit)
