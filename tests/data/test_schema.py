@@ -293,7 +293,7 @@ def _set(path, value):
         (_set(["columns", 0, "categories"], ["a"]), "only a categorical column has categories"),
         (_set(["context", 1, "categories"], ["M", ["F"]]), r"at context\[1\]\.categories\[1\], expected .*, got array"),
         (_set(["context", 1, "categories"], ["M", "M"]), "must be distinct and of one type"),
-        (_set(["context", 1, "dtype"], "float64"), "categories of 'sex' are no float64"),
+        (_set(["context", 1, "dtype"], "float64"), "categories of 'sex' are not float64"),
         (_set(["columns", 0, "colour"], 1), "a field 'colour'"),
         (_set(["dropped", 0, "offset"], 1e301), "at most 1e\\+300"),
         (_set(["dropped", 0, "source"], "z"), "said to follow 'z'"),
