@@ -66,6 +66,17 @@ def test_fine_grids_and_spikes_are_no_steps():
     assert find_step(spiked, np.dtype("float64")) is None
 
 
+def test_cells_of_a_fine_grid_have_a_step_where_every_value_lies_on_it():
+    bills = rng().gamma(3.0, 7.0, 244).round(2)
+    assert find_step(bills, np.dtype("float64")) is None
+    assert find_step(bills, np.dtype("float64"), fine=True) == 0.01
+    assert find_step(np.append(bills, 1 / 3), np.dtype("float64"), fine=True) is None  # one lies off it
+    assert find_step(bills[:9], np.dtype("float64"), fine=True) is None  # too few to tell
+    assert find_step(rng().random(244), np.dtype("float64"), fine=True) is None
+    schema, _ = infer(Table({"bill": bills}), cells=True, drop_missing=False)
+    assert (schema.columns[0].kind, schema.columns[0].step) == ("positive", 0.01)
+
+
 def test_kinds_that_users_know_better():
     ages, shares = rng().integers(0, 90, 50), rng().random(50)
     assert column(ages, kinds={"v": "real"}).lower is None

@@ -145,7 +145,7 @@ def examine(
     if discrete:
         kinds = _whole_numbers(looks, numbers, context) | kinds
     looks = {
-        name: second_look(look, _finite(numbers.get(name, np.empty(0))), table.columns[name], kinds.get(name))
+        name: second_look(look, _finite(numbers.get(name, np.empty(0))), table.columns[name], kinds.get(name), cells)
         for name, look in looks.items()
     }
     empty = [look.name for look in looks.values() if look.why == "it is empty"]

@@ -178,8 +178,11 @@ def _about_words(name: str, words: dict[str, int], known: set[object]) -> str:
     return f"column {name!r}: {stated} read as missing{hint}"
 
 
-def second_look(look: Look, numbers: np.ndarray, values: np.ndarray, asked: ColumnKind | None) -> Look:
-    """A number's kind, bounds and step, from its finite ``numbers``; ``values`` are the column as the table has it."""
+def second_look(look: Look, numbers: np.ndarray, values: np.ndarray, asked: ColumnKind | None, cells: bool) -> Look:
+    """A number's kind, bounds and step, from its finite ``numbers``; ``values`` are the column as the table has it.
+
+    A model of ``cells`` gives those of a grid their exact probabilities, so none is too fine for it.
+    """
     column = look.column
     if column is None or column.categorical or column.clock is not None or not len(numbers):
         return look
@@ -188,7 +191,7 @@ def second_look(look: Look, numbers: np.ndarray, values: np.ndarray, asked: Colu
     whole = bool((numbers == np.rint(numbers)).all()) and float(np.abs(numbers).max()) <= _WHOLE
     floats = values.dtype.kind in "fO"
     integers = values.dtype.kind in "iub" or (floats and whole and len(numbers) < len(values))
-    step = 1.0 if word == "integer" else find_step(numbers, values.dtype)
+    step = 1.0 if word == "integer" else find_step(numbers, values.dtype, fine=cells)
     word = word or ("integer" if integers else None)
     problem = _claim(column.name, word, lower, upper, numbers)
     if problem:

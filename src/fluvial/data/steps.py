@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 _STRAY = 0.03  # share of the rows that may lie off a grid
+_ENOUGH = 10  # different values that show a grid, if all lie on it, though hardly one repeats
 
 
-def find_step(values: np.ndarray, dtype: np.dtype) -> float | None:  # pyright: ignore[reportMissingTypeArgument]
+def find_step(values: np.ndarray, dtype: np.dtype, fine: bool = False) -> float | None:  # pyright: ignore[reportMissingTypeArgument]
     """The grid that rounded values (N,) lie on: the largest of 5, 2, 1, 0.5, ..., 1e-6 that divides them all.
 
     Where none does, the largest that divides all but three in a hundred of those that differ from the most frequent
@@ -19,7 +20,8 @@ def find_step(values: np.ndarray, dtype: np.dtype) -> float | None:  # pyright: 
     """
     distinct, counts = np.unique(values, return_counts=True)
     # one value that stands out does not make a grid
-    if len(values) - counts.max() < 1.5 * (len(distinct) - 1):
+    repeat = len(values) - counts.max() >= 1.5 * (len(distinct) - 1)
+    if not repeat and not (fine and len(distinct) >= _ENOUGH):
         return None
     slack = 4 * float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps) * np.abs(distinct)
     others = np.where(np.arange(len(counts)) == counts.argmax(), 0, counts)
@@ -28,7 +30,7 @@ def find_step(values: np.ndarray, dtype: np.dtype) -> float | None:  # pyright: 
         off = (np.abs(distinct - np.rint(distinct / step) * step) > slack) | (step < 100 * slack)
         if not off.any():
             return step
-        if nearly is None and others[off].sum() < allowed and not off[counts.argmax()]:
+        if repeat and nearly is None and others[off].sum() < allowed and not off[counts.argmax()]:
             nearly = step
     return nearly
 

@@ -50,6 +50,17 @@ def test_common_values_of_a_grid_are_atoms_beside_it():
     assert len(found.atoms) <= 64
 
 
+def test_values_that_people_round_to_are_atoms_of_a_finer_grid():
+    ages = np.append(RNG.integers(20, 40, 400) + 0.0, [0.42, 0.67, 0.75, 33.5, 20.5])
+    found = law(Column("age", "positive", step=0.01, lower=0.0), ages)
+    assert {21.0, 30.0, 39.0} <= set(found.atoms)
+    assert 0.42 not in found.atoms
+    assert found.rest is not None
+    assert found.rest.step == 0.01
+    smooth = np.round(RNG.normal(50.0, 2.0, 2000), 2)
+    assert law(Column("x", "real", step=0.01), smooth).atoms == ()
+
+
 def test_grid_values_are_the_decimals_that_people_write():
     values = np.round(RNG.choice([0.1, 0.2, 0.3, 0.7], 400), 1) + RNG.normal(0, 1e-12, 400)
     assert law(Column("x", "real", step=0.1), values).atoms == (0.1, 0.2, 0.3, 0.7)

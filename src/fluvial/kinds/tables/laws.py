@@ -18,6 +18,7 @@ _SHARE = 0.01  # of the rows, that a value on a grid needs for one
 _FEWEST = 20  # rows, likewise
 _SPIKE = 5  # rows that a value needs where values should hardly ever repeat, or a share of them
 _SPIKE_SHARE = 0.002
+_NEIGHBOURS, _ABOVE = 20, 10.0  # on a grid, a value with so many times the rows of the cells around it is a spike too
 _CALENDAR = (DAY * 365.2425, DAY * 7.0, float(DAY))  # microseconds: a year, a week, a day
 _HARMONICS = 3  # of each; of a week's seven days they tell any apart
 
@@ -29,9 +30,9 @@ def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool =
     nothing else about the rows held out. With ``closed`` there are no values but those of the table, since other
     columns follow from them; with ``named`` the user has named the column's kind.
 
-    Labels are atoms. A number that many rows share is one too (a 0 in money, a cap of 99), on a grid beside the
-    probability of its cell; and so is a bound that is reached. A spike that no value lies beyond is a bound, unless the
-    column's kind is ``named``.
+    Labels are atoms. A number that many rows share is one too (a 0 in money, a cap of 99; whole years among ages in
+    months), on a grid beside the probability of its cell; and so is a bound that is reached. A spike that no value lies
+    beyond is a bound, unless the column's kind is ``named``.
     """
     missing = bool(np.isnan(every).any())
     if column.categorical:
@@ -68,13 +69,23 @@ def _periods(column: Column, every: np.ndarray) -> tuple[float, ...]:
 
 def _atoms(column: Column, known: np.ndarray, every: np.ndarray) -> np.ndarray:
     distinct, counts = np.unique(known, return_counts=True)
+    enough = counts >= max(_SPIKE, _SPIKE_SHARE * len(known))
     if column.step is not None:
-        enough = counts >= max(_FEWEST, _SHARE * len(known))
-    else:
-        enough = counts >= max(_SPIKE, _SPIKE_SHARE * len(known))
+        enough &= _stands_out(distinct / column.step, counts)
+        enough |= counts >= max(_FEWEST, _SHARE * len(known))
     often = distinct[enough][np.argsort(-counts[enough], kind="stable")][:_MOST_ATOMS]
     reached = [b for b in (column.lower, column.upper) if column.step is None and b is not None and (every == b).any()]
     return np.union1d(often, reached)
+
+
+def _stands_out(cells: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Which values of a grid have far more rows than the cells around them, as whole years among ages in months."""
+    near = np.arange(len(cells))
+    first = np.clip(near - _NEIGHBOURS // 2, 0, max(0, len(cells) - 1 - _NEIGHBOURS))
+    last = np.minimum(first + _NEIGHBOURS, len(cells) - 1)
+    rows = np.concatenate(([0], np.cumsum(counts)))
+    others = rows[last + 1] - rows[first] - counts
+    return counts * (cells[last] - cells[first]) > _ABOVE * others
 
 
 def _bounds(column: Column, atoms: np.ndarray, every: np.ndarray) -> tuple[float | None, float | None]:
