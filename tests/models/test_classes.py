@@ -111,6 +111,20 @@ def test_gradients_are_finite_where_columns_have_fewer_codes_than_others():
     assert all(p.grad is not None and p.grad.isfinite().all() for p in density.parameters())
 
 
+def test_a_label_that_no_row_had_is_impossible_and_tells_the_classes_nothing():
+    laws = (LAWS[3], Law((0.0, 1.0), labels=True), Law((0.0, 1.0, 2.0), labels=True))
+    rows = table()[:, [3, 0, 0]].nan_to_num(0.0)
+    rows[:, 1] = (rows[:, 1] > 0).double()
+    density = started(laws, rows)
+    cells = rows[:2].clone()
+    cells[0, 1], cells[1, 2] = -1.0, -1.0
+    parts = density.parts(cells)
+    assert parts.isneginf().tolist() == [[False, True, False], [False, False, True]]
+    assert torch.equal(parts[:, 0], density.parts(rows[:2])[:, 0])
+    walk = density.walk(cells.clone(), torch.tensor([1, 2, 0]))
+    assert all(walk(k)[1].isfinite().any() for k in range(3))
+
+
 def test_a_network_that_nothing_trusts_learns_all_the_same():
     density = started(trust=30.0).train()
     density.log_prob(table()).mean().backward()

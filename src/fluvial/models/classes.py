@@ -94,9 +94,8 @@ class Classes(nn.Module):
     @torch.no_grad()
     def fit(self, reading: Reading) -> None:
         """Set the classes from rows; those that these rows do not need get no weight."""
-        codes = self._codes(reading)
-        hot = reading.value.new_zeros(len(codes), len(self._columns), dtype=torch.float64)
-        hot.scatter_(1, codes + self._starts, 1.0)
+        hot = reading.value.new_zeros(len(reading.x), len(self._columns) + 1, dtype=torch.float64)
+        hot = hot.scatter(1, self._places_of(reading), 1.0)[:, :-1]
         values, present = self._values(reading)
         found = clusters_of(Rows(values, present, hot, self._columns), len(self.weights))
         count = len(found.weights)
@@ -128,10 +127,9 @@ class Classes(nn.Module):
             return self.means[:, j, None] + (white[:, :, :p] @ factor[:, p, :p].unsqueeze(2)).squeeze(2)
 
         def learn(i: int, reading: Reading) -> None:
-            code = self._codes(reading, i).squeeze(1)
-            logs.add_(self.shares[:, self._starts[i] + code])
+            logs.add_(self._evidence(reading, i).squeeze(2))
             if i in numbers:
-                j, present = numbers.index(i), code == self._last[i]
+                j, present = numbers.index(i), self._codes(reading, i).squeeze(1) == self._last[i]
                 value = torch.where(present, _clamped(reading.value.squeeze(1)), self.means[:, j, None])
                 deviation = factor[:, at[j], at[j], None]
                 white[:, :, at[j]] = (value - mean(j)) / deviation
@@ -159,9 +157,19 @@ class Classes(nn.Module):
         """Which atom each cell is, the rest behind them, (B, D): on a grid the rest has all numbers."""
         at = slice(None) if column is None else slice(column, column + 1)
         absent = (reading.atom == self._absent[at]) & (reading.atom >= 0)
-        # a label that the fit never saw is none of the codes; its law alone makes it impossible
-        of_rest = self._has_rest[at] & ((reading.atom < 0) | (self._gridded[at] & ~absent))
+        of_rest = (reading.atom < 0) | (self._gridded[at] & ~absent)
         return torch.where(of_rest, self._last[at], reading.atom.clamp(min=0))
+
+    def _places_of(self, reading: Reading, column: int | None = None) -> Tensor:
+        """Which of the shares each cell's code has, (B, D); one past them where its law knows no such cell."""
+        at = slice(None) if column is None else slice(column, column + 1)
+        codes = self._codes(reading, column)
+        unknown = (codes == self._last[at]) & ~self._has_rest[at]
+        return torch.where(unknown, len(self._columns), self._starts[at] + codes)
+
+    def _evidence(self, reading: Reading, column: int | None = None) -> Tensor:
+        """Log-probability of each cell's code in each class, (C, B, D); 0 where its law knows no such cell."""
+        return F.pad(self.shares, (0, 1))[:, self._places_of(reading, column)]
 
     def _values(self, reading: Reading) -> tuple[Tensor, Tensor]:
         """The numbers of rows (B, R), and which of them there are."""
@@ -178,14 +186,14 @@ class Classes(nn.Module):
     def _given(self, reading: Reading, order: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Of each column, given those before it: log-probabilities of the classes (C, B, D), means and deviations."""
         factor, places = self._factor(order)
-        back, codes = torch.argsort(places), self._codes(reading)
+        back = torch.argsort(places)
         values, present = self._values(reading)
         away = torch.where(present, values - self.means.unsqueeze(1), 0.0)[:, :, places]
         white = torch.linalg.solve_triangular(factor, away.transpose(1, 2), upper=False).transpose(1, 2)
         means = (white @ factor.tril(-1).transpose(1, 2))[:, :, back] + self.means.unsqueeze(1)
         deviations = factor.diagonal(dim1=1, dim2=2)[:, back]
         densities = torch.where(present, _log_normal(white[:, :, back], deviations.unsqueeze(1)), 0.0)
-        each = self.shares[:, codes + self._starts].index_add(2, self._numbers, densities)
+        each = self._evidence(reading).index_add(2, self._numbers, densities)
         before = each[:, :, order].cumsum(2).roll(1, 2)
         before[:, :, 0] = 0.0
         logs = before[:, :, torch.argsort(order)] + self.weights[:, None, None]
