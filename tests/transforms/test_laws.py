@@ -13,6 +13,7 @@ NAN = math.nan
 LAWS = {
     "labels": Law((0.0, 1.0, 2.0), labels=True),
     "labels, some missing": Law((0.0, 1.0), missing=True, labels=True),
+    "labels, some unseen": Law((0.0, 1.0, 2.0), missing=True, labels=True, other=0.05),
     "whole": Law((18.0, 20.0), rest=ColumnMap(step=1.0, lower=0.0, curve=3.0, location=20.0, scale=9.0)),
     "rounded": Law((0.5,), missing=True, rest=ColumnMap(step=0.005, lower=0.0, upper=1.0, scale=1.5)),
     "spike": Law((0.0,), rest=ColumnMap(lower=0.0, curve=40.0, location=-50.0, scale=150.0)),
@@ -30,7 +31,7 @@ def theta_of(laws: Laws, rows: int) -> Tensor:
 
 def cells(law: Law) -> tuple[Tensor, Tensor]:
     """Values that tile all a cell can be, and the width of each: 1 where a value has a probability of its own."""
-    single = [*law.atoms, *([NAN] if law.missing else [])]
+    single = [*([-1.0] if law.other else []), *law.atoms, *([NAN] if law.missing else [])]
     rest = law.rest
     if rest is None or rest.step is not None:
         step = 1.0 if rest is None or rest.step is None else rest.step
@@ -64,7 +65,7 @@ def some(law: Law) -> Tensor:
     return values[:: max(1, len(values) // 101)].unsqueeze(1)
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", [name for name in LAWS if not LAWS[name].other])  # others are never drawn
 def test_the_staircase_finds_each_cell_again(name):
     laws = Laws([LAWS[name]], components=3).double()
     x = some(LAWS[name])
@@ -80,7 +81,7 @@ def test_the_staircase_finds_each_cell_again(name):
     assert torch.allclose(found[near & (x.abs() < 1e3)], x[near & (x.abs() < 1e3)], rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", [name for name in LAWS if not LAWS[name].other])
 def test_draws_have_the_law_s_own_probabilities(name):
     laws = Laws([LAWS[name]], components=3).double()
     n = 40_000
@@ -104,6 +105,18 @@ def test_what_no_law_allows_has_probability_zero():
     log_p = laws.log_prob(laws.read(rows), theta_of(laws, 4))
     assert log_p[0, 0] == log_p[1, 1] == log_p[2, 2] == -math.inf
     assert not log_p.isnan().any()
+
+
+def test_labels_that_the_law_does_not_know_share_what_is_set_aside():
+    laws = Laws([LAWS["labels, some unseen"], LAWS["labels"]], components=3)
+    rows = torch.tensor([[-1.0, 0.0], [7.0, 0.0], [0.0, -1.0], [NAN, 0.0], [0.0, NAN]], dtype=torch.float64)
+    theta = theta_of(laws, 1).expand(5, -1).float()
+    log_p, reading = laws.log_prob(laws.read(rows), theta), laws.read(rows)
+    assert log_p[:2, 0].exp().tolist() == pytest.approx([0.05, 0.05])
+    assert log_p[2, 1] == log_p[4, 1] == -math.inf
+    assert laws.below(reading, theta)[0, 0].item() == pytest.approx(0.95)  # behind all others
+    with pytest.raises(ValueError, match="labels alone"):
+        Law((1.0,), other=0.1)
 
 
 def test_gradients_are_finite_wherever_a_cell_is_possible():

@@ -87,12 +87,13 @@ def about_infinite(numbers: Mapping[str, np.ndarray]) -> str:
     )
 
 
-def foreign_labels(column: Column, values: np.ndarray) -> list[str]:
-    """A sentence about labels (N,) that the fit never saw, none where there are none."""
+def foreign_labels(column: Column, values: np.ndarray, others: bool = False) -> list[str]:
+    """A sentence about labels (N,) that the fit never saw, none where there are none; ``others`` have a probability."""
     count = int((values == FOREIGN).sum()) if column.categorical else 0
     if not count:
         return []
-    return [f"column {column.name!r} has {counted(count, 'label')} that the fit never saw: log-density -inf"]
+    told = "scored by what was set aside for any such label" if others else "log-density -inf"
+    return [f"column {column.name!r} has {counted(count, 'label')} that the fit never saw: {told}"]
 
 
 def refuse_dates(names: Sequence[str]) -> DataError:

@@ -106,6 +106,7 @@ class Schema:
         header: False where the table named no columns, so that others are matched by position.
         source: the names of all columns of such a table, where some of them were left out.
         gaps: the model takes missing cells, and labels that the fit never saw, which are impossible to it.
+        others: it has some probability set aside for such labels.
     """
 
     columns: tuple[Column, ...]
@@ -115,6 +116,7 @@ class Schema:
     header: bool = True
     source: tuple[str, ...] = ()
     gaps: bool = False
+    others: bool = False
 
     def __post_init__(self) -> None:
         names = [c.name for c in self.every]
@@ -225,7 +227,7 @@ class Schema:
                 f"{listed(d.column.name for d in self.dropped)}: their density is 0 (log-density -inf)"
             )
         warnings += [w for c in self.columns for w in out_of_place(c, numbers[c.name], impossible)]
-        warnings += [w for c in self.columns for w in foreign_labels(c, numbers[c.name])]
+        warnings += [w for c in self.columns for w in foreign_labels(c, numbers[c.name], self.others)]
         warnings += [w for c in self.context if c.name in numbers and (w := unseen(c, numbers[c.name]))]
         return Encoded(
             x=np.stack([numbers[c.name] for c in self.columns], axis=1),

@@ -105,6 +105,7 @@ def laws_of(config: Sequence[Mapping[str, Any]]) -> list[Law]:
             law["labels"],
             None if law["rest"] is None else ColumnMap(**law["rest"]),
             tuple(law.get("periods", ())),
+            law.get("other", 0.0),
         )
         for law in config
     ]

@@ -39,6 +39,7 @@ def fit(
     drop_missing: bool = False,
     drop: str | int | Sequence[str | int] = (),
     validation: object = None,
+    unseen: str | None = None,
     rate: int | None = None,
     labels: object = None,
     size: tuple[int, int] | None = None,
@@ -69,7 +70,7 @@ def fit(
         force: replace the run that ``out`` holds.
         holdout: share of the rows, recordings, images or pieces that do nothing but judge the model; as many again, a
             tenth at most, decide when to stop. Of fewer than 50, one part does both, and the record says so.
-        kinds, units, drop_missing, drop, validation: of tables, see ``kinds.tables.fit.fit_table``.
+        kinds, units, drop_missing, drop, validation, unseen: of tables, see ``kinds.tables.fit.fit_table``.
         rate, labels: of sound, see ``kinds.sound.fit.fit_sound``.
         labels, size, flip: of images, see ``kinds.images.fit.fit_image``.
         options: the recipe's, such as ``{"transforms": 8}``.
@@ -92,7 +93,7 @@ def fit(
     """
     began = time.monotonic()
     own = {"kinds": kinds, "units": units, "drop_missing": drop_missing or None, "rate": rate}
-    own |= {"drop": names_of(drop) or None, "validation": validation}
+    own |= {"drop": names_of(drop) or None, "validation": validation, "unseen": unseen}
     own |= {"labels": labels, "size": size, "flip": flip or None, **others}
     given = {name: value for name, value in own.items() if value is not None}
     kind = kind_of(data)

@@ -37,9 +37,11 @@ class Law:
         rest: how all other values are standardised before f, a mixture of logistics, sees them; with a step they lie
             on a grid. None where every value is an atom.
         periods: after which what depends on the column may repeat, as a week and a year, in the column's unit.
+        other: of labels, the probability set aside for those that are none of the atoms, whatever the other columns
+            hold. It is never drawn.
 
     Raises:
-        ValueError: a cell could be nothing, the atoms do not ascend, or a period is none.
+        ValueError: a cell could be nothing, the atoms do not ascend, or a period or the probability is none.
     """
 
     atoms: tuple[float, ...] = ()
@@ -47,6 +49,7 @@ class Law:
     labels: bool = False
     rest: ColumnMap | None = None
     periods: tuple[float, ...] = ()
+    other: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.atoms and self.rest is None:
@@ -55,6 +58,8 @@ class Law:
             raise ValueError(f"atoms: expected finite numbers in ascending order, got {self.atoms}")
         if not all(0 < p < math.inf for p in self.periods) or (self.labels and self.periods):
             raise ValueError(f"periods: expected finite numbers above 0, of numbers alone, got {self.periods}")
+        if not 0 <= self.other < 1 or (self.other and not self.labels):
+            raise ValueError(f"other: expected a probability below 1, of labels alone, got {self.other}")
 
     @property
     def masses(self) -> int:
@@ -127,6 +132,8 @@ class Laws(nn.Module):
     _cells: Tensor
     _has_rest: Tensor
     _absent: Tensor
+    _others: Tensor
+    _known: Tensor
     _places: Tensor
     _numbers_at: Tensor
     _rest_at: Tensor
@@ -178,6 +185,8 @@ class Laws(nn.Module):
         kept["gridded"] = torch.tensor([law.step is not None for law in self.laws])
         kept["cells"] = torch.tensor([-math.log(law.step or 1.0) for law in self.laws])
         kept["has_rest"] = torch.tensor([law.rest is not None for law in self.laws])
+        other = torch.tensor([law.other for law in self.laws], dtype=torch.float64)
+        kept["others"], kept["known"] = other.log(), torch.log1p(-other)
         kept["absent"] = torch.tensor([law.masses - 1 if law.missing else -1 for law in self.laws])
         return kept
 
@@ -273,8 +282,8 @@ class Laws(nn.Module):
         logits = self._log_masses(theta)
         known = logits.gather(2, reading.atom.clamp(min=0).unsqueeze(2)).squeeze(2)
         # a whole cell of the grid stands for the atom on it
-        known = known + self._per_unit(reading)
-        known = torch.where(reading.atom >= 0, known, -math.inf)
+        known = known + self._per_unit(reading) + self._known.to(known.dtype)
+        known = torch.where(reading.atom >= 0, known, self._log_other(reading).to(known.dtype))
         if not len(self._rests):
             return known
         weight = logits.gather(2, self._last.expand(theta.shape[0], -1, 1)).squeeze(2)
@@ -282,7 +291,11 @@ class Laws(nn.Module):
         rest = F.pad(rest, (0, 1), value=-math.inf).index_select(1, self._rest_at)
         both = self._gridded & (reading.atom >= 0) & ~self._is_missing(reading)
         sums = torch.logaddexp(*(torch.where(both, part, 0.0) for part in (known, rest)))  # -inf has no derivatives
-        return torch.where(both, sums, torch.where(reading.atom >= 0, known, rest))
+        return torch.where(both, sums, torch.where((reading.atom >= 0) | ~self._has_rest, known, rest))
+
+    def _log_other(self, reading: Reading) -> Tensor:
+        """log p of cells (B, D) that are no atom and lie off any rest: a missing one, which x has as 0, has none."""
+        return torch.where((reading.atom < 0) & (reading.x != 0), self._others, -math.inf)
 
     def _is_missing(self, reading: Reading) -> Tensor:
         return (reading.atom == self._absent) & (reading.atom >= 0)
@@ -371,6 +384,7 @@ class Laws(nn.Module):
             low = reading.low[:, self._rests].double().unsqueeze(2)
             share = (weights.exp() * torch.sigmoid((low - means) * torch.exp(-scales))).sum(2)
             total[:, self._rests] += self._rest_mass(masses)[:, self._rests] * share
+        total = torch.where(self._log_other(reading).isfinite(), 1.0, total) * self._known.exp()
         return torch.where(self._is_missing(reading), 0.0, total)
 
     def _absent_mass(self, masses: Tensor) -> Tensor:
@@ -381,7 +395,10 @@ class Laws(nn.Module):
         return torch.where(self._has_rest, masses.gather(2, self._last.expand(masses.shape[0], -1, 1)).squeeze(2), 0.0)
 
     def shares(self, theta: Tensor) -> Tensor:
-        """Probabilities of the atoms, and behind them of the rest, (B, D, the most of a column)."""
+        """Probabilities of the atoms, and behind them of the rest, given that x is one of these.
+
+        (B, D, the most of a column)
+        """
         return self._log_masses(theta).exp()
 
     def present(self, theta: Tensor) -> Tensor:
@@ -411,7 +428,7 @@ class Laws(nn.Module):
     def mass(self, reading: Reading, theta: Tensor) -> Tensor:
         """P(cell = x), (B, D), float64: 0 for values of a density, which single values have none of."""
         log_p = self.log_prob(reading, theta.double()) - self._per_unit(reading)
-        return torch.where((reading.atom >= 0) | self._gridded, log_p.exp(), 0.0)
+        return torch.where((reading.atom >= 0) | ~self._has_rest | self._gridded, log_p.exp(), 0.0)
 
     def draw(self, theta: Tensor, u: Tensor) -> Tensor:
         """Cells (B, D) from uniform numbers u (B, D), float64: an atom or a component is chosen, then its value.

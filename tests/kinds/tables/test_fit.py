@@ -192,3 +192,26 @@ def test_a_saved_model_scores_equal_to_the_bit(tmp_path, name):
 def test_twenty_rows_take_few_steps():
     model = fit(np.random.default_rng(0).normal(size=(20, 2)), progress=False)
     assert model.record["training"]["steps"] <= 2000
+
+
+def labelled(n=200):
+    rng = np.random.default_rng(0)
+    return {"size": rng.normal(size=n), "town": rng.choice(["here", "there"], n)}
+
+
+def test_labels_that_no_row_has_are_impossible_unless_something_is_set_aside_for_them():
+    new = {"size": np.zeros(2), "town": np.array(["here", "nowhere"])}
+    for unseen, told in (("impossible", "log-density -inf"), ("other", "scored by what was set aside")):
+        model = fit(labelled(), "mixed", epochs=1, progress=False, unseen=unseen, options={"classes": 0})
+        scores = model.score(new)
+        assert any(told in warning for warning in scores.warnings)
+        assert np.isfinite(scores.log_prob).tolist() == [True, unseen == "other"]
+        if unseen == "other":
+            assert scores.parts["town"][1] == pytest.approx(np.log(0.5 / 161), abs=1e-4)
+            assert model.predict_proba({"size": np.zeros(1)}, "town").sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("model", "unseen"), [("mixed", "ignored"), ("nsf", "other")])
+def test_what_cannot_be_set_aside_is_refused(model, unseen):
+    with pytest.raises(UsageError, match="unseen"):
+        fit(rows(), model, epochs=1, progress=False, unseen=unseen)

@@ -38,6 +38,7 @@ def fit_table(
     drop_missing: bool = False,
     drop: Sequence[str] = (),
     validation: object = None,
+    unseen: str = "impossible",
 ) -> Model:
     """Learn the density of a table's rows.
 
@@ -50,6 +51,7 @@ def fit_table(
         drop_missing: leave out rows with missing or non-finite values, which are else an error.
         drop: columns to leave out.
         validation: a table, as ``data``, whose rows stop the training in place of some of the table's own.
+        unseen: "other" sets some probability aside for labels that the table does not have, which are else impossible.
 
     Raises:
         DataError, UsageError, RunError: as :func:`fluvial.fit`.
@@ -67,6 +69,7 @@ def fit_table(
         seed=job.seed,
         drop_missing=drop_missing,
         validation=None if validation is None else read(validation).without_empty_rows(),
+        unseen=unseen,
     )
     if decay := prepared.recipe.training.decay:
         job = _decayed(job, decay, prepared.train)

@@ -51,6 +51,11 @@ class TablesKind(Kind):
         Option("drop", list[str], "a column to leave out; can be repeated, or separated by commas."),
         Option("drop_missing", bool, "leave out rows with missing or infinite values."),
         Option("validation", File, "a file of rows that decide when to stop, in place of rows of the table."),
+        Option(
+            "unseen",
+            str,
+            "what labels are that the table does not have: impossible; or other, and some probability is set aside.",
+        ),
     )
     scores: ClassVar[tuple[Option, ...]] = (
         Option("drop_missing", bool, "leave out rows with missing or infinite values."),

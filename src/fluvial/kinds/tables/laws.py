@@ -23,12 +23,20 @@ _CALENDAR = (DAY * 365.2425, DAY * 7.0, float(DAY))  # microseconds: a year, a w
 _HARMONICS = 3  # of each; of a week's seven days they tell any apart
 
 
-def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool = False, named: bool = False) -> Law:
+def law_of(
+    column: Column,
+    values: np.ndarray,
+    every: np.ndarray,
+    closed: bool = False,
+    named: bool = False,
+    unseen: bool = False,
+) -> Law:
     """The law of a column, from its values (N,) in the rows to train on: NaN where missing, labels as codes.
 
     ``every`` value of the table, (M,), shows whether cells can be missing and whether a bound is reached, which says
     nothing else about the rows held out. With ``closed`` there are no values but those of the table, since other
-    columns follow from them; with ``named`` the user has named the column's kind.
+    columns follow from them; with ``named`` the user has named the column's kind. With ``unseen`` labels that no row
+    has get a probability of their own, about that of labels which one row alone has (Good 1953, Biometrika 40).
 
     Labels are atoms. A number that many rows share is one too (a 0 in money, a cap of 99; whole years among ages in
     months), on a grid beside the probability of its cell; and so is a bound that is reached. A spike that no value lies
@@ -36,7 +44,8 @@ def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool =
     """
     missing = bool(np.isnan(every).any())
     if column.categorical:
-        return Law(tuple(float(i) for i in range(len(column.categories))), missing, labels=True)
+        labels = tuple(float(i) for i in range(len(column.categories)))
+        return Law(labels, missing, labels=True, other=_of_unseen(values) if unseen and not closed else 0.0)
     known = values[~np.isnan(values)]
     if not len(known):
         raise DataError(f"column {column.name!r} has not a single value in the rows to train on: leave it out (--drop)")
@@ -53,6 +62,13 @@ def law_of(column: Column, values: np.ndarray, every: np.ndarray, closed: bool =
     if rest is None:
         atoms = np.unique(known)[:_MOST_ATOMS]
     return Law(tuple(float(a) for a in atoms), missing, rest=rest, periods=_periods(column, every))
+
+
+def _of_unseen(codes: np.ndarray) -> float:
+    """The probability of a label that no row has, from the share of rows whose label no other row has."""
+    known = codes[~np.isnan(codes)]
+    once = int((np.unique(known, return_counts=True)[1] == 1).sum())
+    return (once + 0.5) / (len(known) + 1.0)
 
 
 def _periods(column: Column, every: np.ndarray) -> tuple[float, ...]:

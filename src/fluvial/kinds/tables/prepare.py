@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -84,12 +84,14 @@ def prepare(
     seed: int = 0,
     drop_missing: bool = False,
     validation: Table | None = None,
+    unseen: str = "impossible",
 ) -> Prepared:
     """Infer the schema, encode and split the rows, and fit each column's map on the training rows.
 
     Args:
         model: a name, or a density of the user's own.
         validation: rows that stop the training, where they are not to be taken from the table.
+        unseen: what labels are that no row has, "impossible", or "other" where some probability is set aside for them.
 
     Raises:
         DataError: the table cannot be modelled as it is.
@@ -100,9 +102,11 @@ def prepare(
     full = resolve(model, options) if isinstance(model, str) else {}
     holdout = share("holdout", holdout, "rows")
     discrete, cells = recipe.values == "whole", recipe.values == "any"
+    _check_unseen(unseen, recipe)
     schema, warnings = infer(table, tuple(context), kinds, discrete, drop_missing, cells)
     for name, unit in (units or {}).items():
         schema = schema.edit(name, unit=unit)
+    schema = replace(schema, others=unseen == "other")
     encoded = schema.encode(table, drop_missing=drop_missing)
     parts = Parts.of(len(encoded.x), holdout, seed, stopping=validation is None and not recipe.closed_form)
     stop = None if validation is None else schema.encode(validation, drop_missing=drop_missing)
@@ -142,6 +146,14 @@ def prepare(
     )
 
 
+def _check_unseen(unseen: str, recipe: Recipe) -> None:
+    """UsageError, a sentence, unless the model can take labels that the table does not have for this."""
+    if unseen not in ("impossible", "other"):
+        raise UsageError(f"unseen: expected impossible or other, got {unseen!r}")
+    if unseen == "other" and recipe.values != "any":
+        raise UsageError(f"unseen: {recipe.name} gives no probabilities to labels; this is for model mixed")
+
+
 def _add_codes(config: dict[str, Any], schema: Schema, known: np.ndarray, options: Mapping[str, Any]) -> None:
     """What a model of probabilities has to know of the columns: their classes."""
     if "classes" in options:
@@ -161,7 +173,9 @@ def _add_laws(
 ) -> list[str]:
     """What a model of any cells has to know of the columns: their laws; what there is to say of them, in sentences."""
     sources = {d.source for d in schema.dropped if d.mapping}
-    laws = [law_of(c, v[kept], v, c.name in sources, c.name in kinds) for c, v in zip(schema.columns, x.T)]
+    laws = [
+        law_of(c, v[kept], v, c.name in sources, c.name in kinds, schema.others) for c, v in zip(schema.columns, x.T)
+    ]
     config["laws"] = [asdict(law) for law in laws]
     if "classes" in config["options"] and is_small(len(x), len(schema.columns), bool(schema.context)):
         config["options"]["classes"] = options.get("classes", SMALL_CLASSES)
