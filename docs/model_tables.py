@@ -51,7 +51,7 @@ def composition(images: bool) -> str:
 def flag() -> str:
     """What the help says of the flag --model."""
     told = "; ".join(f"{_listed([r.name for r in group])} for {words}" for words, group in grouped())
-    text = f"{told}. The first of each is what is taken where none is named."
+    text = f"{told}. The first of each is the default."
     return textwrap.indent(textwrap.fill(text, 112), " " * 8)
 
 

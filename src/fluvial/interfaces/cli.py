@@ -75,17 +75,16 @@ def fit(
     ----------
     data
         CSV, Parquet, Feather, .npy or .npz file; or sound files or images, or a folder of them; or an idx, .npy or .npz
-        file of images; or a .mat or .npz file of piano rolls. A dash for standard input. None: the bundled table of
-        abalones.
+        file of images; or a .mat or .npz file of piano rolls; a dash for standard input. Without any, the bundled table
+        of abalones.
     model
         mixed for tables as they are; nsf, gaussian, iaf, made_mog, maf, maf_mog, nice, nsf_coupling or realnvp for
         tables of numbers; made or pixelcnn for tables of labels, or of zeros and ones; multiscale, flowpp, glow, nice
-        or realnvp for images; wavenet for sound; wavenet_made for piano rolls. The first of each is what is taken where
-        none is named.
+        or realnvp for images; wavenet for sound; wavenet_made for piano rolls. The first of each is the default.
     context
         A column, or label of recordings, to condition on; can be repeated, or separated by commas.
     out
-        Run folder. None: runs/TABLE-MODEL.
+        Run folder, by default runs/TABLE-MODEL.
     epochs
         Passes over the rows. Without it and --budget, as many as help.
     budget
@@ -184,10 +183,10 @@ def score(
         A table with the columns that the model was fitted to, in any order; or sound, images or piano rolls as for the
         fit. A dash for standard input.
     out
-        File for the scores: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
+        File for the scores: .csv, .parquet, .feather, .npy or .npz; by default CSV on stdout.
     context
-        Of sound and images: labels of all the files, NAME=VALUE; can be repeated, or separated by commas. None: told
-        as at the fit.
+        For sound and images, labels of all the files, NAME=VALUE; can be repeated, or separated by commas. By default
+        they are found as in the fit.
     escape_formulas
         Put an apostrophe before text and names that a spreadsheet would run as formulas.
     """
@@ -223,17 +222,18 @@ def sample(
     run
         Run folder of a fit.
     number
-        How many. None: 1000 rows, 4 recordings or piano rolls, 64 images.
+        How many; by default 1000 rows, 4 recordings or piano rolls, 64 images.
     context
-        What to condition on, NAME=VALUE, such as Sex=M; can be repeated, or separated by commas. None: drawn from the
-        training data.
+        What to condition on, NAME=VALUE, such as Sex=M; can be repeated, or separated by commas. By default
+        it is drawn from the training data.
     contexts
         A table of such values, a draw for each of its rows; a dash for standard input.
     out
-        File for the rows: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout. Of sound: folder for WAV files.
-        Of images: .png for all on one sheet, or a folder. Of piano rolls: .npz. None: samples in the run folder.
+        For rows a .csv, .parquet, .feather, .npy or .npz file, by default CSV on stdout. For sound a folder of WAV
+        files; for images a .png file with all on one sheet, or a folder; for piano rolls an .npz file: by default
+        these go into the run folder.
     seed
-        For the same ones again. None: a new one, which is printed.
+        A seed gives the same ones again; without it a new one is taken and printed.
     """
     import secrets
 

@@ -45,9 +45,9 @@ def detect(
     data
         A table with the columns that the model was fitted to. A dash for standard input.
     out
-        File for the answers: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
+        File for the answers: .csv, .parquet, .feather, .npy or .npz; by default CSV on stdout.
     rate
-        Share of ordinary rows that may be flagged. None: 0.01.
+        Share of ordinary rows that may be flagged, by default 0.01.
     fdr
         In place of a rate: the share of the flagged rows that may be ordinary.
     follow

@@ -48,7 +48,7 @@ def interpolate(
     seed
         Seed of the noise that makes pixels continuous.
     out
-        PNG file. None: interpolation.png in the run folder.
+        PNG file, by default interpolation.png in the run folder.
     """
     from fluvial.core.files import own_file
     from fluvial.kinds.images.kind import image_run
@@ -92,7 +92,7 @@ def edit(
     seed
         Seed of the noise that makes pixels continuous.
     out
-        PNG file. None: edit.png in the run folder.
+        PNG file, by default edit.png in the run folder.
     """
     from fluvial.core.errors import UsageError
     from fluvial.kinds.images.kind import image_run

@@ -48,11 +48,11 @@ def probability(
         out; NAME=A|B for one of several; and NAME= for a missing cell. A label that holds such signs is still taken as
         that label. Can be repeated, or separated by commas.
     context
-        Of a fit with --context: what to condition on, NAME=VALUE; can be repeated, or separated by commas.
+        After a fit with --context, what to condition on: NAME=VALUE; can be repeated, or separated by commas.
     draws
         How many rows to draw where there is no closed form.
     seed
-        Of the draws.
+        Seed of the draws.
     """
     from fluvial.kinds.tables.asked import parse_given
     from fluvial.kinds.typed import parse_context
@@ -73,12 +73,12 @@ def impute(run: Path, data: _Data, /, *, out: _Out = None, draws: Whole | None =
     data
         A table with the columns that the model was fitted to. A dash for standard input.
     out
-        File for the table: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
+        File for the table: .csv, .parquet, .feather, .npy or .npz; by default CSV on stdout.
     draws
         So many tables, one below the other with their number in a column "draw", each filled in by draws, for what
-        depends on how uncertain the missing cells are. None: one, with the best guess for each cell.
+        depends on how uncertain the missing cells are. By default one, with the best guess for each cell.
     seed
-        Of the draws.
+        Seed of the draws.
     """
     import numpy as np
 
@@ -112,7 +112,7 @@ def predict(run: Path, data: _Data, /, *, target: str, out: _Out = None) -> None
     target
         The column to predict.
     out
-        File for the predictions: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
+        File for the predictions: .csv, .parquet, .feather, .npy or .npz; by default CSV on stdout.
     """
     import numpy as np
 

@@ -25,15 +25,15 @@ class SoundKind(Kind):
     give: ClassVar[str] = "a sound file, a folder of them, or an .npz of recordings"
     look: ClassVar[str] = "spectrograms"
     fits: ClassVar[tuple[Option, ...]] = (
-        Option("rate", int, "samples per second to bring all files to. None: that of most files."),
+        Option("rate", int, "samples per second to bring all files to, by default that of most files."),
         Option(
             "labels",
             str,
-            "how file names give labels, such as {digit}_{speaker}_{take}. None: names of sub-folders.",
+            "how file names give labels, such as {digit}_{speaker}_{take}; by default by the names of sub-folders.",
         ),
     )
     samples: ClassVar[tuple[Option, ...]] = (
-        Option("seconds", float, "how long. None: as long as the recordings were."),
+        Option("seconds", float, "how long, by default as long as the recordings were."),
         Option("prompt", Path, "a file to go on with."),
         TEMPERATURE,
     )
