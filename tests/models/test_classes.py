@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fluvial.core.randomness import drawing_from
+from fluvial.models.classes import _merited
 from fluvial.models.clusters import Prior, Rows, clusters_of, fit
 from fluvial.models.mixed import AnyOrder, mixed
 from fluvial.transforms.columns import ColumnMap
@@ -144,3 +145,20 @@ def test_the_pool_s_spread_is_learnt_where_two_right_forecasts_are_wider_than_th
         after = density.parts(table())
     assert torch.equal(before[:, [0, 2, 3]], after[:, [0, 2, 3]])  # of the one column with a rest, no other
     assert not torch.allclose(before[:, 1], after[:, 1])
+
+
+def test_classes_are_trusted_as_far_as_they_are_ahead():
+    ahead = torch.tensor([[3.0, -3.0, 5.0], [4.0, -4.0, -5.0]], dtype=torch.float64)
+    assert _merited(ahead).tolist() == pytest.approx([2.0, -2.0, 0.0], abs=1e-6)
+
+
+def test_a_column_that_the_classes_fail_at_starts_from_its_own_law():
+    with drawing_from(1, lend=True):
+        narrow = torch.where(torch.rand(150, dtype=torch.float64) < 0.5, -1.0, 1.0) + 0.01 * torch.randn(150).double()
+        rows = torch.stack((narrow, torch.randn(150).double()), 1)
+    density = started((LAWS[3], LAWS[3]), rows, trust=30.0)
+    density.classes.means.fill_(0.0)  # pyright: ignore  (one Gaussian, whatever was found)
+    density.classes.covariances.copy_(torch.eye(2).expand(4, -1, -1))  # pyright: ignore
+    gates = density.classes.resting(density.laws.read(rows))[density.classes._gates]  # pyright: ignore
+    assert gates[0] == -2.0
+    assert gates[1] > -1.0

@@ -17,7 +17,9 @@ from fluvial.transforms.laws import Laws, Reading, Terms
 _APART, _SCALE = 0.55856, 0.46373  # two logistics that stand in for a Gaussian: 0.0022 nats between them
 _FAR = 8.0  # standard deviations beyond which a number is read as no farther out
 _NONE = -1e30  # log-weight of a class that is not needed: finite, as what is saved has to be
-_TRUST = 2.0  # logit of the weight that the classes start with beside the network
+_TRUST = 2.0  # logit of the weight that the classes start with beside the network, at most
+_JUDGED, _STEPS = 2000, 20  # rows that decide on it, and steps
+_CERTAIN = 30.0  # logit beside which the network is nothing
 
 
 class Classes(nn.Module):
@@ -149,9 +151,15 @@ class Classes(nn.Module):
         return step
 
     def resting(self, reading: Reading) -> Tensor:
-        """The network's theta (``sum(sizes)``,) that depends on no column, the classes trusted more than that."""
-        parts = self.own.resting(reading).split(self.own.sizes)
-        return torch.cat([F.pad(part, (0, 1), value=_TRUST) for part in parts])
+        """The network's theta (``sum(sizes)``,) that depends on no column, and how far classes are ahead of that."""
+        theta = torch.zeros(sum(self.sizes), dtype=reading.value.dtype, device=reading.value.device)
+        theta[self._others] = self.own.resting(reading)
+        theta[self._gates] = _CERTAIN
+        some = Reading(*(t[:_JUDGED] for t in reading))
+        both = theta.expand(len(some.x), -1)
+        ahead = self.beside.log_prob(some, self(both, some)) - self.alone(both, some)
+        theta[self._gates] = _merited(ahead.nan_to_num(0.0)).to(theta.dtype)
+        return theta
 
     def _codes(self, reading: Reading, column: int | None = None) -> Tensor:
         """Which atom each cell is, the rest behind them, (B, D): on a grid the rest has all numbers."""
@@ -227,6 +235,17 @@ def _blended(own: Laws, beside: Laws, theta: Tensor, gates: Tensor, classes: Ter
     means, scales = (torch.cat(pair, 2) for pair in zip(classes[2:], net[2:]))
     scales = scales + spread.to(theta.dtype).unsqueeze(1)
     return beside.theta(Terms(torch.where(there, masses, -math.inf), torch.cat(weights, 2), means, scales))
+
+
+def _merited(ahead: Tensor) -> Tensor:
+    """The logits (D,) of weights under which two forecasts, one so far ahead of the other in each cell (B, D), do best.
+
+    By expectation-maximisation, and never so far from even that the other one learns nothing.
+    """
+    logit = torch.zeros_like(ahead[0])
+    for _ in range(_STEPS):
+        logit = torch.logit(torch.sigmoid(ahead + logit).mean(0), 1e-6)
+    return logit.clamp(-_TRUST, _TRUST)
 
 
 def _clamped(values: Tensor) -> Tensor:

@@ -20,6 +20,8 @@ _FAR = 1e5  # where the edge of an outermost cell lies, in standard deviations
 _KNOTS, _REACH = 15, 2.2  # the piecewise linear features of a number, and the standard deviations that they span
 _EDGE = 1e-300  # how near to a bound values are distinguished: no mass is lost there
 _THINNEST, _WIDEST = -9.0, 4.0  # log-scales of a component
+_EVENLY, _NARROWEST = 0.55, 0.01  # scales of the first components, of the distance between two; and that at least
+_LOOKED_AT = 100_000  # values that they are set from
 
 
 @dataclass(frozen=True)
@@ -363,12 +365,22 @@ class Laws(nn.Module):
                 counts = torch.cat((counts, rest[i : i + 1].to(theta.dtype)))
             places = self._logits[i, : len(counts)]
             theta[places] = torch.log((counts + 0.5) / (len(reading.x) + 0.5 * len(counts)))
-        spread = torch.linspace(-2.0, 2.0, self.components, dtype=theta.dtype)
-        for places in self._mixtures:
+        for i, places in zip(self._rests.tolist(), self._mixtures):
             _, means, scales = places.split(self.components)
-            theta[means] = spread
-            theta[scales] = math.log(2.2 / self.components)
+            theta[means], theta[scales] = (t.to(theta.dtype) for t in self._side_by_side(reading, i))
         return theta
+
+    def _side_by_side(self, reading: Reading, i: int) -> tuple[Tensor, Tensor]:
+        """Means and log-scales of components that share column i's values evenly, each as wide as its share."""
+        there = ~self._is_missing(reading)[:, i] & (self._gridded[i] | (reading.atom[:, i] < 0))
+        values, widths = reading.value[there, i].double(), reading.width[there, i].double()
+        if not len(values):
+            values = torch.linspace(-2.0, 2.0, 2, dtype=torch.float64, device=values.device)
+        ends = torch.linspace(0.0, 1.0, 2 * self.components + 1, dtype=torch.float64, device=values.device)
+        found = torch.quantile(values[:_LOOKED_AT], ends.clamp(0.005, 0.995))
+        cell = widths[:_LOOKED_AT].median() if self._gridded[i] else 0.0
+        gaps = (found[2::2] - found[:-1:2]).clamp(min=max(_NARROWEST, float(cell)))
+        return found[1::2], (_EVENLY * gaps).log()
 
     def below(self, reading: Reading, theta: Tensor) -> Tensor:
         """P(cell before x), (B, D), float64: missing comes first, then the values in ascending order.
