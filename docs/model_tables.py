@@ -20,6 +20,7 @@ GROUPS = (
     ("images", "whole", "images"),
     ("sound", "whole", "sound"),
     ("piano rolls", "whole", "piano rolls"),
+    ("series", "any", "series"),
 )
 BEGIN, END = "<!-- from the models' records, by docs/model_tables.py -->", "<!-- as far as here -->"
 

@@ -206,7 +206,9 @@ def test_bases_integrate_to_one_and_sample_themselves(name: str):
 @pytest.mark.parametrize("name", RECIPES)
 def test_densities_integrate_to_one(name: str, c: int):
     contract.integrates_to_one(zoo.recipe(name, 1, c).double(), contract.contexts(c, 1), reach=200.0)
-    if name != "iaf":  # the same transforms as maf's, whose scoring walks
+    # iaf: the same transforms as maf's, whose scoring walks; wavenet_mixed: its tails reach beyond a grid of two axes,
+    # and each of its conditionals is integrated in tests/models/test_wavenet_mixed.py
+    if name not in ("iaf", "wavenet_mixed"):
         contract.integrates_to_one(zoo.recipe(name, 2, c).double(), contract.contexts(c, 1), reach=60.0)
 
 

@@ -315,6 +315,10 @@ SMALL: dict[str, dict[str, object]] = {
     "mixed": {"hidden": (16,), "components": 3, "dropout": 0.0},
     "wavenet": {"levels": 3, "stacks": 2, "layers": 2, "channels": 6, "gates": 5, "skips": 8},
     "wavenet_made": {"hidden": (7,), "dropout": 0.0, "layers": 2, "channels": 6, "gates": 5, "skips": 8},
+    "wavenet_mixed": {
+        **{"hidden": (8,), "components": 2, "dropout": 0.0, "lags": (2,), "window": 3, "features": 4},
+        **{"layers": 2, "channels": 6, "gates": 5, "skips": 8},
+    },
     "pixelcnn": {"channels": 4, "layers": 2, "reach": 2},
 }
 """Options that make each recipe small and smooth; every recipe of the registry must be here."""

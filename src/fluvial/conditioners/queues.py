@@ -43,11 +43,14 @@ class Queues:
             (self.batch, math.prod(net.rest), net.first), math.nan, device=device, dtype=like.dtype
         )
 
-    def __call__(self, previous: Tensor | None) -> Tensor:
+    def __call__(self, previous: Tensor | None, given: Tensor | None = None) -> Tensor:
+        """theta of the next step; ``given`` is its row of the context, (B, C), where there is no series of all."""
         if previous is not None:
             self.values: Tensor = torch.cat((self.values[:, :, 1:], previous.reshape(*self.values.shape[:2], 1)), 2)
         if self.net.upsample and self.context is not None and self.step % self.net.upsample == 0:
             self.gates: Tensor = self._gates(self._row(self.context))
+        if given is not None:
+            self.gates = self._gates(given)
         slots = (self.step - self.lag) % self.span + self.start
         past = self.ring[slots].transpose(1, 2).flatten(2)
         begun = torch.baddbmm(self.gates, past, self.past).unbind()
@@ -65,6 +68,13 @@ class Queues:
         self._remember(slots[:, 0], torch.stack(inputs))
         self.step += 1
         return self.net.leave(torch.cat(read, 1)).view(self.batch, self.net.size, *self.net.rest)
+
+    def spread(self, copies: int) -> None:
+        """Go on with so many rows in the place of each one."""
+        self.ring = self.ring.repeat_interleave(copies, 1)
+        self.values = self.values.repeat_interleave(copies, 0)
+        self.gates = self.gates.repeat_interleave(copies, 1)
+        self.batch *= copies
 
     def _remember(self, slots: Tensor, inputs: Tensor) -> None:
         """In the place of the oldest; in a new tensor where a gradient may still ask for the old one."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import fluvial
-from fluvial.interfaces import cli_detect, cli_images, cli_questions
+from fluvial.interfaces import cli_detect, cli_images, cli_questions, cli_series
 from fluvial.interfaces.flags import Each as _Each
 from fluvial.interfaces.flags import Flag as _Flag
 from fluvial.interfaces.flags import parsed, streams, with_options
@@ -80,7 +80,8 @@ def fit(
     model
         mixed for tables as they are; nsf, gaussian, iaf, made_mog, maf, maf_mog, nice, nsf_coupling or realnvp for
         tables of numbers; made or pixelcnn for tables of labels, or of zeros and ones; multiscale, flowpp, glow, nice
-        or realnvp for images; wavenet for sound; wavenet_made for piano rolls. The first of each is the default.
+        or realnvp for images; wavenet for sound; wavenet_made for piano rolls; wavenet_mixed for series. The first of
+        each is the default.
     context
         A column, or label of recordings, to condition on; can be repeated, or separated by commas.
     out
@@ -256,6 +257,8 @@ app.command(cli_questions.probability)
 app.command(cli_questions.impute)
 app.command(cli_questions.predict)
 app.command(cli_detect.detect)
+app.command(cli_series.forecast)
+app.command(cli_series.backtest)
 app.command(cli_images.interpolate)
 app.command(cli_images.edit)
 

@@ -50,7 +50,7 @@ def opened(
 ) -> Source:
     """The data that the command line names; None stands for the bundled table."""
     first = Path(data[0]).absolute().parent if isinstance(data, list) else Path(data or str(ABALONE))
-    kind = named("tables") if data is None else kind_of(data)
+    kind = named("tables") if data is None else kind_of(data, typed, model)
     check(kind, model, typed, f", not {data}" if data and kind.name == "tables" else "")
     found = kind.open(data, context, parsed(kind, "fit", typed))
     return Source(kind, first.name.split(".")[0], model, found, files_of(data or str(ABALONE)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from fluvial.kinds.images.kind import ImagesKind
 from fluvial.kinds.kind import Kind
 from fluvial.kinds.music.kind import MusicKind
+from fluvial.kinds.series.kind import SeriesKind
 from fluvial.kinds.sound.kind import SoundKind
 from fluvial.kinds.tables.kind import TablesKind
 from fluvial.terminal import note
@@ -22,7 +23,7 @@ GROUP = "fluvial.kinds"
 """The entry points under which installed packages name kinds of data of their own, subclasses of :class:`Kind`."""
 
 _TABLES = TablesKind()
-KINDS: list[Kind] = [SoundKind(), ImagesKind(), MusicKind(), _TABLES]
+KINDS: list[Kind] = [SoundKind(), ImagesKind(), MusicKind(), SeriesKind(), _TABLES]
 """In the order of who is asked first; what nothing else claims is a table."""
 _SINGLE = (".mat", ".npz", ".npy", ".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq", ".feather", ".arrow", ".ipc")
 _NAMED = 4  # files or endings in a sentence
@@ -49,14 +50,17 @@ def register_installed() -> None:
 register_installed()
 
 
-def kind_of(source: object) -> Kind:
-    """The kind of what a user gives.
+def kind_of(source: object, given: Collection[str] = (), model: object = None) -> Kind:
+    """The kind of what a user gives; arguments that are ``given``, and the model named, tell which of several.
 
     Raises:
         DataError: a folder that holds several kinds, or none.
     """
     from fluvial.core.errors import DataError
 
+    decided = next((k for k in KINDS if not {*k.decisive}.isdisjoint(given)), None)
+    if decided is not None:
+        return decided
     kinds = [k for k in KINDS if k.claims(source)]
     folder = isinstance(source, str | os.PathLike) and os.path.isdir(source)
     if len(kinds) > 2:
@@ -64,7 +68,18 @@ def kind_of(source: object) -> Kind:
         raise DataError(f"{source} holds {names}: name the files of one kind, or a folder that holds these alone")
     if folder and kinds == [_TABLES]:
         raise DataError(_no_kind(Path(cast("str | os.PathLike[str]", source))))
-    return kinds[0]
+    return _suited(kinds, given, model)
+
+
+def _suited(kinds: list[Kind], given: Collection[str], model: object) -> Kind:
+    """The first that takes what is given, and has a model of that name; else the first of all."""
+    takes = [k for k in kinds if set(given) <= set(k.takes("fit"))]
+    if model is not None and len(kinds) > 1:
+        from fluvial.models import named_recipes
+
+        of = {r.kind for r in named_recipes(model)} if isinstance(model, str) else {_TABLES.name}
+        takes = [k for k in takes or kinds if k.name in of]
+    return next(iter(takes), kinds[0])
 
 
 def kind_of_run(saved: Saved) -> Kind:

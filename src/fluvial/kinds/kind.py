@@ -90,6 +90,7 @@ class Kind(ABC):
         give: what a user should give, in words.
         fits, scores, samples: what ``fit``, ``score`` and ``sample`` take for it alone.
         look: the figure of its report that shows most.
+        decisive: those of ``fits`` that say of which kind data are that could be of several.
     """
 
     name: ClassVar[str]
@@ -98,6 +99,7 @@ class Kind(ABC):
     scores: ClassVar[tuple[Option, ...]] = ()
     samples: ClassVar[tuple[Option, ...]] = ()
     look: ClassVar[str] = ""
+    decisive: ClassVar[tuple[str, ...]] = ()
 
     @property
     def default(self) -> str:

@@ -137,6 +137,32 @@ class RollSizes(TypedDict):
     reads: int
 
 
+class HeldOutSeries(TypedDict):
+    """Nats per step."""
+
+    per_step: float
+    standard_error: float | None
+    exact: bool
+
+
+class SeriesScores(TypedDict):
+    """``scores`` of a record of series; ``naive`` is of Gaussian moves from the last value, or from a season ago."""
+
+    held_out: HeldOutSeries | None
+    naive: float | None
+
+
+class SeriesSizes(TypedDict):
+    """``sizes`` of a record of series."""
+
+    series: int
+    train: int
+    validation: int
+    held_out: int
+    parameters: int
+    reads: int
+
+
 @dataclass(frozen=True)
 class Kept:
     """An array that a run may keep.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 from fluvial.core import Density
@@ -44,6 +44,11 @@ def fit(
     labels: object = None,
     size: tuple[int, int] | None = None,
     flip: bool = False,
+    time: str | None = None,
+    series: str | None = None,
+    targets: Sequence[str] = (),
+    known: Sequence[str] = (),
+    table: bool = False,
     device: str | None = None,
     options: Mapping[str, Any] | None = None,
     settings: Settings | None = None,
@@ -91,12 +96,14 @@ def fit(
     >>> model.sample(3).shape
     (3, 2)
     """
-    began = time.monotonic()
+    began = monotonic()
     own = {"kinds": kinds, "units": units, "drop_missing": drop_missing or None, "rate": rate}
     own |= {"drop": names_of(drop) or None, "validation": validation, "unseen": unseen}
     own |= {"labels": labels, "size": size, "flip": flip or None, **others}
+    own |= {"time": time, "series": series, "targets": tuple(targets) or None, "known": tuple(known) or None}
+    own |= {"table": table or None}
     given = {name: value for name, value in own.items() if value is not None}
-    kind = kind_of(data)
+    kind = kind_of(data, given, model)
     if model is not None and not isinstance(model, str):
         check_own(model, kind.name == "tables", out, options)
     check(kind, model if isinstance(model, str) else None, given)

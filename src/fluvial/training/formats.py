@@ -40,7 +40,7 @@ class ModelConfig(TypedDict):
 class ModelParts(ModelConfig, total=False):
     """What it may take besides."""
 
-    context_shape: Annotated[list[_Size], Meta(min_length=1, max_length=4)] | None
+    context_shape: Annotated[list[_Size | None], Meta(min_length=1, max_length=4)] | None
     columns: list[ColumnMap] | None
     whiten: bool
     codes: list[CodeMap] | None

@@ -99,6 +99,14 @@ class Reading(NamedTuple):
     log_det: Tensor
     """From x to the standardised value, or -log(step); -inf where the law has no such value but for its atoms."""
 
+    def to(self, dtype: torch.dtype) -> Reading:
+        """With everything behind the atoms in this dtype."""
+        return Reading(self.x, self.atom, *(t.to(dtype) for t in self[2:]))
+
+
+Around = tuple[Tensor, Tensor]
+"""A location and a scale of each cell, (B, D) each, float64, in units of the standardised values."""
+
 
 class Terms(NamedTuple):
     """What theta says of B rows."""
@@ -235,6 +243,10 @@ class Laws(nn.Module):
 
     def read(self, x: Tensor) -> Reading:
         """Rows (B, D) in the units of the table: NaN where a cell is missing, labels as their codes."""
+        return self.place(x).to(self._knots.dtype)
+
+    def place(self, x: Tensor) -> Reading:
+        """As :meth:`read`, all of it in float64."""
         n, atoms, _ = self._on(x.device)
         missing = x.isnan()
         x = torch.where(missing, n.center, x.double())
@@ -254,8 +266,24 @@ class Laws(nn.Module):
         log_det = torch.where(n.gridded, -n.step.log(), log_det - n.scale.log())
         log_det = torch.where(possible, log_det, -math.inf)
         value = torch.where(missing, 0.0, value)
-        dtype = self._knots.dtype
-        return Reading(x, atom, *(t.to(dtype) for t in (value, low, high, width, log_det)))
+        return Reading(x, atom, value, low, high, width, log_det)
+
+    def around(self, reading: Reading, location: Tensor, scale: Tensor) -> Reading:
+        """Rows whose standardised values are counted in ``scale`` from ``location``, (B, D) each.
+
+        So a law whose theta stays the same can follow a series that wanders: its density is that of the values as they
+        are, since ``log_det`` changes too.
+        """
+        value, low, high = ((t - location) / scale for t in (reading.value, reading.low, reading.high))
+        low = torch.where(reading.low == -_FAR, -_FAR, low)
+        high = torch.where(reading.high == _FAR, _FAR, high)
+        return reading._replace(
+            value=torch.where(self._is_missing(reading), 0.0, value),
+            low=low,
+            high=high,
+            width=torch.where(self._gridded, high - low, 1.0),
+            log_det=torch.where(self._gridded, reading.log_det, reading.log_det - scale.log()),
+        )
 
     def describe(self, reading: Reading) -> Tensor:
         """What a network sees of rows, (B, ``sum(features)``)."""
@@ -442,10 +470,10 @@ class Laws(nn.Module):
         log_p = self.log_prob(reading, theta.double()) - self._per_unit(reading)
         return torch.where((reading.atom >= 0) | ~self._has_rest | self._gridded, log_p.exp(), 0.0)
 
-    def draw(self, theta: Tensor, u: Tensor) -> Tensor:
+    def draw(self, theta: Tensor, u: Tensor, around: Around | None = None) -> Tensor:
         """Cells (B, D) from uniform numbers u (B, D), float64: an atom or a component is chosen, then its value.
 
-        Faster than :meth:`quantile`, and as good where x need not grow with u.
+        ``around`` is as in :meth:`around`. Faster than :meth:`quantile`, and as good where x need not grow with u.
         """
         chosen, share = _choose(self._log_masses(theta).double().exp(), u)
         x = self._value_of(chosen)
@@ -456,9 +484,9 @@ class Laws(nn.Module):
         mean, scale = (t.gather(2, which.unsqueeze(2)).squeeze(2) for t in (means, scales))
         value = x.new_zeros(x.shape)
         value[:, self._rests] = mean + scale.exp() * torch.logit(share, 1e-15)
-        return torch.where((chosen == self._masses) & self._has_rest, self._unread(value), x)
+        return torch.where((chosen == self._masses) & self._has_rest, self._unread(value, around), x)
 
-    def quantile(self, theta: Tensor, z: Tensor) -> Tensor:
+    def quantile(self, theta: Tensor, z: Tensor, around: Around | None = None) -> Tensor:
         """The cell x with P(cell before x) <= z < P(cell up to x): (B, D) from z (B, D) in (0, 1), float64."""
         masses = self._log_masses(theta.double()).exp()
         atoms = self._on(theta.device)[1]
@@ -467,7 +495,8 @@ class Laws(nn.Module):
         spent = self._absent_mass(masses)
         for j in range(atoms.shape[1]):
             at = atoms[:, j].isfinite()
-            reading = self.read(torch.where(at, atoms[:, j], math.nan).expand_as(z))
+            reading = self.place(torch.where(at, atoms[:, j], math.nan).expand_as(z))
+            reading = reading if around is None else self.around(reading, *around)
             start = self.below(reading, theta)
             end = start + self.mass(reading, theta)
             hit = at & ~found & (start <= z) & (z < end)
@@ -481,7 +510,7 @@ class Laws(nn.Module):
         value[:, self._rests] = _search(
             share[:, self._rests].clamp(1e-15, 1 - 1e-15), *self._components(theta.double())
         )
-        return torch.where(found, x, self._unread(value))
+        return torch.where(found, x, self._unread(value, around))
 
     def _value_of(self, atom: Tensor) -> Tensor:
         """The values of atoms (B, D): NaN for a missing cell."""
@@ -489,9 +518,10 @@ class Laws(nn.Module):
         x = atoms.expand(atom.shape[0], -1, -1).gather(2, atom.clamp(max=atoms.shape[1] - 1).unsqueeze(2)).squeeze(2)
         return torch.where((atom == self._absent) & (self._absent >= 0), math.nan, x)
 
-    def _unread(self, value: Tensor) -> Tensor:
+    def _unread(self, value: Tensor, around: Around | None = None) -> Tensor:
         """The cells that standardised values lie in."""
         n = self._on(value.device)[0]
+        value = value if around is None else around[0] + around[1] * value
         x = bind(value * n.scale + n.location, n)[0]
         x = torch.where(n.gridded, snap(x, n, floor=True), x)
         return torch.minimum(torch.maximum(x, n.lower), n.upper)

@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -109,12 +110,19 @@ class Comparison:
     limits: Mapping[str, Limits] | None
 
 
-def read_event(text: str, names: tuple[str, ...], labels: frozenset[str], encode: Encode) -> Comparison:
+def read_event(
+    text: str,
+    names: tuple[str, ...],
+    labels: frozenset[str],
+    encode: Encode,
+    calls: Mapping[str, Callable[[Any], Any]] | None = None,
+) -> Comparison:
     """The event that ``text`` describes.
 
     Args:
         names: of the columns.
         labels: those of them whose values have no order.
+        calls: what may be called in it by name, with one number or one condition.
 
     Raises:
         UsageError: it is not made of comparisons, or names no column, as a sentence.
@@ -130,7 +138,7 @@ def read_event(text: str, names: tuple[str, ...], labels: frozenset[str], encode
         raise UsageError(f"the event {_short(text)!r} could not be read: expected {_GRAMMAR}") from None
     if _is_deep(tree):
         raise UsageError(f"the event {_short(text)!r} is nested too deeply")
-    reader = _Reader(_short(text), names, labels, encode, quoted)
+    reader = _Reader(_short(text), names, labels, encode, quoted, calls or {})
     return Comparison(text, reader.truth(tree), reader.limits(tree))
 
 
@@ -166,6 +174,7 @@ class _Reader:
     labels: frozenset[str]
     encode: Encode
     quoted: dict[str, str]
+    calls: Mapping[str, Callable[[Any], Any]]
 
     def truth(self, node: ast.expr, wanted: bool = True) -> Truth:
         """A condition, or its contrary, which a missing cell does not make true either."""
@@ -178,7 +187,19 @@ class _Reader:
             sides = [node.left, *node.comparators]
             ops = node.ops if wanted else [_CONTRARY.get(type(op), type(op))() for op in node.ops]
             return _joined([self._link(a, op, b) for a, op, b in zip(sides, ops, sides[1:])], wanted)
+        if isinstance(node, ast.Call):
+            call, inner = self._called(node), self.truth(node.args[0])
+            return lambda rows: call(inner(rows)) == wanted
         raise self._refused(node)
+
+    def _called(self, node: ast.Call) -> Callable[[Any], Any]:
+        """What is called, with one argument."""
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name not in self.calls or len(node.args) != 1 or node.keywords:
+            raise self._refused(node)
+        if not any(isinstance(part, ast.Name) and part.id not in self.calls for part in ast.walk(node.args[0])):
+            raise UsageError(f"event {self.text!r}: {name} is taken of a column, as in {name}({self.names[0]})")
+        return self.calls[name]
 
     def _link(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Truth:
         if isinstance(op, ast.Is | ast.IsNot) and isinstance(right, ast.Constant) and right.value is None:
@@ -214,6 +235,9 @@ class _Reader:
         if (value := _constant(node)) is not None:
             number = np.float64(self._encoded(beside, value))
             return lambda rows: number
+        if isinstance(node, ast.Call):
+            call, argument = self._called(node), self._operand(node.args[0])
+            return lambda rows: call(argument(rows))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             inner = self._operand(node.operand)
             return lambda rows: -inner(rows)
@@ -301,7 +325,7 @@ class _Reader:
 
 def _joined(parts: Sequence[Truth], every: bool) -> Truth:
     join = np.logical_and if every else np.logical_or
-    return lambda rows: join.reduce([part(rows) for part in parts])
+    return lambda rows: reduce(join, [part(rows) for part in parts])
 
 
 def _short(text: str) -> str:

@@ -130,10 +130,11 @@ def _probability(
     with drawing_from(seed, draws_by_itself(whole.density)):
         for n in _chunks(draws, chunk_rows((length, *whole.rest))):
             hits += int(event(_continued(whole, known, prefix, context, length, n)).sum())
-    return _simulated(hits, draws)
+    return simulated(hits, draws)
 
 
-def _simulated(hits: int, draws: int) -> Probability:
+def simulated(hits: int, draws: int) -> Probability:
+    """The share of draws in which an event held, with its standard error."""
     p = (hits + 1) / (draws + 2) if hits in (0, draws) else hits / draws
     return Probability(hits / draws, math.sqrt(p * (1 - p) / draws), draws)
 
@@ -156,7 +157,7 @@ def _of_rows(
         for n in _chunks(draws, chunk_rows(density.event_shape)):
             given = None if context is None else context.to(device).expand(n, *context.shape[1:])
             hits += int(event(density.sample(n, given)[:, :length]).sum())
-    return _simulated(hits, draws)
+    return simulated(hits, draws)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ class TablesKind(Kind):
     name: ClassVar[str] = "tables"
     give: ClassVar[str] = "a table"
     look: ClassVar[str] = "pairs"
+    decisive: ClassVar[tuple[str, ...]] = ("table",)
     fits: ClassVar[tuple[Option, ...]] = (
         Option(
             "kinds",
@@ -50,6 +51,7 @@ class TablesKind(Kind):
         ),
         Option("drop", list[str], "a column to leave out; can be repeated, or separated by commas."),
         Option("drop_missing", bool, "leave out rows with missing or infinite values."),
+        Option("table", bool, "rows are independent of each other, though one column holds regular times."),
         Option("validation", File, "a file of rows that decide when to stop, in place of rows of the table."),
         Option(
             "unseen",
@@ -94,6 +96,7 @@ class TablesKind(Kind):
     def fit(self, data: object, model: Any, job: Job, **arguments: Any) -> Model:
         from fluvial.kinds.tables.fit import fit_table
 
+        arguments.pop("table", None)  # which kind it is has been decided
         return fit_table(data, model, job, **arguments)
 
     def restore(self, saved: Saved, path: str | os.PathLike[str]) -> Model:

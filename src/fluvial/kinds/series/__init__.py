@@ -1,0 +1,1 @@
+"""Series: numbers that are measured again and again, at regular times."""
