@@ -41,10 +41,10 @@ def guard(cls: type, doors: dict[str, Callable[[Method], Method]]) -> None:
 
 def _scores(method: Method) -> Method:
     @wraps(method)
-    def door(self: Density, x: Tensor, context: Tensor | None = None) -> Tensor:
+    def door(self: Density, x: Tensor, context: Tensor | None = None, **options: Any) -> Tensor:  # noqa: ANN401
         self.check_event(x)
         self.check_context(x.shape[0], context)
-        return _never_nan(method(self, wide(x), context))
+        return _never_nan(method(self, wide(x), context, **options))
 
     return door
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fluvial.core import Chain, Density, Flow, Inverse, Normal, Transform
+from fluvial.core import Chain, Flow, Inverse, Normal, Transform
 from fluvial.core.transform import Shape
 from fluvial.models.recipe import Recipe
 from fluvial.models.shapes import features_of
@@ -22,7 +22,7 @@ def iaf(
     gated: bool = False,
     bound: float | None = -1.0,
     context_shape: Shape | None = None,
-) -> Density:
+) -> Flow:
     """IAF: MAF's steps read backwards, so that sampling takes one pass (Kingma et al. 2016, arXiv 1606.04934).
 
     Scoring a given row walks its D positions; that is what training by likelihood pays, while training by
