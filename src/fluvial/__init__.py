@@ -1,8 +1,8 @@
 """fluvial: exact probability densities from data, with flow-based generative models.
 
 >>> import fluvial
->>> sorted(fluvial.__all__)
-['FlowDensity', 'ImageModel', 'Model', 'RollModel', 'SoundModel', '__version__', 'fit', 'load', 'models', 'read_table']
+>>> sorted(fluvial.__all__)  # doctest: +ELLIPSIS
+['FlowClassifier', 'FlowDensity', 'FlowDetector', 'FlowImputer', 'FlowRegressor', 'ImageModel', 'Model', ...]
 """
 
 from importlib import import_module
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fluvial import models
     from fluvial.data.listing import read_table
-    from fluvial.interfaces.estimators import FlowDensity
+    from fluvial.interfaces.estimators import FlowClassifier, FlowDensity, FlowDetector, FlowImputer, FlowRegressor
     from fluvial.kinds.images.model import ImageModel
     from fluvial.kinds.music.model import RollModel
     from fluvial.kinds.sound.model import SoundModel
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "FlowClassifier",
     "FlowDensity",
+    "FlowDetector",
+    "FlowImputer",
+    "FlowRegressor",
     "ImageModel",
     "Model",
     "RollModel",
@@ -33,8 +37,13 @@ __all__ = [
     "read_table",
 ]
 
-_HOMES = {
+_HOMES = {  # FlowSampler is not listed above, since it needs imbalanced-learn
+    "FlowClassifier": "fluvial.interfaces.estimators",
     "FlowDensity": "fluvial.interfaces.estimators",
+    "FlowDetector": "fluvial.interfaces.estimators",
+    "FlowImputer": "fluvial.interfaces.estimators",
+    "FlowRegressor": "fluvial.interfaces.estimators",
+    "FlowSampler": "fluvial.interfaces.estimators.sampler",
     "ImageModel": "fluvial.kinds.images.model",
     "Model": "fluvial.kinds.tables.model",
     "RollModel": "fluvial.kinds.music.model",

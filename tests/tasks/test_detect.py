@@ -42,9 +42,9 @@ def test_a_broken_line_is_noted_and_the_stream_goes_on():
 
 
 def test_drift_is_said_once():
-    rows = MODEL.sample_columns(600, seed=2)
+    rows = MODEL.sample_columns(300, seed=2)
     p = MODEL.detect(rows).scores
-    strange = pd.DataFrame(rows).loc[p > sorted(p)[300]]
+    strange = pd.DataFrame(rows).loc[p > sorted(p)[150]]
     told = [a.drift for a in follow(MODEL, lines(strange)) if a.drift]
     assert len(told) == 1
     assert "the rows as a whole are unlike those of the fit" in told[0]

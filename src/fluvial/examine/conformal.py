@@ -30,9 +30,13 @@ def p_values(scores: np.ndarray, reference: np.ndarray) -> np.ndarray:
     [1.0, 0.5, 0.01]
     """
     known = np.sort(reference)
+    return (1 + len(known) - np.searchsorted(known, lowered(scores), side="left")) / (1 + len(known))
+
+
+def lowered(scores: np.ndarray) -> np.ndarray:
+    """Scores (N,) less what rounding may have added, so that those that should be equal are not above each other."""
     with np.errstate(invalid="ignore"):  # of infinite scores
-        scores = np.where(np.isfinite(scores), scores - _ROUNDING * np.maximum(1.0, np.abs(scores)), scores)
-    return (1 + len(known) - np.searchsorted(known, scores, side="left")) / (1 + len(known))
+        return np.where(np.isfinite(scores), scores - _ROUNDING * np.maximum(1.0, np.abs(scores)), scores)
 
 
 def discoveries(p: np.ndarray, fdr: float) -> np.ndarray:

@@ -78,6 +78,10 @@ class AnyOrder(Density):
         self.check_context(x.shape[0], context)
         return self._by_rows(x, context, self.known_first(known))[:, ~known].sum(1)
 
+    def log_prob_in(self, x: Tensor, order: Tensor, context: Tensor | None = None) -> Tensor:
+        """log p of each row, (B,), nats, its columns read in this order, (D,)."""
+        return self._by_rows(x, context, order).sum(1)
+
     def known_first(self, known: Tensor) -> Tensor:
         """The order (D,) of the known columns, then the others; ValueError, a sentence, unless known is (D,) bool."""
         if known.dtype != torch.bool or known.shape != (self.columns,):

@@ -1,6 +1,6 @@
 # pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false
 # (scikit-learn is not typed strictly)
-"""fluvial for scikit-learn: pipelines, grid searches and cross-validation over exact densities."""
+"""The density of real columns for scikit-learn: pipelines, grid searches and cross-validation."""
 
 from __future__ import annotations
 
@@ -11,25 +11,19 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fluvial.core.batched import draw
 from fluvial.core.numbers import share
 from fluvial.core.precision import deviation
 from fluvial.core.randomness import drawing_from
 from fluvial.examine.scores import fit_closed_form
+from fluvial.interfaces.estimators.rows import seed_of
 from fluvial.kinds.parts import split
 from fluvial.models import build, default_of, recipe_of
 from fluvial.training import Data, Settings, score, train
 from fluvial.transforms import ColumnMap
-
-try:
-    from sklearn.base import BaseEstimator, DensityMixin
-    from sklearn.utils import check_random_state
-    from sklearn.utils.validation import check_is_fitted, validate_data
-except ImportError:
-    raise ImportError(
-        'FlowDensity needs scikit-learn, which is not installed: pip install "fluvial[sklearn]"'
-    ) from None
 
 _RESOLVED = 1e-12  # a column whose spread is this share of its size or less is constant but for rounding
 
@@ -90,7 +84,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
         """
         holdout = share("holdout", self.holdout, "rows")
         x = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        seed = _seed(self.random_state)
+        seed = seed_of(self.random_state)
         settings = Settings(
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -133,11 +127,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
         check_is_fitted(self)
         if n_samples < 1:
             raise ValueError(f"n_samples: expected at least 1, got {n_samples}")
-        return draw(self.density_, n_samples, seed=_seed(random_state)).double().numpy()
-
-
-def _seed(random_state: int | np.random.RandomState | None) -> int:
-    return int(check_random_state(random_state).randint(2**31 - 1))
+        return draw(self.density_, n_samples, seed=seed_of(random_state)).double().numpy()
 
 
 def _data(x: np.ndarray) -> Data:

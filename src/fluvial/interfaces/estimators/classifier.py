@@ -1,0 +1,61 @@
+# pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false
+"""Classes from the joint density of a row and its label."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fluvial.interfaces.estimators.rows import TARGET, RowsEstimator, named
+
+
+class FlowClassifier(ClassifierMixin, RowsEstimator):
+    """p(label | row), exactly, from the joint density of both: also where cells of the row are missing.
+
+    Args:
+        options, epochs, budget, holdout, device, random_state: of the fit of ``mixed``; see :func:`fluvial.fit`.
+
+    Attributes:
+        model_: the fitted :class:`fluvial.Model` of the columns x0, x1, ... and "target".
+        classes_: the labels.
+        n_features_in_, feature_names_in_: of the table it was fitted to.
+
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.vstack((rng.normal(size=(60, 2)), rng.normal(5, 1, size=(60, 2))))
+    >>> classifier = FlowClassifier(epochs=1, options={"hidden": [8]}, random_state=0).fit(X, ["a"] * 60 + ["b"] * 60)
+    >>> classifier.predict([[0.0, 0.0], [5.0, np.nan]]).tolist()
+    ['a', 'b']
+    """
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Learn the density of rows X (n_samples, n_features), NaN where a cell is missing, with their labels y.
+
+        Raises:
+            ValueError: X, y or a parameter cannot be used, as a sentence.
+        """
+        x, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
+        check_classification_targets(labels)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y: a classifier needs at least 2 classes, got one class alone, {self.classes_[0]!r}")
+        self.model_ = self._learn(named(x) | {TARGET: codes.astype(str).astype(object)}, {TARGET: "categorical"})
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """P(label | row), (n_samples, n_classes), in the order of ``classes_``."""
+        check_is_fitted(self)
+        x = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        column = next(c for c in self.model_.schema.columns if c.name == TARGET)
+        shares = np.zeros((len(x), len(self.classes_)))
+        shares[:, [int(label) for label in column.categories]] = self.model_.predict_proba(named(x), TARGET)
+        return shares
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """The likeliest label of each row, (n_samples,)."""
+        check_is_fitted(self)
+        return self.classes_[self.predict_proba(X).argmax(1)]

@@ -1,0 +1,92 @@
+# pyright: basic
+# (scikit-learn is not typed strictly)
+"""What the estimators of whole tables share: their parameters, and a fit of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags, check_random_state
+
+from fluvial.data.tables import Columns
+from fluvial.kinds.tables.model import Model
+from fluvial.tasks.fit import fit
+
+TARGET = "target"
+_FEWEST = 10  # rows that a density is fitted to
+
+
+class RowsEstimator(BaseEstimator):
+    """An estimator that stands on ``mixed``, the density of tables as they are.
+
+    Its docstrings' *parameters* are these:
+
+    Args:
+        options: of ``mixed``, such as ``{"hidden": [128]}``.
+        epochs, budget: passes over the rows; seconds that the fit may take, or "5m"; with neither, as long as it helps.
+        holdout: share of the rows that judge the model; it is not trained on them.
+        device: a torch device; None for a GPU if there is one.
+        random_state: an int for the same model again, a ``numpy.random.RandomState``, or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        options: Mapping[str, Any] | None = None,
+        epochs: int | None = None,
+        budget: float | str | None = None,
+        holdout: float = 0.1,
+        device: str | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.options = options
+        self.epochs = epochs
+        self.budget = budget
+        self.holdout = holdout
+        self.device = device
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _learn(self, columns: Columns, kinds: Mapping[str, Any] | None = None) -> Model:
+        """The density of these rows."""
+        n = len(next(iter(columns.values())))
+        if n < _FEWEST:
+            raise ValueError(f"a density needs at least {_FEWEST} rows: got {n} (n_samples={n})")
+        return fit(
+            columns,
+            "mixed",
+            kinds=kinds,
+            epochs=self.epochs,
+            budget=self.budget,
+            holdout=self.holdout,
+            seed=seed_of(self.random_state),
+            device=self.device,
+            options=dict(self.options or {}),
+            progress=False,
+        )
+
+
+def seed_of(random_state: int | np.random.RandomState | None) -> int:
+    """A seed for fluvial from what scikit-learn calls a random state."""
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def named(x: np.ndarray) -> Columns:
+    """The columns of an array (N, D) as x0, x1, ..."""
+    return {f"x{j}": column for j, column in enumerate(np.array(x, dtype=np.float64).T)}
+
+
+def determined(model: Model, columns: Columns) -> np.ndarray | None:
+    """The target of these rows where other columns determine it, (N,), encoded; None where it is modelled."""
+    derived = next((d for d in model.schema.dropped if d.column.name == TARGET), None)
+    if derived is None:
+        return None
+    n = len(next(iter(columns.values())))
+    return derived.values(columns[derived.source] if derived.source else np.zeros(n))
