@@ -108,8 +108,8 @@ class Numbers:
     upper: Tensor
     heavy: Tensor
     center: Tensor
-    plain: bool
-    """Whether no column has a bound or heavy tails."""
+    kinds: frozenset[str]
+    """Which of "heavy", "one_sided" and "two_sided" there are: what no column needs is not computed."""
 
     @classmethod
     def of(cls, maps: Sequence[ColumnMap], device: torch.device | None = None) -> Numbers:
@@ -119,6 +119,8 @@ class Numbers:
 
         both = [m.lower is not None and m.upper is not None for m in maps]
         one = [(m.lower is None) != (m.upper is None) for m in maps]
+        heavy = [m.center is not None for m in maps]
+        needed = {"heavy": heavy, "one_sided": one, "two_sided": both}
         # a grid's last cell, [upper, upper + step), belongs to the values on it
         tops = [None if m.upper is None else m.upper + (m.step or 0.0) for m in maps]
         return cls(
@@ -139,9 +141,9 @@ class Numbers:
             two_sided=row(both),
             lower=row([-math.inf if m.lower is None else m.lower for m in maps]),
             upper=row([math.inf if m.upper is None else m.upper for m in maps]),
-            heavy=row([m.center is not None for m in maps]),
+            heavy=row(heavy),
             center=row([m.center or 0.0 for m in maps]),
-            plain=not any(one) and not any(both) and all(m.center is None for m in maps),
+            kinds=frozenset(kind for kind, columns in needed.items() if any(columns)),
         )
 
 
@@ -167,32 +169,37 @@ def unbound(x: Tensor, n: Numbers, edge: float = _EDGE) -> tuple[Tensor, Tensor]
 
     Values nearer to a bound than ``edge`` of the curve, or of the range, are taken to be that near.
     """
-    if n.plain:
-        return x, torch.zeros_like(x)
-    far = (x - n.center) / n.curve
-    distance = (x - n.origin) * n.sign  # from the bound, for columns that have one
-    u = (distance / n.curve).clamp(min=edge)
-    log_share = log1mexp(u)
-    positive = n.curve * (u + log_share) * n.sign
-    share = (distance / n.span).clamp(edge, 1 - max(edge, 1e-16))
-    logit = torch.logit(share)
-    z = torch.where(n.one_sided, positive, torch.where(n.two_sided, logit, torch.where(n.heavy, torch.asinh(far), x)))
-    log_det = torch.where(n.heavy, -torch.hypot(far, torch.ones_like(far)).log() - n.curve.log(), 0.0)
-    log_det = torch.where(n.one_sided, -log_share, log_det)
-    log_det = torch.where(n.two_sided, -log_sigmoid(logit) - log_sigmoid(-logit) - n.span.log(), log_det)
-    outside = (n.one_sided | n.two_sided) & (distance < 0) | n.two_sided & (distance > n.span)
-    return z, torch.where(outside, -math.inf, log_det)
+    z, log_det = x, torch.zeros_like(x)
+    if "heavy" in n.kinds:
+        far = (x - n.center) / n.curve
+        z = torch.where(n.heavy, torch.asinh(far), z)
+        log_det = torch.where(n.heavy, -torch.hypot(far, torch.ones_like(far)).log() - n.curve.log(), log_det)
+    distance = (x - n.origin) * n.sign if n.kinds - {"heavy"} else x  # from the bound, for columns that have one
+    if "one_sided" in n.kinds:
+        u = (distance / n.curve).clamp(min=edge)
+        log_share = log1mexp(u)
+        z = torch.where(n.one_sided, n.curve * (u + log_share) * n.sign, z)
+        log_det = torch.where(n.one_sided, torch.where(distance < 0, -math.inf, -log_share), log_det)
+    if "two_sided" in n.kinds:
+        logit = torch.logit((distance / n.span).clamp(edge, 1 - max(edge, 1e-16)))
+        z = torch.where(n.two_sided, logit, z)
+        outside = (distance < 0) | (distance > n.span)
+        slope = -log_sigmoid(logit) - log_sigmoid(-logit) - n.span.log()
+        log_det = torch.where(n.two_sided, torch.where(outside, -math.inf, slope), log_det)
+    return z, log_det
 
 
 def bind(y: Tensor, n: Numbers) -> tuple[Tensor, Tensor]:
     """The values (and elementwise log-det) that unbounded ones stand for: the inverse of :func:`unbound`."""
-    scaled = y * n.sign / n.curve
-    positive = n.origin - n.sign * n.curve * log_sigmoid(-scaled)
-    bounded = n.origin + n.span * torch.sigmoid(y)
-    x = torch.where(n.one_sided, positive, torch.where(n.two_sided, bounded, y))
-    log_det = torch.where(n.one_sided, log_sigmoid(scaled), 0.0)
-    log_det = torch.where(n.two_sided, n.span.log() + log_sigmoid(y) + log_sigmoid(-y), log_det)
-    if not n.plain:
+    x, log_det = y, torch.zeros_like(y)
+    if "one_sided" in n.kinds:
+        scaled = y * n.sign / n.curve
+        x = torch.where(n.one_sided, n.origin - n.sign * n.curve * log_sigmoid(-scaled), x)
+        log_det = torch.where(n.one_sided, log_sigmoid(scaled), log_det)
+    if "two_sided" in n.kinds:
+        x = torch.where(n.two_sided, n.origin + n.span * torch.sigmoid(y), x)
+        log_det = torch.where(n.two_sided, n.span.log() + log_sigmoid(y) + log_sigmoid(-y), log_det)
+    if "heavy" in n.kinds:
         x = torch.where(n.heavy, n.center + n.curve * torch.sinh(y), x)
         log_det = torch.where(n.heavy, n.curve.log() + y.abs() + F.softplus(-2 * y.abs()) - math.log(2.0), log_det)
     return x, log_det

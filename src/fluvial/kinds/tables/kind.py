@@ -121,16 +121,12 @@ class TablesKind(Kind):
         context: Mapping[str, object] | None,
         **options: Any,
     ) -> Scores:
-        from dataclasses import replace
-
         from fluvial.core.errors import UsageError
 
         no_context(context, "of tables it is a column; NAME=VALUE is for scoring sound and images")
         if isinstance(data, list):
             raise UsageError(f"a table is one file, got {len(data)}")
-        shares = not options.pop("no_shares", False)
-        scores = model.score(data, **options)
-        return scores if shares else replace(scores, parts={})
+        return model.score(data, shares=not options.pop("no_shares", False), **options)
 
     def sample(self, model: Model, wish: Draw, **options: Any) -> Iterable[Path]:
         """New rows, to a file or as CSV to stdout."""

@@ -73,10 +73,14 @@ class Model(Answers):
         _warn(_told(table, encoded, values))
         return values
 
-    def score(self, data: object, *, drop_missing: bool = False) -> Scores:
-        """As :meth:`log_prob`, with the numbers of the rows and what there is to say about them."""
+    def score(self, data: object, *, drop_missing: bool = False, shares: bool = True) -> Scores:
+        """As :meth:`log_prob`, with the numbers of the rows and what there is to say about them.
+
+        Args:
+            shares: give each column's share too, where the model has them; about twice the work.
+        """
         table, encoded, values = self._scored(data, drop_missing)
-        parts = self._averaged(score_parts, encoded.x, encoded.context)
+        parts = self._averaged(score_parts, encoded.x, encoded.context) if shares else None
         columns = [] if parts is None else parts.double().numpy().T
         named = {c.name: part for c, part in zip(self.schema.columns, columns)}
         notes = list(_told(table, encoded, values))
