@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T", bound="tuple[Any, ...]")
 
 
 def printable(text: str) -> str:
@@ -28,3 +33,33 @@ def note(text: object) -> None:
     if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison]  (it is where the caller has closed it)
         with contextlib.suppress(OSError):
             print(printable(str(text)), file=sys.stderr, flush=True)
+
+
+class Pace:
+    """How far a long pass over rows is, at what rate, and for how long: a line on standard error every few seconds.
+
+    Args:
+        total: rows in all; ``done`` are those that an earlier pass has left behind.
+    """
+
+    def __init__(self, total: int, unit: str, done: int = 0, every: float = 5.0) -> None:
+        self.total, self.unit, self.done, self.every = total, unit, done, every
+        self.before, self.began = done, time.monotonic()
+        self.told = self.began
+
+    def over(self, parts: Iterable[T]) -> Iterator[T]:
+        """The parts of a pass, tuples of arrays, counted once each has been made use of."""
+        for part in parts:
+            yield part
+            self.add(len(part[0]))
+
+    def add(self, rows: int) -> None:
+        """So many more are done."""
+        self.done += rows
+        now = time.monotonic()
+        if now - self.told < self.every or self.done >= self.total:
+            return
+        self.told: float = now
+        rate = (self.done - self.before) / (now - self.began)
+        left = (self.total - self.done) / max(rate, 1e-9)
+        note(f"{self.done:,} of {self.total:,} {self.unit}, {rate:,.0f} {self.unit}/s, {left:,.0f} s left")

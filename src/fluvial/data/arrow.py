@@ -32,7 +32,7 @@ def read_parquet(path: Path) -> Table:
     """
     check_regular(path)
     with decoding(path, "a whole parquet file"):
-        return _table(path, "parquet", *_from_parquet(path))
+        return as_table(path, "parquet", *_from_parquet(path))
 
 
 def read_feather(path: Path) -> Table:
@@ -44,7 +44,7 @@ def read_feather(path: Path) -> Table:
     pa = arrow("pyarrow")
     with open_regular(path) as file, decoding(path, "a whole feather file"):
         check_size(path, path.stat().st_size)
-        return _table(path, "feather", *_from_ipc(path, pa.py_buffer(file.read())))
+        return as_table(path, "feather", *_from_ipc(path, pa.py_buffer(file.read())))
 
 
 def arrow(module: str) -> Any:  # noqa: ANN401  (a library's own type)
@@ -67,11 +67,17 @@ def _from_parquet(path: Path) -> tuple[Any, Any]:
         groups = [metadata.row_group(i) for i in range(file.num_row_groups)]
         check_size(path, sum(group.num_rows for group in groups) * metadata.num_columns * _VALUE)
         check_size(path, sum(group.total_byte_size for group in groups))
-        chunks = [group.column(j) for group in groups for j in range(metadata.num_columns)]
-    # a text that repeats takes its place in the file once, and in memory each time
-    repeating = {c.path_in_schema for c in chunks if c.physical_type == _TEXT and _PACKED & set(c.encodings)}
-    with parquet.ParquetFile(path, read_dictionary=[name for name in known.names if name in repeating]) as file:
+        texts = repeating_texts(metadata, known)
+    with parquet.ParquetFile(path, read_dictionary=texts) as file:
         return known, file.read()
+
+
+def repeating_texts(metadata: Any, known: Any) -> list[str]:  # noqa: ANN401  (pyarrow's own types)
+    """Columns of text that repeats: it takes its place in the file once, and in memory each time."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    chunks = [group.column(j) for group in groups for j in range(metadata.num_columns)]
+    found = {c.path_in_schema for c in chunks if c.physical_type == _TEXT and _PACKED & set(c.encodings)}
+    return [name for name in known.names if name in found]
 
 
 def _from_ipc(path: Path, data: Any) -> tuple[Any, Any]:  # noqa: ANN401  (a buffer of Arrow's)
@@ -86,7 +92,8 @@ def _from_ipc(path: Path, data: Any) -> tuple[Any, Any]:  # noqa: ANN401  (a buf
     return rows.schema, rows
 
 
-def _table(path: Path, kind: str, known: Any, rows: Any) -> Table:  # noqa: ANN401  (Arrow's own types)
+def as_table(path: Path, kind: str, known: Any, rows: Any) -> Table:  # noqa: ANN401  (Arrow's own types)
+    """Rows of Arrow as a table, once they are known to be whole and not too large; ``known`` is the file's schema."""
     twice = sorted(name for name, n in Counter(known.names).items() if n > 1)
     if twice:
         raise DataError(f"{path} has several columns called {listed(twice)}; give each column its own name")

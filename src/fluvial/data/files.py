@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import os
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -115,6 +116,30 @@ def write(columns: Columns, path: str | os.PathLike[str], header: bool = True) -
         save(columns, file, header)
 
 
+def write_parts(parts: Iterable[Columns], path: str | os.PathLike[str], header: bool = True) -> None:
+    """As :func:`write`, of a table that comes in parts, each of which is written as it comes.
+
+    Feather, npy and npz files hold a table in one piece, so for them all parts are put together first.
+    """
+    path = Path(path).expanduser()
+    save = _writer(path)
+    with written(path) as file:
+        match ending(path):
+            case ".parquet" | ".pq":
+                _write_parquet_parts(parts, file)
+            case ".csv" | ".tsv" | ".txt" if path.suffix.lower() != ".gz":
+                for number, part in enumerate(parts):
+                    save(part, file, header and number == 0)
+            case _:
+                save(joined(parts), file, header)
+
+
+def joined(parts: Iterable[Columns]) -> Columns:
+    """Parts of a table, one below the other."""
+    every = list(parts)
+    return {name: np.concatenate([part[name] for part in every]) for name in every[0]}
+
+
 def _writer(path: Path) -> Callable[[Columns, BinaryIO, bool], None]:
     match ending(path):
         case ".csv" | ".tsv" | ".txt" as text:
@@ -174,6 +199,25 @@ def _quoted(cell: str, delimiter: str) -> str:
 def _write_parquet(columns: Columns, file: BinaryIO) -> None:
     parquet, rows = arrow("pyarrow.parquet"), as_frame(columns, "pyarrow")
     parquet.write_table(rows, file, use_dictionary=repeating(rows.schema))
+
+
+def _write_parquet_parts(parts: Iterable[Columns], file: BinaryIO) -> None:
+    """Each part a row group. Parts wait for one another only until each column has shown a value, and so its type."""
+    pa, parquet = arrow("pyarrow"), arrow("pyarrow.parquet")
+    waiting: list[Any] = []
+    with contextlib.ExitStack() as stack:
+        writer, known = None, None
+        for part in parts:
+            waiting.append(as_frame(part, "pyarrow"))
+            if writer is None:
+                known = pa.unify_schemas([each.schema for each in waiting], promote_options="default")
+                if not any(pa.types.is_null(field.type) for field in known):
+                    options = {"use_dictionary": repeating(known)}
+                    writer = stack.enter_context(parquet.ParquetWriter(file, known, **options))
+            while writer is not None and waiting:
+                writer.write_table(waiting.pop(0).cast(known))
+        if waiting:
+            parquet.write_table(pa.concat_tables(waiting, promote_options="default"), file)
 
 
 def repeating(known: Any) -> list[str]:  # noqa: ANN401  (a schema of Arrow's)

@@ -182,9 +182,10 @@ def score(
         Run folder of a fit.
     data
         A table with the columns that the model was fitted to, in any order; or sound, images or piano rolls as for the
-        fit. A dash for standard input.
+        fit. A dash for standard input. Parquet, also a folder or a pattern of such files, may be larger than memory.
     out
-        File for the scores: .csv, .parquet, .feather, .npy or .npz; by default CSV on stdout.
+        File for the scores: .csv, .parquet, .feather, .npy or .npz; by default CSV on stdout. A long scoring into
+        .parquet that was interrupted goes on when it is asked for again.
     context
         For sound and images, labels of all the files, NAME=VALUE; can be repeated, or separated by commas. By default
         they are found as in the fit.
@@ -194,10 +195,16 @@ def score(
     from fluvial.kinds.tables.written import escaped, write_columns
     from fluvial.tasks.fit import load_model
     from fluvial.tasks.score import score as score_data
+    from fluvial.tasks.stream import score_stream
 
     model = load_model(run)
+    own = parsed(model.kind, "score", options, "--")
     with seekable(data) as files:
-        found = score_data(model, one_or_more(files), context, parsed(model.kind, "score", options, "--"))
+        source = one_or_more(files)
+        if (said := score_stream(model, source, out, own, escape_formulas)) is not None:
+            note("\n".join(said))
+            return
+        found = score_data(model, source, context, own)
     for sentence in found.warnings:
         note(f"note: {sentence}")
     write_columns(escaped(found.columns) if escape_formulas else found.columns, out)

@@ -91,8 +91,18 @@ def mean_with_error(totals: np.ndarray, counts: np.ndarray) -> str:
     ('2.0000 ± 0.5774', '2.5000 (of one alone, so without a standard error)')
     """
     finite = np.isfinite(totals)
-    if not finite.all():
-        rest = f"; {mean_with_error(totals[finite], counts[finite])} without them" if finite.any() else ""
-        return f"not finite, since {int((~finite).sum())} of {len(totals)} are impossible under the model{rest}"
-    mean, error = ratio(totals, counts)
-    return f"{mean:.4f} ± {error:.4f}" if error == error else f"{mean:.4f} (of one alone, so without a standard error)"
+    mean, error = ratio(totals[finite], counts[finite]) if finite.any() else (np.nan, np.nan)
+    return said_mean(mean, error, int(finite.sum()), int((~finite).sum()))
+
+
+def said_mean(mean: float, error: float, count: int, impossible: int) -> str:
+    """A mean over ``count`` finite scores with its standard error, and that so many others are impossible.
+
+    >>> said_mean(2.0, 0.5, 9, 1)
+    'not finite, since 1 of 10 are impossible under the model; 2.0000 ± 0.5000 without them'
+    """
+    known = f"{mean:.4f} ± {error:.4f}" if error == error else f"{mean:.4f} (of one alone, so without a standard error)"
+    if not impossible:
+        return known
+    rest = f"; {known} without them" if count else ""
+    return f"not finite, since {impossible} of {count + impossible} are impossible under the model{rest}"

@@ -131,20 +131,22 @@ class TablesKind(Kind):
     def sample(self, model: Model, wish: Draw, **options: Any) -> Iterable[Path]:
         """New rows, to a file or as CSV to stdout."""
         from fluvial.kinds.tables.asked import parse_given
-        from fluvial.kinds.tables.written import escaped, write_columns
-        from fluvial.terminal import note
+        from fluvial.kinds.tables.written import escaped, write_parts
+        from fluvial.terminal import Pace, note
 
         number = _ROWS if wish.number is None else wish.number
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             if given := options.get("given"):
                 known = model.given(parse_given(given, model.schema), wish.context)
-                rows = known.sample_columns(number, wish.seed)
+                parts: Iterable[dict[str, Any]] = iter([known.sample_columns(number, wish.seed)])
             else:
-                rows = model.sample_columns(number, wish.context, wish.seed)
+                drawn = model.sample_blocks(number, wish.context, wish.seed)
+                parts = (model.schema.decode(*block) for block in Pace(number, "rows").over(drawn))
+            rows = map(escaped, parts) if options.get("escape_formulas") else parts
+            write_parts(rows, wish.out, model.schema.header)
         for warning in caught:
             note(f"note: {warning.message}")
-        write_columns(escaped(rows) if options.get("escape_formulas") else rows, wish.out, model.schema.header)
         return ()
 
     def examine(self, model: Model) -> Report:

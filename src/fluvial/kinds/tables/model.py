@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from fluvial.core.errors import RunError, UsageError
 from fluvial.core.numbers import whole
 from fluvial.data.columns import Column
 from fluvial.data.schema import Encoded, Schema
-from fluvial.data.tables import Table, as_kind, read
+from fluvial.data.tables import as_kind, read
 from fluvial.data.words import counted
 from fluvial.kinds import records
 from fluvial.kinds.fitted import record_of
@@ -30,7 +30,9 @@ from fluvial.transforms import Columns
 if TYPE_CHECKING:
     from fluvial.kinds.tables.detect import Detections
 
+_CHUNKS = 8  # that a block has
 _FILLS = 8  # ways to fill the cells of rounded columns that a score averages over
+BOUND = "the scores are lower bounds: the table has rounded or integer columns"
 _REDRAWS = 10  # attempts to replace draws that are not finite
 
 
@@ -69,9 +71,9 @@ class Model(Answers):
         Raises:
             DataError: the table does not fit the schema, as a sentence.
         """
-        table, encoded, values = self._scored(data, drop_missing)
-        _warn(_told(table, encoded, values))
-        return values
+        scores = self._scored(data, drop_missing, shares=False)
+        _warn(scores.warnings)
+        return scores.log_prob
 
     def score(self, data: object, *, drop_missing: bool = False, shares: bool = True) -> Scores:
         """As :meth:`log_prob`, with the numbers of the rows and what there is to say about them.
@@ -79,22 +81,23 @@ class Model(Answers):
         Args:
             shares: give each column's share too, where the model has them; about twice the work.
         """
-        table, encoded, values = self._scored(data, drop_missing)
+        scores = self._scored(data, drop_missing, shares)
+        return scores if self.exact else replace(scores, warnings=(*scores.warnings, BOUND))
+
+    def _scored(self, data: object, drop_missing: bool, shares: bool) -> Scores:
+        table = read(data)
+        scores = self.score_encoded(self.schema.encode(table, drop_missing=drop_missing), shares)
+        return replace(scores, warnings=(*table.notes, *scores.warnings), table=(table.kind, table.index))
+
+    def score_encoded(self, encoded: Encoded, shares: bool = True) -> Scores:
+        """As :meth:`score`, for a table that the schema has encoded."""
+        values = self.log_prob_rows(encoded.x, encoded.context)
+        values[encoded.impossible] = -np.inf
         parts = self._averaged(score_parts, encoded.x, encoded.context) if shares else None
         columns = [] if parts is None else parts.double().numpy().T
         named = {c.name: part for c, part in zip(self.schema.columns, columns)}
-        notes = list(_told(table, encoded, values))
-        if not self.exact:
-            notes.append("the scores are lower bounds: the table has rounded or integer columns")
-        return Scores("row", encoded.rows, values, parts=named, warnings=tuple(notes), table=(table.kind, table.index))
-
-    def _scored(self, data: object, drop_missing: bool) -> tuple[Table, Encoded, np.ndarray]:
-        """A table, its rows as the schema encodes them, and the log-density of each."""
-        table = read(data)
-        encoded = self.schema.encode(table, drop_missing=drop_missing)
-        values = self.log_prob_rows(encoded.x, encoded.context)
-        values[encoded.impossible] = -np.inf
-        return table, encoded, values
+        notes = (*encoded.warnings, *_about_far(values, encoded.impossible))
+        return Scores("row", encoded.rows, values, parts=named, warnings=notes)
 
     def log_prob_rows(self, x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
         """As :meth:`log_prob`, for rows that the schema has encoded: x (N, D), context (N, C)."""
@@ -166,15 +169,43 @@ class Model(Answers):
         self, n: int, context: object = None, seed: int | None = None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """As :meth:`sample`, but encoded: x (n, D) and context (n, C), float64."""
+        n, c = whole("n", n, 1, "a number of rows"), len(self.schema.context)
+        try:
+            x, given = np.full((n, len(self.schema.columns)), np.nan), np.full((n, c), np.nan) if c else None
+        except (MemoryError, ValueError):
+            raise UsageError(f"n: {n:,} rows do not fit into memory; draw them in parts") from None
+        first = 0
+        for rows, known in self.sample_blocks(n, context, seed):
+            block = slice(first, first + len(rows))
+            x[block], first = rows, block.stop
+            if given is not None:
+                given[block] = known
+        return x, given
+
+    def sample_blocks(
+        self, n: int, context: object = None, seed: int | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """As :meth:`sample_rows`, the same rows, block by block, so that any number of them takes little memory."""
         n = whole("n", n, 1, "a number of rows")
-        with randomness.drawing_from(seed, randomness.draws_by_itself(self.density)):
-            if context is None and self.schema.context and len(self.rows.get("contexts", ())):
-                index = randomness.integers(len(self.rows["contexts"]), (n,)).numpy()
-                given = self.rows["contexts"][index]
-            else:
-                given = self.schema.encode_context(context, n)
-                _warn(self.schema.about_context(given))
-            return self._draw(n, given), given
+        source = None if seed is None else randomness.Source(seed)
+        lend, size = randomness.draws_by_itself(self.density), self.block_rows
+        kept = self.rows.get("contexts", ()) if context is None and self.schema.context else ()
+        given = None if len(kept) else self.schema.encode_context(context, n)
+        _warn(self.schema.about_context(given))
+        for first in range(0, n, size):
+            rows = min(size, n - first)
+            with randomness.drawing_from(source, lend):
+                if len(kept):
+                    known = kept[randomness.integers(len(kept), (rows,)).numpy()]
+                else:
+                    known = None if given is None else given[first : first + rows]
+                x = self._draw(rows, known)
+            yield x, known
+
+    @property
+    def block_rows(self) -> int:
+        """Rows that are worked on at a time where there are many: whole chunks of those that are scored at once."""
+        return _CHUNKS * chunk_rows(self.density.event_shape)
 
     @property
     def _device(self) -> torch.device:
@@ -182,10 +213,7 @@ class Model(Answers):
 
     @torch.no_grad()
     def _draw(self, n: int, context: np.ndarray | None) -> np.ndarray:
-        try:
-            x = np.full((n, len(self.schema.columns)), np.nan)
-        except (MemoryError, ValueError):
-            raise UsageError(f"n: {n:,} rows do not fit into memory; draw them in parts") from None
+        x = np.full((n, len(self.schema.columns)), np.nan)
         missing = np.arange(n)
         for _ in range(_REDRAWS):
             for rows in np.array_split(missing, -(-len(missing) // chunk_rows(self.density.event_shape))):
@@ -230,11 +258,6 @@ def _kept(columns: Sequence[Column], gaps: bool = False) -> Kept:
     """Rows of these columns, as the schema encodes them."""
     most = [len(c.categories) - 1 if c.categorical else np.inf for c in columns]
     return Kept((len(columns),), most, whole=False, gaps=gaps)
-
-
-def _told(table: Table, encoded: Encoded, values: np.ndarray) -> tuple[str, ...]:
-    """What there is to say about a table's scores."""
-    return (*table.notes, *encoded.warnings, *_about_far(values, encoded.impossible))
 
 
 def _about_far(values: np.ndarray, known: np.ndarray) -> list[str]:

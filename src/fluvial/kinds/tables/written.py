@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,17 @@ def escaped(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         else values
         for name, values in columns.items()
     }
+
+
+def write_parts(parts: Iterable[Mapping[str, np.ndarray]], out: Path | None, header: bool = True) -> None:
+    """As :func:`write_columns`, of a table that comes in parts, each of which is written as it comes."""
+    from fluvial.data import files
+
+    if out is not None:
+        files.write_parts(map(dict, parts), out, header)
+        return
+    for number, part in enumerate(parts):
+        files.write_text(dict(part), sys.stdout, header and number == 0)
 
 
 def write_columns(columns: Mapping[str, np.ndarray], out: Path | None, header: bool = True) -> None:

@@ -1,0 +1,121 @@
+"""Tables larger than memory: Parquet files, folders of them and patterns, read in their order, a few rows at a time."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fluvial.core.errors import DataError
+from fluvial.data.arrow import arrow, as_table, repeating_texts
+from fluvial.data.limits import check_regular, check_size, decoding
+from fluvial.data.tables import Table
+
+ENDINGS = (".parquet", ".pq")
+_BUFFER = 1 << 20  # bytes of a column's pages that are read at once
+_PATTERN = "*?["
+
+
+@dataclass(frozen=True)
+class ParquetFiles:
+    """One table in one file or several, one below the other.
+
+    Args:
+        paths: of the files, in the order of their rows.
+        counts: rows of each.
+    """
+
+    paths: tuple[Path, ...]
+    counts: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return sum(self.counts)
+
+    @property
+    def marks(self) -> list[list[Any]]:
+        """What tells these files from others and from earlier ones: path, bytes and time of change, as JSON."""
+        found = [(path, path.stat()) for path in self.paths]
+        return [[str(path.resolve()), known.st_size, known.st_mtime_ns] for path, known in found]
+
+    def tables(self, rows: int, start: int = 0) -> Iterator[tuple[int, Table]]:
+        """From row ``start`` on, at most so many rows at a time, and the number of the first of each.
+
+        Raises:
+            DataError: a file is damaged, or a part of it fills more than the limit.
+        """
+        first = 0
+        for path, count in zip(self.paths, self.counts):
+            if start < first + count:
+                for at, table in _tables(path, rows, max(0, start - first)):
+                    yield first + at, table
+            first += count
+
+
+def parquet_files(source: str | os.PathLike[str] | Sequence[str]) -> ParquetFiles | None:
+    """The Parquet files that a path, a folder, a pattern or a list names, by name; None if it is something else.
+
+    Raises:
+        DataError: a folder or a pattern holds none, there are other files among them, or one cannot be read.
+    """
+    paths = _paths(source)
+    if not paths:
+        return None
+    other = next((path for path in paths if path.suffix.lower() not in ENDINGS), None)
+    if other is not None:
+        raise DataError(f"{other} is not a Parquet file: of several files, or of a folder, all must be (.parquet, .pq)")
+    return ParquetFiles(tuple(paths), tuple(map(_count, paths)))
+
+
+def _paths(source: str | os.PathLike[str] | Sequence[str]) -> list[Path]:
+    if not isinstance(source, str | os.PathLike):
+        paths = [Path(each) for each in source]
+        return paths if any(path.suffix.lower() in ENDINGS for path in paths) else []
+    path = Path(source).expanduser()
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
+        if not found:
+            raise DataError(f"{path} is a folder without Parquet files (.parquet, .pq)")
+        return found
+    if not path.exists() and any(sign in str(path) for sign in _PATTERN):
+        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
+        if not found:
+            raise DataError(f"no file fits the pattern {path}")
+        return found
+    return [path] if path.suffix.lower() in ENDINGS and path.exists() else []
+
+
+def _count(path: Path) -> int:
+    check_regular(path)
+    with decoding(path, "a whole parquet file"), arrow("pyarrow.parquet").ParquetFile(path) as file:
+        return file.metadata.num_rows
+
+
+def _tables(path: Path, rows: int, start: int) -> Iterator[tuple[int, Table]]:
+    """One file from row ``start`` on; whole row groups before it are not read."""
+    parquet = arrow("pyarrow.parquet")
+    with decoding(path, "a whole parquet file"):
+        with parquet.ParquetFile(path) as file:
+            known = file.schema_arrow
+            texts = repeating_texts(file.metadata, known)
+        with parquet.ParquetFile(path, read_dictionary=texts, buffer_size=_BUFFER) as file:
+            groups, first = _groups_from(path, file.metadata, start)
+            for batch in file.iter_batches(rows, row_groups=groups):
+                skipped = min(max(0, start - first), len(batch))
+                if skipped < len(batch):
+                    part = arrow("pyarrow").Table.from_batches([batch.slice(skipped)])
+                    yield first + skipped, as_table(path, "parquet", known, part)
+                first += len(batch)
+
+
+def _groups_from(path: Path, metadata: Any, start: int) -> tuple[list[int], int]:  # noqa: ANN401  (pyarrow's own type)
+    """The row groups from the one with row ``start`` on, and the number of their first row."""
+    groups, first = list(range(metadata.num_row_groups)), 0
+    while groups and first + metadata.row_group(groups[0]).num_rows <= start:
+        first += metadata.row_group(groups.pop(0)).num_rows
+    for i in groups:
+        chunks = [metadata.row_group(i).column(j) for j in range(metadata.num_columns)]
+        check_size(path, max((chunk.total_uncompressed_size for chunk in chunks), default=0))
+    return groups, first
