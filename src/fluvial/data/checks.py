@@ -47,6 +47,11 @@ def _read_column(column: Column, table: Table, name: str, foreign: float | None)
         return to_counts(column, column.clock, values)
     if is_date(values):
         raise DataError(f"column {column.name!r} holds dates or times, and the model was fitted to numbers there")
+    (_, unit), (_, fitted) = table.reading(name).affix, column.affix
+    if unit.strip() != fitted.strip() and unit and fitted:
+        raise DataError(
+            f"column {column.name!r} is in {unit.strip()!r}, and the model was fitted to numbers in {fitted.strip()!r}"
+        )
     return to_numbers(column.name, values)
 
 

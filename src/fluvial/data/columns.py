@@ -41,6 +41,7 @@ class Column:
         step: distance of the grid through 0 that the values lie on; None if they are continuous.
         categories: the known labels, in the order of their codes 0, 1, ...
         seen: the least and the largest number in the rows of the fit; None for labels.
+        affix: the sign before and the unit behind each number in files of text, as these had them.
         clock: how dates and times are written and counted; None for other kinds.
 
     Raises:
@@ -57,6 +58,7 @@ class Column:
     categories: tuple[Label, ...] = ()
     seen: tuple[float, float] | None = None
     clock: Clock | None = None
+    affix: tuple[str, str] = ("", "")
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -83,6 +85,8 @@ class Column:
         if self.clock is None and self.dtype.startswith("datetime64"):
             return f"dtype {self.dtype} is of kind time"
         match self.kind:
+            case "categorical" | "time" if any(self.affix):
+                return "only numbers have a sign before and a unit behind them"
             case "time" if step != 1 or (self.dtype != "str" and not self.dtype.startswith("datetime64")):
                 return f"a column of kind time has step 1 and text or datetime64, got {step} and {self.dtype}"
             case "time" if self.clock is not None and (self.dtype == "str") != bool(self.clock.format):

@@ -18,8 +18,9 @@ from fluvial.core.errors import DataError
 from fluvial.data import limits
 from fluvial.data.dialect import SAMPLE, Dialect, dialect_of, encoding_of, names_in
 from fluvial.data.header import Head, fits_row_names, is_empty, is_header
+from fluvial.data.marks import Style, style_of
 from fluvial.data.tables import Reading, Table
-from fluvial.data.tokens import MISSING, QUOTED, Style, read_cells, style_of
+from fluvial.data.tokens import MISSING, QUOTED, read_cells
 from fluvial.data.words import counted, listed
 
 _BLOCK = 1_000_000  # cells held as Python strings at a time
@@ -227,7 +228,7 @@ def _typed(names: list[str], texts: list[str], style: Style, notes: list[str], h
             continue
         name = name or f"x{j}"
         columns[name] = cells.values
-        readings[name] = Reading(cells.why, spelled=cells.spelled, problem=cells.problem)
+        readings[name] = Reading(cells.why, spelled=cells.spelled, problem=cells.problem, affix=cells.affix)
         if cells.note:
             notes.append(f"column {name!r} {cells.note}")
     return Table(columns, "csv", header, readings, tuple(notes))

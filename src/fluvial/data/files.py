@@ -142,7 +142,7 @@ def joined(parts: Iterable[Columns]) -> Columns:
 
 def _writer(path: Path) -> Callable[[Columns, BinaryIO, bool], None]:
     match ending(path):
-        case ".csv" | ".tsv" | ".txt" as text:
+        case text if text in TEXT:
             packed, mark = path.suffix.lower() == ".gz", "\t" if text == ".tsv" else ","
             if not packed and path.suffix.lower() != text:
                 raise DataError(f"{path}: packed text is written as .gz alone")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fluvial.data.tokens import MISSING, Cells, Style, read_cells
+from fluvial.data.marks import Style
+from fluvial.data.tokens import MISSING, Cells, read_cells
 
 _MANY = 10  # columns that are not counted through by chance
 _ENOUGH = 5  # rows that show where a column's values lie

@@ -137,7 +137,9 @@ def first_look(table: Table, name: str, asked: ColumnKind | None) -> Look:
         return _labelled(table, name, values, why, word is not None or reading.category)
     dtype = "float64" if dtype_of(values) == "str" else dtype_of(values)
     try:
-        return Look(name, Column(name, "real", dtype), to_numbers(name, values), why)
+        unit = "".join(part.strip() for part in reading.affix)
+        column = Column(name, "real", dtype, unit, affix=reading.affix)
+        return Look(name, column, to_numbers(name, values), why)
     except DataError as error:
         return Look(name, None, None, why, problem=str(error))
 

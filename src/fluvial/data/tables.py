@@ -37,6 +37,7 @@ class Reading:
         category: the source declares labels.
         spelled: the values of a text column with its words for missing (NA, None) kept, (N,); None where it has none.
         problem: a half-sentence about cells that no one can have meant, empty if there are none.
+        affix: the sign before and the unit behind each number, as the cells had them.
         zone: the time zone that the source declares for times, which are in UTC then; "" where there is none.
     """
 
@@ -46,6 +47,7 @@ class Reading:
     spelled: np.ndarray | None = None
     problem: str = ""
     zone: str = ""
+    affix: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fluvial.data.marks import Style, all_lines, follow, ungrouped, unit_of, unsigned
 from fluvial.data.words import listed
 
 MISSING = (
@@ -33,8 +34,8 @@ _FEW = 0.05  # share of cells up to which text among numbers is a slip
 _BLANKS = "-", "--", ".", "..", "...", "n.a.", "n/d"  # missing among numbers only
 _WHOLE = 2**53  # whole numbers up to here are exact in float64
 _PRINTED = 1e15  # from here on programs print floats with an exponent
-_CURRENCY = r"(?:[$€£¥₹₽₩₺]|USD|EUR|GBP|CHF|JPY)"
-_SPACE = "[ \u00a0\u2009\u202f'’]"
+_LABELS = 20  # different texts from which numbers of one unit are no labels, as "1 child" and "2 children" are
+_ALIKE = 0.95  # share of the cells of one unit from which others are slips
 
 _NUMBER = r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _NONE = "|".join(map(re.escape, MISSING))
@@ -42,36 +43,15 @@ _INFINITE = r"[-+]?(?:inf|Inf|INF|infinity|Infinity)"
 _LOOSE = r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 
 
-def _all(pattern: str) -> re.Pattern[str]:
-    """Whether every line is of this form; possessive, so that a long column is one quick pass."""
-    return re.compile(rf"(?:(?:{pattern})\n)*+")
-
-
-_WHOLES = _all(rf"0|-?[1-9][0-9]*|{_NONE}")
-_NUMBERS = _all(rf"{_NUMBER}|{_INFINITE}|{_NONE}")
-_LOOSELY = _all(rf"{_LOOSE}|{_INFINITE}|{_NONE}")
-_BOOLS = _all(rf"(?i:true|false)|{_NONE}")
+_WHOLES = all_lines(rf"0|-?[1-9][0-9]*|{_NONE}")
+_NUMBERS = all_lines(rf"{_NUMBER}|{_INFINITE}|{_NONE}")
+_LOOSELY = all_lines(rf"{_LOOSE}|{_INFINITE}|{_NONE}")
+_BOOLS = all_lines(rf"(?i:true|false)|{_NONE}")
 _GAP = re.compile(rf"^(?:{_NONE})$", re.M)
 _BARE = re.compile(r"^-?[0-9]+[eE][0-9]+$", re.M)  # as in 2e2, which no program prints for 200
 _FLOAT = re.compile(r"\.|[eE][-+]")
-_POINT = re.compile(r"^[^0-9A-Za-z,\n]*(?:[0-9]+\.(?:[0-9]{1,2}|[0-9]{4,})|0\.[0-9]+)(?![0-9.,])", re.M)
-_COMMA = re.compile(
-    r"^[^0-9A-Za-z.\n]*(?:[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0,[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+)(?![0-9.,])", re.M
-)
-_DECIMAL_COMMA = _all(r"-?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]+)?(?:[eE][-+]?[0-9]+)?")
-_THOUSANDS = _all(r"-?[0-9]{1,3}(?:,[0-9]{3})*(?:\.[0-9]+)?")
-_POINTS = _all(r"-?[0-9]{1,3}(?:\.[0-9]{3})*")
-_MILLIONS = re.compile(r"^-?[0-9]{1,3}(?:\.[0-9]{3}){2,}$", re.M)
-_SPACED = _all(rf"-?[0-9]{{1,3}}(?:{_SPACE}[0-9]{{3}})*(?:[.,][0-9]+)?")
-_PLAIN = _all(_NUMBER)
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a file writes numbers: whether its decimal mark is a comma, and whether that was seen or only is usual."""
-
-    comma: bool = False
-    seen: bool = False
+_PLAIN = all_lines(_NUMBER)
+_USUAL = Style()
 
 
 @dataclass(frozen=True)
@@ -84,6 +64,7 @@ class Cells:
         note: a sentence about what was guessed, empty if nothing was.
         spelled: values of a text column with the words for missing kept; None where it has none.
         problem: a half-sentence about cells that look like slips, empty if none do.
+        affix: the sign before and the unit behind each number, as the cells have them, blanks included.
     """
 
     values: np.ndarray
@@ -91,22 +72,10 @@ class Cells:
     note: str = ""
     spelled: np.ndarray | None = None
     problem: str = ""
+    affix: tuple[str, str] = ("", "")
 
 
-def style_of(columns: list[str], delimiter: str) -> Style:
-    """The decimal mark that columns of text, lines each, agree on; where they say nothing, the delimiter's usual.
-
-    >>> style_of(["1,5\\n2,25"], ";")
-    Style(comma=True, seen=True)
-    """
-    point = any(_POINT.search(text) for text in columns)
-    comma = any(_COMMA.search(text) for text in columns)
-    if point is not comma:
-        return Style(comma, True)
-    return Style(delimiter == ";")
-
-
-def read_cells(text: str, style: Style = Style()) -> Cells:
+def read_cells(text: str, style: Style = _USUAL) -> Cells:
     """A column, one cell a line, read by the first rule that all its cells follow.
 
     >>> read_cells("1\\n\\n3").values
@@ -118,21 +87,21 @@ def read_cells(text: str, style: Style = Style()) -> Cells:
     """
     bare = text.replace(QUOTED, "") if QUOTED in text else text
     lines = f"{bare}\n"
-    if _follow(_WHOLES, lines):
+    if follow(_WHOLES, lines):
         return _whole(text, bare)
-    if _follow(_NUMBERS, lines):
+    if follow(_NUMBERS, lines):
         if style.comma and (found := _by_rule(bare, style)) is not None:
             return found
         return _numbers(text, bare)
-    if _follow(_BOOLS, lines):
+    if follow(_BOOLS, lines):
         if not _GAP.search(bare):
             return Cells(np.array([line[0] in "tT" for line in bare.split("\n")]), "every cell is true or false")
         known = [None if token in _MISSES else token[0] in "tT" for token in bare.split("\n")]
         return Cells(np.array(known, dtype=object), f"every cell is true, false{_gaps(bare)}", spelled=_spelled(text))
-    found = _by_rule(bare, style)
+    found = _by_rule(bare, style, units=True)
     if found is not None:
         return found
-    if _follow(_LOOSELY, lines):
+    if follow(_LOOSELY, lines):
         return _text(text, f"{_odd(bare)!r} does not print back as a number: codes")
     return _text(text, "it holds text", style)
 
@@ -141,11 +110,6 @@ def _gaps(bare: str) -> str:
     """The ways to spell a missing value that a column has, empty if it has none."""
     words = sorted({word or "empty" for word in _GAP.findall(bare)})
     return f" or missing ({', '.join(words)})" if words else ""
-
-
-def _follow(pattern: re.Pattern[str], lines: str) -> bool:
-    found = pattern.match(lines)
-    return found is not None and found.end() == len(lines)
 
 
 def _whole(text: str, bare: str) -> Cells:
@@ -202,6 +166,8 @@ def _spelled(text: str) -> np.ndarray | None:
 def _slips(values: np.ndarray, style: Style) -> str:
     """What to say of numbers with some text among them, where they are more than half and no codes; else nothing."""
     counts = Counter(v for v in values.tolist() if v is not None)
+    if said := _of_other_units(counts, values):
+        return said
     odd = {t: n for t, n in counts.items() if not re.fullmatch(rf"{_LOOSE}|{_INFINITE}", t)}
     plain = [t for t in counts if t not in odd]
     if 2 * sum(odd.values()) >= counts.total() and _mostly_written(list(odd)[:_SOME], style):
@@ -227,21 +193,35 @@ def _slips(values: np.ndarray, style: Style) -> str:
     )
 
 
+def _of_other_units(counts: Counter[str], values: np.ndarray) -> str:
+    """What to say of a few cells of another unit, or of none, among many different numbers of one; else nothing."""
+    units = {text: unit_of([text]) for text in counts}
+    shares = Counter(unit for text, unit in units.items() for _ in range(counts[text]))
+    unit, share = shares.most_common(1)[0] if shares else ("", 0)
+    if not unit or len(counts) <= _LABELS or share < _ALIKE * counts.total():
+        return ""
+    first = next(text for text in counts if units[text] != unit)
+    return (
+        f"holds {first!r} in row {values.tolist().index(first) + 1}; expected a number of {unit.strip()} (rows count "
+        "from 1, the header apart). Correct or clear the cell; if the column holds labels, its kind is categorical"
+    )
+
+
 def _mostly_written(texts: list[str], style: Style) -> bool:
     """Whether more than half of some texts are numbers as people write them."""
     return 2 * sum(_by_rule(text, style) is not None for text in texts) > len(texts)
 
 
-def _by_rule(bare: str, style: Style) -> Cells | None:
-    """Numbers as people write them, or None where the column does not agree on a way."""
+def _by_rule(bare: str, style: Style, units: bool = False) -> Cells | None:
+    """Numbers as people write them, with one unit behind all or none, or None where there is no one way."""
     tokens = bare.split("\n")
     known = [t for t in tokens if t not in _MISSES and t not in _BLANKS]
     if not known or not re.search("[0-9]", known[0]):
         return None
     rules: list[str] = []
-    lines = _unsigned("\n".join(known) + "\n", len(known), rules)
-    lines = _ungrouped(lines, style, rules)
-    if lines is None or not _follow(_PLAIN, lines):
+    lines, affix = unsigned("\n".join(known) + "\n", known, rules, units)
+    lines = ungrouped(lines, style, rules)
+    if lines is None or not follow(_PLAIN, lines):
         return None
     if any(t in _BLANKS for t in tokens):
         rules.append("dashes and dots for missing values")
@@ -256,53 +236,8 @@ def _by_rule(bare: str, style: Style) -> Cells | None:
         values = values.astype(np.int64)
     at = int(np.argmax([len(t) for t in known[:1000]]))
     rule_text = f"numbers with {' and '.join(rules)}"
-    return Cells(values, rule_text, f"is read as {rule_text}: {known[at]!r} is {lines.split(chr(10), at + 1)[at]}")
-
-
-def _unsigned(lines: str, n: int, rules: list[str]) -> str:
-    """Lines without currency and per cent signs (which all must have), plus signs and printed minus signs."""
-    if "−" in lines:
-        lines = lines.replace("−", "-")
-        rules.append("printed minus signs")
-    for pattern, put in (
-        (rf"^(\(?-?)({_CURRENCY})[ \u00a0]?(?=[-0-9.])", r"\1"),
-        (rf"[ \u00a0\u202f]?({_CURRENCY})(?=\)?$)", ""),
-        ("[ \u00a0\u202f]?(%)(?=\\)?$)", ""),
-    ):
-        found = re.findall(pattern, lines, re.M)
-        signs = {sign if isinstance(sign, str) else sign[-1] for sign in found}
-        if len(found) == n and len(signs) == 1:
-            lines = re.sub(pattern, put, lines, flags=re.M)
-            rules.append(f"the sign {signs.pop()} left out")
-    if "(" in lines:
-        lines = re.sub(r"^\(([0-9.,]+)\)$", r"-\1", lines, flags=re.M)
-        rules.append("brackets for negative values")
-    # +49 30 is a telephone's; +3 beside -2 or 0.5 is a number
-    if "+" in lines and (re.search("^-", lines, re.M) or re.search("[.,]", lines)):
-        lines = re.sub(r"^\+(?=[0-9.])", "", lines, flags=re.M)
-        rules.append("plus signs")
-    return lines
-
-
-def _ungrouped(lines: str, style: Style, rules: list[str]) -> str | None:
-    """Lines with a decimal point and nothing between thousands."""
-    if re.search(_SPACE, lines):
-        if not _follow(_SPACED, lines):
-            return None
-        lines = re.sub(_SPACE, "", lines)
-        rules.append("blanks or apostrophes between thousands")
-    comma, thousands = _follow(_DECIMAL_COMMA, lines), _follow(_THOUSANDS, lines)
-    if "," in lines and (comma or thousands):
-        if comma and (style.comma or not thousands):
-            lines = lines.replace(".", "").replace(",", ".")
-            rules.append("decimal commas")
-        else:
-            lines = lines.replace(",", "")
-            rules.append("commas between thousands")
-    elif _follow(_POINTS, lines) and (_MILLIONS.search(lines) or ("." in lines and style.comma and style.seen)):
-        lines = lines.replace(".", "")
-        rules.append("points between thousands")
-    return lines
+    note = f"is read as {rule_text}: {known[at]!r} is {lines.split(chr(10), at + 1)[at]}"
+    return Cells(values, rule_text, note, affix=affix)
 
 
 def as_numbers(values: np.ndarray) -> tuple[np.ndarray, int | None]:

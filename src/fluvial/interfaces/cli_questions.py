@@ -88,13 +88,13 @@ def impute(run: Path, data: _Data, /, *, out: _Out = None, draws: Whole | None =
     table = _table(data)
     found = model.impute(table, draws, seed)
     if draws is None:
-        _write(found, out, table.header)
+        _write(found, out, table)
         return
     if "draw" in table.names:
         raise UsageError('the table has a column "draw", where the number of each draw would stand: rename it')
     number = np.repeat(np.arange(1, draws + 1), len(table))
     columns = {name: np.concatenate([each[name] for each in found]) for name in table.names}
-    _write({"draw": number, **columns}, out, table.header)
+    _write({"draw": number, **columns}, out, table)
 
 
 def predict(run: Path, data: _Data, /, *, target: str, out: _Out = None) -> None:
@@ -116,6 +116,8 @@ def predict(run: Path, data: _Data, /, *, target: str, out: _Out = None) -> None
     """
     import numpy as np
 
+    from fluvial.kinds.tables.written import write_columns
+
     model = of_table(run)
     table = _table(data)
     columns = {"row": np.arange(len(table)), target: model.predict(table, target)}
@@ -126,7 +128,7 @@ def predict(run: Path, data: _Data, /, *, target: str, out: _Out = None) -> None
     else:
         quantiles = model.predict_quantiles(table, target)
         columns |= {f"{target} {share} %": values for share, values in zip((5, 50, 95), quantiles.T)}
-    _write(columns, out)
+    write_columns(columns, out)
 
 
 def of_table(run: Path) -> Model:
@@ -149,7 +151,8 @@ def _table(data: str) -> Table:
         return replace(read(name), kind="dict")
 
 
-def _write(columns: Mapping[str, np.ndarray], out: Path | None, header: bool = True) -> None:
+def _write(columns: Mapping[str, np.ndarray], out: Path | None, table: Table) -> None:
+    """As the table that they answer for is written: with its header, if any, and its units."""
     from fluvial.kinds.tables.written import write_columns
 
-    write_columns(columns, out, header)
+    write_columns(columns, out, table.header, {name: table.reading(name).affix for name in table.names})

@@ -11,6 +11,10 @@ import numpy as np
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that a spreadsheet runs
 
 
+Affixes = Mapping[str, tuple[str, str]]
+"""The sign before and the unit behind the numbers of columns, by name."""
+
+
 def escaped(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Names and cells of text that a spreadsheet would run as formulas, with an apostrophe before them.
 
@@ -29,22 +33,64 @@ def escaped(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def write_parts(parts: Iterable[Mapping[str, np.ndarray]], out: Path | None, header: bool = True) -> None:
+def in_units(columns: Mapping[str, np.ndarray], affixes: Affixes) -> dict[str, np.ndarray]:
+    """Columns of numbers as text with the sign before and the unit behind each, where ``affixes`` name them.
+
+    >>> in_units({"w": np.array([70.5, np.nan])}, {"w": ("", " kg")})["w"].tolist()
+    ['70.5 kg', None]
+    """
+    known = {name: affix for name, affix in affixes.items() if any(affix) and name in columns}
+    return dict(columns) | {name: _affixed(columns[name], *affix) for name, affix in known.items()}
+
+
+def _affixed(values: np.ndarray, before: str, after: str) -> np.ndarray:
+    """Each number in its marks, without the point that whole numbers have where some cells are missing."""
+    there = [value for value in values.tolist() if value is not None and value == value]
+    whole = all(float(value).is_integer() for value in there)
+
+    def text(value: float | None) -> str | None:
+        if value is None or value != value:
+            return None
+        number = str(int(value) if whole else value)
+        return f"-{before}{number[1:]}{after}" if number.startswith("-") else f"{before}{number}{after}"
+
+    return np.array([text(value) for value in values.tolist()], dtype=object)
+
+
+def write_parts(
+    parts: Iterable[Mapping[str, np.ndarray]],
+    out: Path | None,
+    header: bool = True,
+    affixes: Affixes | None = None,
+) -> None:
     """As :func:`write_columns`, of a table that comes in parts, each of which is written as it comes."""
     from fluvial.data import files
 
+    plain = (_written(part, out, affixes) for part in parts)
     if out is not None:
-        files.write_parts(map(dict, parts), out, header)
+        files.write_parts(plain, out, header)
         return
-    for number, part in enumerate(parts):
-        files.write_text(dict(part), sys.stdout, header and number == 0)
+    for number, part in enumerate(plain):
+        files.write_text(part, sys.stdout, header and number == 0)
 
 
-def write_columns(columns: Mapping[str, np.ndarray], out: Path | None, header: bool = True) -> None:
-    """Named columns to a file, or as CSV to stdout."""
+def write_columns(
+    columns: Mapping[str, np.ndarray],
+    out: Path | None,
+    header: bool = True,
+    affixes: Affixes | None = None,
+) -> None:
+    """Named columns to a file, or as CSV to stdout; in text, numbers have the signs and units of ``affixes``."""
     from fluvial.data.files import write, write_text
 
+    plain = _written(columns, out, affixes)
     if out is not None:
-        write(dict(columns), out, header)
+        write(plain, out, header)
     else:
-        write_text(dict(columns), sys.stdout, header)
+        write_text(plain, sys.stdout, header)
+
+
+def _written(columns: Mapping[str, np.ndarray], out: Path | None, affixes: Affixes | None) -> dict[str, np.ndarray]:
+    from fluvial.data.packed import TEXT, ending
+
+    return in_units(columns, affixes or {}) if out is None or ending(out) in TEXT else dict(columns)
