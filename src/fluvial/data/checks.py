@@ -8,6 +8,7 @@ import numpy as np
 
 from fluvial.core.errors import DataError
 from fluvial.data.columns import Column, from_numbers, to_codes, to_counts, to_numbers
+from fluvial.data.sentinels import blanked
 from fluvial.data.tables import Table
 from fluvial.data.times import is_date, name_of
 from fluvial.data.words import counted, listed
@@ -52,7 +53,7 @@ def _read_column(column: Column, table: Table, name: str, foreign: float | None)
         raise DataError(
             f"column {column.name!r} is in {unit.strip()!r}, and the model was fitted to numbers in {fitted.strip()!r}"
         )
-    return to_numbers(column.name, values)
+    return blanked(to_numbers(column.name, values), column.missing)
 
 
 def complete_rows(numbers: Mapping[str, np.ndarray], drop_missing: bool, warnings: list[str]) -> np.ndarray:

@@ -42,6 +42,7 @@ class Column:
         categories: the known labels, in the order of their codes 0, 1, ...
         seen: the least and the largest number in the rows of the fit; None for labels.
         affix: the sign before and the unit behind each number in files of text, as these had them.
+        missing: numbers that stand for missing cells.
         clock: how dates and times are written and counted; None for other kinds.
 
     Raises:
@@ -59,6 +60,7 @@ class Column:
     seen: tuple[float, float] | None = None
     clock: Clock | None = None
     affix: tuple[str, str] = ("", "")
+    missing: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -142,6 +142,8 @@ def examine(
     usable = {look.name: look.numbers for look in looks.values() if look.numbers is not None}
     allowed = cells and not drop_missing
     gaps, numbers = (about_infinite(usable), usable) if allowed else _without_gaps(usable, drop_missing)
+    if gaps:
+        gaps += _about_codes(table)
     if discrete:
         kinds = _whole_numbers(looks, numbers, context) | kinds
     looks = {
@@ -244,6 +246,15 @@ def _without_gaps(numbers: dict[str, np.ndarray], drop_missing: bool) -> tuple[s
     except DataError as error:
         return str(error), {name: values[complete] for name, values in numbers.items()}
     return "", numbers if complete.all() else {name: values[complete] for name, values in numbers.items()}
+
+
+def _about_codes(table: Table) -> str:
+    """Which numbers count as missing values, in brackets; empty if none do."""
+    codes = {name: reading.missing for name, reading in table.readings.items() if reading.missing}
+    if not codes:
+        return ""
+    shown = [f"{name!r} {', '.join(f'{code:g}' for code in each)}" for name, each in codes.items()]
+    return f" (read as missing: {'; '.join(shown[:_MOST])})"
 
 
 def _empty(names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from fluvial.data.columns import dtype_of
 from fluvial.data.infer import Examined, examine, has_gaps_or_labels, is_discrete
 from fluvial.data.look import ColumnKind, most_common
+from fluvial.data.sentinels import Missing, marked
 from fluvial.data.tables import Table, is_missing, read
 from fluvial.data.words import counted
 
@@ -73,12 +74,13 @@ def read_table(
     context: str | Sequence[str] = (),
     kinds: Mapping[str, ColumnKind] | None = None,
     drop: str | Sequence[str] = (),
+    missing: Missing | None = None,
 ) -> Listing:
     """How :func:`fluvial.fit` would read a table: print it to see each column's kind, and why.
 
     Args:
         source: anything that ``fit`` takes for a table.
-        context, kinds, drop: as of ``fit``.
+        context, kinds, drop, missing: as of ``fit``.
 
     Raises:
         DataError: the source is not a table. UsageError: there is no such column.
@@ -89,7 +91,7 @@ def read_table(
       size    positive     float64  -        1.5, 2.5  its dtype is float64
       id      categorical  str      -        007, 123  its dtype is object
     """
-    table = read(source).without(names_of(drop)).without_empty_rows()
+    table = marked(read(source).without(names_of(drop)), missing).without_empty_rows()
     return listing(table, names_of(context), kinds)
 
 

@@ -138,7 +138,7 @@ def first_look(table: Table, name: str, asked: ColumnKind | None) -> Look:
     dtype = "float64" if dtype_of(values) == "str" else dtype_of(values)
     try:
         unit = "".join(part.strip() for part in reading.affix)
-        column = Column(name, "real", dtype, unit, affix=reading.affix)
+        column = Column(name, "real", dtype, unit, affix=reading.affix, missing=reading.missing)
         return Look(name, column, to_numbers(name, values), why)
     except DataError as error:
         return Look(name, None, None, why, problem=str(error))

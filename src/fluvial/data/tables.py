@@ -38,6 +38,7 @@ class Reading:
         spelled: the values of a text column with its words for missing (NA, None) kept, (N,); None where it has none.
         problem: a half-sentence about cells that no one can have meant, empty if there are none.
         affix: the sign before and the unit behind each number, as the cells had them.
+        missing: numbers that stand for missing cells.
         zone: the time zone that the source declares for times, which are in UTC then; "" where there is none.
     """
 
@@ -48,6 +49,7 @@ class Reading:
     problem: str = ""
     zone: str = ""
     affix: tuple[str, str] = ("", "")
+    missing: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,27 @@ def parse_kinds(texts: Sequence[str]) -> dict[str, str | tuple[str, float, float
     return kinds
 
 
+def parse_missing(texts: Sequence[str]) -> list[float] | dict[str, list[float]]:
+    """Numbers that stand for missing cells: NUMBER each, or COL=NUMBER each; "none" for no number.
+
+    >>> parse_missing(["-999", "-1"]), parse_missing(["a=b=-9"]), parse_missing(["none"])
+    ([-999.0, -1.0], {'a=b': [-9.0]}, [])
+    """
+    if list(texts) == ["none"]:
+        return []
+    pairs = [text.rpartition("=") for text in texts]
+    try:
+        numbers = [float(number) for _, _, number in pairs]
+    except ValueError:
+        raise _usage(f"missing: expected NUMBER, COLUMN=NUMBER or none, got {', '.join(texts)!r}") from None
+    named = [name for name, equals, _ in pairs if equals]
+    if not named:
+        return numbers
+    if len(named) < len(pairs):
+        raise _usage("missing: name the column of every number, as COLUMN=NUMBER, or of none")
+    return {name: [n for (other, _, _), n in zip(pairs, numbers) if other == name] for name in named}
+
+
 def parse_pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
     """NAME=VALUE each; the name may hold an equals sign, the value none.
 

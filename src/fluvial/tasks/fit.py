@@ -11,6 +11,7 @@ from typing import Any
 from fluvial.core import Density
 from fluvial.data.listing import names_of
 from fluvial.data.look import ColumnKind
+from fluvial.data.sentinels import Missing
 from fluvial.kinds.every import check, kind_of, kind_of_run
 from fluvial.kinds.fitted import Fitted
 from fluvial.kinds.job import Job, Progress, Shown, overruled
@@ -38,6 +39,7 @@ def fit(
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
     drop: str | int | Sequence[str | int] = (),
+    missing: Missing | None = None,
     validation: object = None,
     unseen: str | None = None,
     rate: int | None = None,
@@ -75,7 +77,7 @@ def fit(
         force: replace the run that ``out`` holds.
         holdout: share of the rows, recordings, images or pieces that do nothing but judge the model; as many again, a
             tenth at most, decide when to stop. Of fewer than 50, one part does both, and the record says so.
-        kinds, units, drop_missing, drop, validation, unseen: of tables, see ``kinds.tables.fit.fit_table``.
+        kinds, units, drop_missing, drop, missing, validation, unseen: of tables, see ``kinds.tables.fit.fit_table``.
         rate, labels: of sound, see ``kinds.sound.fit.fit_sound``.
         labels, size, flip: of images, see ``kinds.images.fit.fit_image``.
         options: the recipe's, such as ``{"transforms": 8}``.
@@ -98,7 +100,7 @@ def fit(
     """
     began = monotonic()
     own = {"kinds": kinds, "units": units, "drop_missing": drop_missing or None, "rate": rate}
-    own |= {"drop": names_of(drop) or None, "validation": validation, "unseen": unseen}
+    own |= {"drop": names_of(drop) or None, "missing": missing, "validation": validation, "unseen": unseen}
     own |= {"labels": labels, "size": size, "flip": flip or None, **others}
     own |= {"time": time, "series": series, "targets": tuple(targets) or None, "known": tuple(known) or None}
     own |= {"table": table or None}

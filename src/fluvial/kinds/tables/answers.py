@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from fluvial.core.errors import DataError, UsageError
 from fluvial.data.checks import FOREIGN
 from fluvial.data.columns import Column, from_codes, from_numbers
 from fluvial.data.schema import Encoded, Schema
+from fluvial.data.sentinels import blanked
 from fluvial.data.tables import Table, as_kind, is_missing, read, tidy
 from fluvial.data.words import listed, nearest
 from fluvial.kinds.fitted import Fitted
@@ -125,6 +126,8 @@ class Answers(Fitted):
         names = set(table.names) if table.header else set()
         if without is not None and names and (absent := self.schema.columns[without].name) not in names:
             table = table.with_missing(absent)
+        codes = {c.name: c.missing for c in self.schema.every}
+        table = replace(table, columns={n: blanked(v, codes.get(n, ())) for n, v in table.columns.items()})
         encoded = self.schema.encode(table, complete=True)
         labels = [i for i, c in enumerate(self.schema.columns) if c.categorical and i != without]
         unknown = [self.schema.names[i] for i in labels if (encoded.x[:, i] == FOREIGN).any()]

@@ -13,6 +13,7 @@ from fluvial.core import Density
 from fluvial.core.errors import UsageError
 from fluvial.data.infer import has_gaps_or_labels, is_discrete
 from fluvial.data.look import ColumnKind
+from fluvial.data.sentinels import Missing, marked
 from fluvial.data.tables import Table, read
 from fluvial.examine.scores import fit_closed_form, scores
 from fluvial.kinds.job import Job, Lesson, Words
@@ -37,6 +38,7 @@ def fit_table(
     units: Mapping[str, str] | None = None,
     drop_missing: bool = False,
     drop: Sequence[str] = (),
+    missing: Missing | None = None,
     validation: object = None,
     unseen: str = "impossible",
 ) -> Model:
@@ -50,13 +52,15 @@ def fit_table(
         kinds, units: of columns, by name, where they are known better than the table tells.
         drop_missing: leave out rows with missing or non-finite values, which are else an error.
         drop: columns to leave out.
+        missing: numbers that stand for missing cells, such as -999, beside those that can be nothing else: one,
+            several, or a mapping of columns to theirs; [] for none at all.
         validation: a table, as ``data``, whose rows stop the training in place of some of the table's own.
         unseen: "other" sets some probability aside for labels that the table does not have, which are else impossible.
 
     Raises:
         DataError, UsageError, RunError: as :func:`fluvial.fit`.
     """
-    table = read(data).without(drop).without_empty_rows()
+    table = marked(read(data).without(drop), missing).without_empty_rows()
     name = model or default_model(table, context, kinds)
     prepared = prepare(
         table,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fluvial.kinds.kind import Draw, File, Kind, Opened, Option, no_context
-from fluvial.kinds.typed import listed_names, parse_kinds, parse_pairs
+from fluvial.kinds.typed import listed_names, parse_kinds, parse_missing, parse_pairs
 
 if TYPE_CHECKING:
     from fluvial.examine.page import Report
@@ -52,6 +52,13 @@ class TablesKind(Kind):
         Option("drop", list[str], "a column to leave out; can be repeated, or separated by commas."),
         Option("drop_missing", bool, "leave out rows with missing or infinite values."),
         Option("table", bool, "rows are independent of each other, though one column holds regular times."),
+        Option(
+            "missing",
+            list[str],
+            "NUMBER or COL=NUMBER that stands for a missing cell, as --missing=-999, beside those that can be nothing "
+            "else; none for no number at all. Can be repeated.",
+            parse_missing,
+        ),
         Option("validation", File, "a file of rows that decide when to stop, in place of rows of the table."),
         Option(
             "unseen",
@@ -80,6 +87,7 @@ class TablesKind(Kind):
 
         from fluvial.data.abalone import load_abalone
         from fluvial.data.listing import listing
+        from fluvial.data.sentinels import marked
         from fluvial.data.tables import read
         from fluvial.kinds.tables.fit import default_model
 
@@ -89,7 +97,7 @@ class TablesKind(Kind):
         units = {c: u for c, u in units.items() if c not in (*columns, *own["drop"])} | own.get("units", {})
         if units:
             own["units"] = units
-        left = table.without(own["drop"]).without_empty_rows()
+        left = marked(table.without(own["drop"]), own.get("missing")).without_empty_rows()
         about = replace(listing(left, columns, own.get("kinds")), notes=(), problems=())
         return Opened(table, default_model(left, columns, own.get("kinds")), columns, own, str(about))
 
