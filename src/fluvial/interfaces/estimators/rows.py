@@ -12,8 +12,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 
 from fluvial.data.tables import Columns
+from fluvial.kinds.job import Job
+from fluvial.kinds.tables.fit import fit_table
 from fluvial.kinds.tables.model import Model
-from fluvial.tasks.fit import fit
+from fluvial.training import Settings
 
 TARGET = "target"
 _FEWEST = 10  # rows that a density is fitted to
@@ -59,18 +61,10 @@ class RowsEstimator(BaseEstimator):
         n = len(next(iter(columns.values())))
         if n < _FEWEST:
             raise ValueError(f"a density needs at least {_FEWEST} rows: got {n} (n_samples={n})")
-        return fit(
-            columns,
-            "mixed",
-            kinds=kinds,
-            epochs=self.epochs,
-            budget=self.budget,
-            holdout=self.holdout,
-            seed=seed_of(self.random_state),
-            device=self.device,
-            options=dict(self.options or {}),
-            progress=False,
-        )
+        settings = Settings(epochs=self.epochs, budget=self.budget, seed=seed_of(self.random_state), device=self.device)
+        settings.torch_device()
+        job = Job(settings, self.holdout)
+        return fit_table(columns, "mixed", job, options=dict(self.options or {}), kinds=kinds, judge=False)
 
 
 def seed_of(random_state: int | np.random.RandomState | None) -> int:
