@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fluvial.kinds.music.model import RollModel
     from fluvial.kinds.sound.model import SoundModel
     from fluvial.kinds.tables.model import Model
+    from fluvial.tasks.augment import augment
     from fluvial.tasks.fit import fit, load
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ __all__ = [
     "RollModel",
     "SoundModel",
     "__version__",
+    "augment",
     "fit",
     "load",
     "models",
@@ -48,6 +50,7 @@ _HOMES = {  # FlowSampler is not listed above, since it needs imbalanced-learn
     "Model": "fluvial.kinds.tables.model",
     "RollModel": "fluvial.kinds.music.model",
     "SoundModel": "fluvial.kinds.sound.model",
+    "augment": "fluvial.tasks.augment",
     "fit": "fluvial.tasks.fit",
     "load": "fluvial.tasks.fit",
     "read_table": "fluvial.data.listing",

@@ -1,8 +1,9 @@
-"""Detection on the command line, by a model that needs no fit."""
+"""Detection and augmentation on the command line."""
 
 import dataclasses
 import io
 
+import numpy as np
 import pandas as pd
 import pytest
 from tiny import model
@@ -54,3 +55,18 @@ def test_a_stream_is_answered_on_standard_output(capsys, table, monkeypatch):
 def test_what_a_stream_cannot_have_is_a_sentence(capsys, words, said):
     assert main(["detect", "run", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_new_rows_are_written_and_the_rest_is_said(capsys, tmp_path):
+    x = np.random.default_rng(0).normal(size=60)
+    frame = pd.DataFrame({"x": x, "side": ["left"] * 20 + ["right"] * 40})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    out = tmp_path / "new.csv"
+    words = ["--target", "side", "--no-check", "--epochs", "1", "-o", str(out)]
+    assert main(["augment", str(tmp_path / "t.csv"), *words]) == 0
+    assert (pd.read_csv(out)["side"] == "left").sum() == len(pd.read_csv(out)) == 20
+    err = capsys.readouterr().err
+    assert "20 new rows: 20 of left" in err
+    assert "privacy:" in err
+    assert main(["augment", str(tmp_path / "t.csv"), "--target", "sid"]) == 2
+    assert "did you mean 'side'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Commands that put a fitted table to use: detect."""
+"""Commands that put tables to use: detect and augment."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from fluvial.interfaces.cli_questions import of_table
 from fluvial.interfaces.flags import Flag
 from fluvial.interfaces.streams import seekable
+from fluvial.interfaces.whole import Whole
 from fluvial.terminal import note
 
 if TYPE_CHECKING:
@@ -76,6 +77,68 @@ def detect(
     strange = sorted(found.reasons, key=lambda row: -found.scores[found.rows == row][0])
     for row in strange[:_SHOWN]:
         note(f"row {row}: {found.reasons[row].sentence}")
+
+
+def augment(
+    data: _Data,
+    /,
+    *,
+    target: str,
+    rows: Whole | None = None,
+    balance: Flag = False,
+    out: _Out = None,
+    no_check: Flag = False,
+    folds: Whole = 5,
+    budget: str | None = None,
+    epochs: Whole | None = None,
+    seed: Whole = 0,
+) -> None:
+    """New rows of each label for a training set, and whether they help a classifier.
+
+    They are drawn from a density that is fitted to the table, given the label. What is written are the new rows alone.
+
+    Parameters
+    ----------
+    data
+        A table. A dash for standard input.
+    target
+        The column of labels.
+    rows
+        How many new rows, of each label by its share.
+    balance
+        As many as make all labels as frequent as the most frequent one; the default where no rows are named.
+    out
+        File for the new rows: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
+    no_check
+        Leave out whether they help: balanced accuracy of gradient boosting with and without them, by cross-validation,
+        for which a density is fitted again in each fold.
+    folds
+        Of the check.
+    budget
+        Seconds for each fit, or 5m. None: as long as it helps.
+    epochs
+        Passes over the rows in each fit. None: as many as help.
+    seed
+        Of the fits and the draws.
+    """
+    from fluvial.kinds.tables.written import write_columns
+    from fluvial.tasks.augment import augment as draw
+
+    with seekable([data]) as (name,):
+        found = draw(
+            name,
+            target,
+            rows=rows,
+            balance=balance,
+            check=not no_check,
+            folds=folds,
+            budget=budget,
+            epochs=epochs,
+            seed=seed,
+        )
+    write_columns(found.columns, out)
+    for sentence in found.summary:
+        note(sentence)
 
 
 def _follow(model: Model, data: str, rate: float | None) -> None:
