@@ -64,7 +64,7 @@ class RowsEstimator(BaseEstimator):
         settings = Settings(epochs=self.epochs, budget=self.budget, seed=seed_of(self.random_state), device=self.device)
         settings.torch_device()
         job = Job(settings, self.holdout)
-        return fit_table(columns, "mixed", job, options=dict(self.options or {}), kinds=kinds, judge=False)
+        return fit_table(columns, "mixed", job, options=dict(self.options or {}), kinds=kinds, missing=[], judge=False)
 
 
 def seed_of(random_state: int | np.random.RandomState | None) -> int:
