@@ -177,3 +177,9 @@ def test_missing_numbers_are_empty_cells():
     text = io.StringIO()
     write_text({"a": np.array([1.5, np.nan]), "b": np.array([np.nan, 2], dtype=np.float32)}, text)
     assert text.getvalue() == "a,b\n1.5,\n,2.0\n"
+
+
+def test_whole_numbers_with_gaps_are_written_whole():
+    text = io.StringIO()
+    write_text({"a": np.array([1.0, np.nan]), "b": np.array([1.0, 2.0]), "c": np.array([1.5, np.nan])}, text)
+    assert text.getvalue() == "a,b,c\n1,1.0,1.5\n,2.0,\n"

@@ -25,6 +25,7 @@ from fluvial.data.tables import Columns, Table, as_frame, from_array, stack, tid
 from fluvial.data.tokens import MISSING
 
 _KNOWN = ".csv, .tsv or .txt (also .gz, .bz2, .xz, .zip), .parquet, .feather, .arrow, .npy, .npz"
+_WHOLE = 2.0**53  # whole numbers up to here are exact in float64
 _PICKS = (".npz:", ".zip:")
 
 
@@ -183,10 +184,20 @@ def _cells(values: np.ndarray, delimiter: str) -> list[str]:
         return ["" if text == "nan" else text for text in values.astype(str).tolist()]
     if values.dtype.kind == "M":
         return ["" if text == "NaT" else text for text in np.datetime_as_string(values).tolist()]
+    if values.dtype == np.float64 and _are_counts(values):
+        return ["" if value != value else str(int(value)) for value in values.tolist()]
     if values.dtype.kind != "O":
         return ["" if value != value else str(value) for value in values.tolist()]
     known = {value: "" if value is None else _quoted(str(value), delimiter) for value in set(values.tolist())}
     return [known[value] for value in values.tolist()]
+
+
+def _are_counts(values: np.ndarray) -> bool:
+    """Whether floats are whole numbers that are floats for their gaps alone: 3 reads back as they do, and not as 3.0."""
+    known = values[~np.isnan(values)]
+    if not 0 < len(known) < len(values) or (np.signbit(known) & (known == 0)).any():
+        return False
+    return bool((np.abs(known) <= _WHOLE).all() and (known == np.rint(known)).all())
 
 
 def _quoted(cell: str, delimiter: str) -> str:
