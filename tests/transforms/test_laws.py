@@ -116,7 +116,7 @@ def test_labels_that_the_law_does_not_know_share_what_is_set_aside():
     assert log_p[2, 1] == log_p[4, 1] == -math.inf
     assert laws.below(reading, theta)[0, 0].item() == pytest.approx(0.95)  # behind all others
     with pytest.raises(ValueError, match="labels alone"):
-        Law((1.0,), other=0.1)
+        Law((1.0,), rest=ColumnMap(), other=0.1)
 
 
 def test_gradients_are_finite_wherever_a_cell_is_possible():

@@ -53,7 +53,7 @@ def _read_column(column: Column, table: Table, name: str, foreign: float | None)
         raise DataError(
             f"column {column.name!r} is in {unit.strip()!r}, and the model was fitted to numbers in {fitted.strip()!r}"
         )
-    return blanked(to_numbers(column.name, values), column.missing)
+    return column.wrapped(blanked(to_numbers(column.name, values), column.missing))
 
 
 def complete_rows(numbers: Mapping[str, np.ndarray], drop_missing: bool, warnings: list[str]) -> np.ndarray:

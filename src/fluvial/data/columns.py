@@ -16,7 +16,7 @@ from fluvial.data.words import counted, listed
 
 Label = str | bool | int | float
 
-KINDS = ("real", "positive", "bounded", "integer", "categorical", "time")
+KINDS = ("real", "positive", "bounded", "circular", "integer", "categorical", "ordinal", "time")
 DTYPES = (
     *("bool", "str", "float16", "float32", "float64"),
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
@@ -32,9 +32,10 @@ class Column:
 
     Args:
         name: as in the table.
-        kind: "real"; "positive" (at least ``lower``); "bounded" (between ``lower`` and ``upper``); "integer" (of
-            step 1, perhaps with bounds); "categorical" (one of ``categories``); "time" (dates and times as numbers of
-            steps, see ``clock``).
+        kind: "real"; "positive" (at least ``lower``); "bounded" (between ``lower`` and ``upper``); "circular" (so too,
+            and ``lower`` follows ``upper``, as hours of the day do); "integer" (of step 1, perhaps with bounds);
+            "categorical" (one of ``categories``); "ordinal" (so too, and their order means something); "time" (dates
+            and times as numbers of steps, see ``clock``).
         dtype: numpy's name for the dtype that comes back, "str" for text.
         unit: for the axes of figures.
         lower, upper: inclusive bounds, in ``unit``; None where there is none.
@@ -93,14 +94,14 @@ class Column:
                 return f"a column of kind time has step 1 and text or datetime64, got {step} and {self.dtype}"
             case "time" if self.clock is not None and (self.dtype == "str") != bool(self.clock.format):
                 return "a column of kind time has a format where it is text, and only there"
-            case "categorical" if not self.categories or (lower, upper, step) != (None, None, None):
-                return "a categorical column has categories, and no bounds or step"
+            case "categorical" | "ordinal" if not self.categories or (lower, upper, step) != (None, None, None):
+                return f"a column of kind {self.kind} has categories, and no bounds or step"
             case "real" if lower is not None or upper is not None:
                 return "a real column has no bounds; its kind with them is 'positive' (lower) or 'bounded' (both)"
             case "positive" if lower is None or upper is not None:
                 return f"a positive column has lower alone (0, say), got lower={lower} and upper={upper}"
-            case "bounded" if lower is None or upper is None:
-                return f"a bounded column needs both lower and upper, got lower={lower} and upper={upper}"
+            case "bounded" | "circular" if lower is None or upper is None:
+                return f"a {self.kind} column needs both lower and upper, got lower={lower} and upper={upper}"
             case "integer" if step != 1:
                 return f"an integer column has step 1, got {step}"
             case _:
@@ -108,7 +109,21 @@ class Column:
 
     @property
     def categorical(self) -> bool:
-        return self.kind == "categorical"
+        """Whether it holds labels, in an order or in none."""
+        return self.kind in ("categorical", "ordinal")
+
+    @property
+    def period(self) -> float | None:
+        """After how much a circular column is where it was; None for other kinds."""
+        if self.kind != "circular" or self.lower is None or self.upper is None:
+            return None
+        return self.upper - self.lower + (self.step or 0.0)
+
+    def wrapped(self, values: np.ndarray) -> np.ndarray:
+        """Numbers (N,) of a circular column from ``lower`` on, below a whole round; others as they are."""
+        if self.period is None or self.lower is None:
+            return values
+        return self.lower + np.mod(values - self.lower, self.period)
 
     @property
     def precision(self) -> float:
@@ -118,7 +133,7 @@ class Column:
     @property
     def discrete(self) -> bool:
         """Whether its values are countable: labels or whole numbers."""
-        return self.kind in ("categorical", "integer")
+        return self.categorical or self.kind == "integer"
 
 
 def _number(value: object) -> float | None:

@@ -193,7 +193,7 @@ def _cells(values: np.ndarray, delimiter: str) -> list[str]:
 
 
 def _are_counts(values: np.ndarray) -> bool:
-    """Whether floats are whole numbers that are floats for their gaps alone: 3 reads back as they do, and not as 3.0."""
+    """Whether whole numbers are floats for their gaps alone: written as 3 and not as 3.0, they read back the same."""
     known = values[~np.isnan(values)]
     if not 0 < len(known) < len(values) or (np.signbit(known) & (known == 0)).any():
         return False

@@ -13,6 +13,7 @@ from fluvial.data.columns import KINDS
 from fluvial.data.determined import determined
 from fluvial.data.findings import findings
 from fluvial.data.look import (
+    LABELS,
     ColumnKind,
     Look,
     counts_rows,
@@ -170,7 +171,7 @@ def examine(
 def _is_time(table: Table, name: str, asked: ColumnKind | None, taken: bool) -> bool:
     """Whether a column holds dates or times; where they are ``taken``, also one with some other cells among them."""
     values, word = table.columns[name], kind_of(asked)
-    if word in ("time", "categorical"):
+    if word in ("time", *LABELS):
         return word == "time"
     return is_date(values) or (taken and word is None and not table.reading(name).category and mostly_dates(values))
 
@@ -191,10 +192,15 @@ def is_discrete(table: Table, context: Sequence[str] = (), kinds: Mapping[str, C
 def has_gaps_or_labels(
     table: Table, context: Sequence[str] = (), kinds: Mapping[str, ColumnKind] | None = None
 ) -> bool:
-    """Whether some cells are missing, or labels stand beside numbers, in the columns that are not context."""
+    """Whether some cells are missing, or labels stand beside numbers, in the columns that are not context.
+
+    Or what a column holds goes round, or has an order without distances, of which the user alone knows.
+    """
     asked = kinds or {}
     names = [name for name in table.columns if name not in context]
     if any(is_missing(table.columns[name]).any() for name in names):
+        return True
+    if any(kind_of(asked.get(name)) in ("ordinal", "circular") for name in names):
         return True
     labelled = [kind_of(asked.get(name)) == "categorical" or _is_labels(table, name, asked.get(name)) for name in names]
     return any(labelled) and not is_discrete(table, context, kinds)
@@ -218,6 +224,8 @@ def _check_names(table: Table, context: Sequence[str], kinds: Mapping[str, Colum
             raise UsageError(f"column {name!r}: expected ('time', format), such as ('time', '%d/%m/%Y'), got {kind!r}")
         if kind_of(kind) == "bounded" and len(kind) != 3:
             raise UsageError(f"column {name!r}: a bounded column needs its bounds, as in ('bounded', 0, 1)")
+        if kind_of(kind) == "circular" and not isinstance(kind, str) and len(kind) != 3:
+            raise UsageError(f"column {name!r}: a circular column has two ends, as in ('circular', 0, 24)")
 
 
 def _without_gaps(numbers: dict[str, np.ndarray], drop_missing: bool) -> tuple[str, dict[str, np.ndarray]]:

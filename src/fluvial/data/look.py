@@ -17,13 +17,18 @@ from fluvial.data.tokens import SPELLED, as_numbers, missing_words
 from fluvial.data.words import counted, listed
 
 ColumnKind = str | tuple[str | float | None, ...]
-"""A column's kind as users name it: "integer", say, or ("bounded", lower, upper), ("positive", lower),
-("time", format)."""
+"""A column's kind as users name it: "integer", say, or ("bounded", lower, upper), ("circular", lower, upper), where the
+upper end is the lower one again, ("positive", lower), ("ordinal", least label, ..., greatest), ("time", format)."""
+
+LABELS = ("categorical", "ordinal")
+"""Kinds of labels, by name."""
 
 _MOST_CATEGORIES = 1000
 _REPEATS = 0.5  # labels repeat: a column with more different texts than this share of its rows holds none
 _FEW = 10  # different texts that any column may have
 _MOSTLY = 0.9  # share of dates from which other text among them is a slip
+_MOST_SHOWN = 4
+_CIRCLES = ((0.0, 24.0), (0.0, 360.0), (-180.0, 180.0))  # hours of the day, and angles
 _WHOLE = 2.0**53  # integers up to here are exact in float64
 
 
@@ -125,16 +130,17 @@ def is_label_like(table: Table, name: str) -> bool:
 def first_look(table: Table, name: str, asked: ColumnKind | None) -> Look:
     """Labels, or numbers whose kind :func:`second_look` finds."""
     reading, word = table.reading(name), kind_of(asked)
-    values = table.labels(name) if word == "categorical" else table.columns[name]
+    values = table.labels(name) if word in LABELS else table.columns[name]
     why = f"you say that it is {word}" if word else reading.why or f"its dtype is {values.dtype}"
-    if reading.problem and not (word == "categorical" and values.dtype == object and not is_missing(values).all()):
+    if reading.problem and not (word in LABELS and values.dtype == object and not is_missing(values).all()):
         found = _as_asked(values, word)
         if found is None:
             return Look(name, None, None, "unclear", problem=f"column {name!r} {reading.problem}")
     if is_missing(values).all():
         return Look(name, None, None, "it is empty")
-    if word == "categorical" or (word is None and is_label_like(table, name)):
-        return _labelled(table, name, values, why, word is not None or reading.category)
+    if word in LABELS or (word is None and is_label_like(table, name)):
+        look = _labelled(table, name, values, why, word is not None or reading.category)
+        return _in_order(look, values, asked) if word == "ordinal" else look
     dtype = "float64" if dtype_of(values) == "str" else dtype_of(values)
     try:
         unit = "".join(part.strip() for part in reading.affix)
@@ -146,10 +152,29 @@ def first_look(table: Table, name: str, asked: ColumnKind | None) -> Look:
 
 def _as_asked(values: np.ndarray, word: str | None) -> np.ndarray | None:
     """Text as the numbers that a user says it is, if it can be read so."""
-    if word in (None, "categorical") or values.dtype != object:
+    if word is None or word in LABELS or values.dtype != object:
         return None
     numbers, bad = as_numbers(values)
     return numbers if bad is None else None
+
+
+def _in_order(look: Look, values: np.ndarray, asked: ColumnKind | None) -> Look:
+    """A column of labels with the order that the user gives; numbers have one of their own."""
+    if look.column is None:
+        return look
+    known, given = look.column.categories, () if asked is None or isinstance(asked, str) else asked[1:]
+    if not given and isinstance(known[0], str):
+        lack = f"column {look.name!r} is said to be ordinal: name its labels in their order, as in "
+        lack += f"--kind {look.name}=ordinal:{':'.join(map(str, known[:_MOST_SHOWN]))}"
+        return replace(look, column=None, numbers=None, problem=lack)
+    by_text = {str(label): label for label in known}
+    order = tuple(by_text.get(str(label), str(label)) for label in given) or known
+    lacking = [label for label in known if label not in order]
+    if lacking or len(set(order)) < len(order) or len({type(label) for label in order}) > 1:
+        wrong = f"expected each of its labels once, {listed(known)}, got {listed(order)}"
+        return replace(look, column=None, numbers=None, problem=f"column {look.name!r}: its order: {wrong}")
+    column = replace(look.column, kind="ordinal", categories=order)
+    return replace(look, column=column, numbers=to_codes(column, values))
 
 
 def _labelled(table: Table, name: str, values: np.ndarray, why: str, meant: bool) -> Look:
@@ -189,6 +214,8 @@ def second_look(look: Look, numbers: np.ndarray, values: np.ndarray, asked: Colu
     if column is None or column.categorical or column.clock is not None or not len(numbers):
         return look
     word, (lower, upper) = kind_of(asked), _bounds(asked)
+    if word == "circular":
+        return _circular(look, column, numbers, values, cells, (lower, upper))
     # integers with gaps come as floats
     whole = bool((numbers == np.rint(numbers)).all()) and float(np.abs(numbers).max()) <= _WHOLE
     floats = values.dtype.kind in "fO"
@@ -212,9 +239,35 @@ def second_look(look: Look, numbers: np.ndarray, values: np.ndarray, asked: Colu
     return replace(look, column=column)
 
 
+def _circular(
+    look: Look,
+    column: Column,
+    numbers: np.ndarray,
+    values: np.ndarray,
+    cells: bool,
+    ends: tuple[float | None, float | None],
+) -> Look:
+    """A column that goes round from ``ends[1]`` to ``ends[0]``; the first of the usual circles that has all values."""
+    if None in ends:
+        ends = next((c for c in _CIRCLES if c[0] <= numbers.min() and numbers.max() <= c[1]), (None, None))
+    lower, upper = ends
+    if lower is None or upper is None or not lower < upper:
+        problem = f"column {column.name!r} is said to be circular: say from where to where it goes round, as in "
+        problem += f"--kind {column.name}=circular:0:24, where 24 is 0 again"
+        return replace(look, column=None, numbers=None, problem=problem)
+    if problem := _claim(column.name, "circular", lower, upper, numbers):
+        return replace(look, column=None, numbers=None, problem=problem)
+    step = find_step(numbers, values.dtype, fine=cells)
+    if step is not None and abs((upper - lower) / step - round((upper - lower) / step)) > 1e-9:
+        step = None  # a grid that does not close is none
+    seen = (float(numbers.min()), float(numbers.max()))
+    column = replace(column, kind="circular", lower=lower, upper=upper - (step or 0.0), step=step, seen=seen)
+    return replace(look, column=column, numbers=None if look.numbers is None else column.wrapped(look.numbers))
+
+
 def _bounds(asked: ColumnKind | None) -> tuple[float | None, float | None]:
     """The bounds that a user gives."""
-    given = () if asked is None or isinstance(asked, str) or asked[0] == "time" else asked[1:]
+    given = () if asked is None or isinstance(asked, str) or asked[0] in ("time", "ordinal") else asked[1:]
     lower, upper = (*given, None, None)[:2]
     return (None if lower is None else float(lower)), (None if upper is None else float(upper))
 
@@ -240,7 +293,7 @@ def is_countable(table: Table, name: str, asked: ColumnKind | None) -> str:
     """ "labels", "bits", "integers", or "" for what cannot be counted."""
     values = table.columns[name]
     if asked is not None:
-        return {"categorical": "labels", "integer": "integers"}.get(kind_of(asked) or "", "")
+        return {"categorical": "labels", "ordinal": "labels", "integer": "integers"}.get(kind_of(asked) or "", "")
     if is_date(values):
         return ""
     if is_label_like(table, name):

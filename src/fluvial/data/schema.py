@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import EllipsisType
 from typing import Literal
@@ -19,7 +19,7 @@ from fluvial.data.checks import (
     read_columns,
     unseen,
 )
-from fluvial.data.columns import Column, from_codes, from_numbers
+from fluvial.data.columns import Column, Label, from_codes, from_numbers
 from fluvial.data.tables import Columns, Table, read
 from fluvial.data.words import counted, listed, nearest
 
@@ -150,8 +150,12 @@ class Schema:
         lower: float | EllipsisType | None = ...,
         upper: float | EllipsisType | None = ...,
         step: float | EllipsisType | None = ...,
+        order: Sequence[Label] | None = None,
     ) -> Schema:
         """The schema with one column changed; what is not named stays, as far as the kind allows it.
+
+        Args:
+            order: all labels of a column, from the least to the greatest; it is ordinal then, and the rest stays.
 
         Raises:
             DataError: the column's parts would contradict each other.
@@ -164,7 +168,9 @@ class Schema:
         if old is None:
             raise UsageError(f"there is no column {name!r}{nearest(name, self.order)} (columns: {listed(self.order)})")
         kind = old.kind if kind is None else kind
-        if kind != old.kind and {kind, old.kind} & {"categorical", "time"}:
+        if order is not None:
+            return self._swapped(self._ordered(old, tuple(order)))
+        if kind != old.kind and {kind, old.kind} & {"categorical", "ordinal", "circular", "time"}:
             raise UsageError(f"column {name!r}: say that it is {kind} when inferring the schema, which reads the data")
         kept = _bounds_kept(old, kind)
         new = replace(
@@ -175,7 +181,23 @@ class Schema:
             upper=kept[1] if upper is ... else upper,
             step=(1.0 if kind in ("integer", "time") else old.step) if step is ... else step,
         )
-        swap = {name: new}
+        return self._swapped(new)
+
+    def _ordered(self, old: Column, order: tuple[Label, ...]) -> Column:
+        """A column of labels with an order."""
+        if not old.categorical or sorted(map(str, order)) != sorted(map(str, old.categories)):
+            has = f"its labels are {listed(old.categories)}" if old.categorical else f"it is {old.kind}"
+            raise UsageError(f"column {old.name!r}: order has each label once, and {has}; got {listed(order)}")
+        if any(d.mapping and old.name in (d.source, d.column.name) for d in self.dropped):
+            raise UsageError(
+                f"column {old.name!r}: say its order when inferring the schema, since others follow from it"
+            )
+        by_text = {str(label): label for label in old.categories}
+        return replace(old, kind="ordinal", categories=tuple(by_text[str(label)] for label in order))
+
+    def _swapped(self, new: Column) -> Schema:
+        """The schema with this column in place of the one of its name."""
+        swap = {new.name: new}
         return replace(
             self,
             columns=tuple(swap.get(c.name, c) for c in self.columns),

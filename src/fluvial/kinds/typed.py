@@ -63,20 +63,25 @@ def parse_context(
     return values or None
 
 
-def parse_kinds(texts: Sequence[str]) -> dict[str, str | tuple[str, float, float] | tuple[str, str]]:
-    """COL=KIND each, a bounded one with its bounds, times with their format.
+def parse_kinds(texts: Sequence[str]) -> dict[str, str | tuple[str, float, float] | tuple[str, ...]]:
+    """COL=KIND each, a bounded or circular one with its ends, an ordinal one with its labels, times with their format.
 
     >>> parse_kinds(["Rings=categorical", "share=bounded:0:1"])
     {'Rings': 'categorical', 'share': ('bounded', 0.0, 1.0)}
     >>> parse_kinds(["day=time:%m/%d/%Y"])
     {'day': ('time', '%m/%d/%Y')}
+    >>> parse_kinds(["cut=ordinal:Fair:Good:Ideal", "hour=circular:0:24"])
+    {'cut': ('ordinal', 'Fair', 'Good', 'Ideal'), 'hour': ('circular', 0.0, 24.0)}
     """
-    kinds: dict[str, str | tuple[str, float, float] | tuple[str, str]] = {}
+    kinds: dict[str, str | tuple[str, float, float] | tuple[str, ...]] = {}
     for name, text in parse_pairs("kind", texts).items():
         if text.startswith("time:"):
             kinds[name] = ("time", text.removeprefix("time:"))
             continue
         kind, *bounds = text.split(":")
+        if kind == "ordinal" and bounds:
+            kinds[name] = (kind, *map(str.strip, bounds))
+            continue
         try:
             low, high = map(float, bounds or (0, 0))
         except ValueError:

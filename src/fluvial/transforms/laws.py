@@ -35,7 +35,8 @@ class Law:
     Args:
         atoms: the values a_j, ascending: codes of labels, or numbers that many rows share.
         missing: NaN is one more atom, the last.
-        labels: the atoms are codes, whose order and distance mean nothing.
+        labels: the atoms are codes, whose order and distance mean nothing. (Where an order means something, they are
+            as good as numbers to a network.)
         rest: how all other values are standardised before f, a mixture of logistics, sees them; with a step they lie
             on a grid. None where every value is an atom.
         periods: after which what depends on the column may repeat, as a week and a year, in the column's unit.
@@ -60,7 +61,7 @@ class Law:
             raise ValueError(f"atoms: expected finite numbers in ascending order, got {self.atoms}")
         if not all(0 < p < math.inf for p in self.periods) or (self.labels and self.periods):
             raise ValueError(f"periods: expected finite numbers above 0, of numbers alone, got {self.periods}")
-        if not 0 <= self.other < 1 or (self.other and not self.labels):
+        if not 0 <= self.other < 1 or (self.other and self.rest is not None):
             raise ValueError(f"other: expected a probability below 1, of labels alone, got {self.other}")
 
     @property

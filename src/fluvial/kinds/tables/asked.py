@@ -32,7 +32,7 @@ def _condition(column: Column | None, text: str) -> Condition:
         return text
     if "|" in text:
         return [part.strip() or None for part in text.split("|")]
-    if ".." in text and not (column is not None and column.categorical):
+    if ".." in text and not (column is not None and column.kind == "categorical"):
         low, _, high = text.partition("..")
         return low.strip() or None, high.strip() or None
     return text or None

@@ -116,12 +116,13 @@ def read_event(
     labels: frozenset[str],
     encode: Encode,
     calls: Mapping[str, Callable[[Any], Any]] | None = None,
+    ordered: frozenset[str] = frozenset(),
 ) -> Comparison:
     """The event that ``text`` describes.
 
     Args:
         names: of the columns.
-        labels: those of them whose values have no order.
+        labels: those of them that hold labels, of which the ``ordered`` ones have an order.
         calls: what may be called in it by name, with one number or one condition.
 
     Raises:
@@ -138,7 +139,7 @@ def read_event(
         raise UsageError(f"the event {_short(text)!r} could not be read: expected {_GRAMMAR}") from None
     if _is_deep(tree):
         raise UsageError(f"the event {_short(text)!r} is nested too deeply")
-    reader = _Reader(_short(text), names, labels, encode, quoted, calls or {})
+    reader = _Reader(_short(text), names, labels, encode, quoted, calls or {}, ordered)
     return Comparison(text, reader.truth(tree), reader.limits(tree))
 
 
@@ -175,6 +176,7 @@ class _Reader:
     encode: Encode
     quoted: dict[str, str]
     calls: Mapping[str, Callable[[Any], Any]]
+    ordered: frozenset[str]
 
     def truth(self, node: ast.expr, wanted: bool = True) -> Truth:
         """A condition, or its contrary, which a missing cell does not make true either."""
@@ -212,7 +214,7 @@ class _Reader:
         if type(op) not in _COMPARE:
             raise self._refused(op)
         compare, about = _COMPARE[type(op)], [n for n in (self._maybe(left), self._maybe(right)) if n in self.labels]
-        if about and not isinstance(op, ast.Eq | ast.NotEq):
+        if set(about) - self.ordered and not isinstance(op, ast.Eq | ast.NotEq):
             raise UsageError(f"event {self.text!r}: the values of {about[0]!r} have no order; use ==, != or in")
         if about and _constant(left) is None and _constant(right) is None:
             raise UsageError(f"event {self.text!r}: compare {about[0]!r} with one of its own labels, in quotes")

@@ -37,8 +37,9 @@ class TablesKind(Kind):
         Option(
             "kinds",
             list[str],
-            "COL=KIND where the table does not show it: real, positive, integer, categorical, time, or "
-            "bounded:LOW:HIGH; can be repeated.",
+            "COL=KIND where the table does not show it: real, positive, integer, categorical, time, "
+            "bounded:LOW:HIGH, ordinal:LEAST:...:GREATEST, or circular:LOW:HIGH, where HIGH is LOW again, as 24 is 0 "
+            "of hours; can be repeated.",
             parse_kinds,
             "kind",
         ),

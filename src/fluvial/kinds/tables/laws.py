@@ -45,7 +45,9 @@ def law_of(
     missing = bool(np.isnan(every).any())
     if column.categorical:
         labels = tuple(float(i) for i in range(len(column.categories)))
-        return Law(labels, missing, labels=True, other=_of_unseen(values) if unseen and not closed else 0.0)
+        return Law(
+            labels, missing, column.kind != "ordinal", other=_of_unseen(values) if unseen and not closed else 0.0
+        )
     known = values[~np.isnan(values)]
     if not len(known):
         raise DataError(f"column {column.name!r} has not a single value in the rows to train on: leave it out (--drop)")
@@ -72,10 +74,13 @@ def _of_unseen(codes: np.ndarray) -> float:
 
 
 def _periods(column: Column, every: np.ndarray) -> tuple[float, ...]:
-    """The calendar's periods and their harmonics, in steps of a column of times, where its values span two of them.
+    """The periods of a column that goes round, and their harmonics, in its unit.
 
-    Without dates there is the day alone, round which times go.
+    Of dates those of the calendar, where the values span two of them. Without dates there is the day alone, round
+    which times go.
     """
+    if column.period is not None:
+        return tuple(column.period / k for k in range(1, _HARMONICS + 1))
     if column.clock is None:
         return ()
     step, span = column.clock.step, np.nanmax(every) - np.nanmin(every)

@@ -173,7 +173,9 @@ class Conditional:
 
     def _read(self, event: str) -> Comparison:
         labels = frozenset(c.name for c in self.schema.every if c.categorical)
-        return read_event(event, _askable(self.schema), labels, lambda name, value: encode(self.schema, name, value))
+        ordered = frozenset(c.name for c in self.schema.every if c.kind == "ordinal")
+        names = _askable(self.schema)
+        return read_event(event, names, labels, lambda name, value: encode(self.schema, name, value), ordered=ordered)
 
     def _draw(self, n: int) -> Weighted:
         context = None if self.context is None else self.context.expand(n, -1)
@@ -315,7 +317,7 @@ def _limits(schema: Schema, name: str, condition: Condition) -> Limits:
     if isinstance(condition, tuple):
         if len(condition) != 2:
             raise UsageError(f"{name}: a range is (low, high), got {condition!r}; for several values give a list")
-        if _column(schema, name).categorical:
+        if _column(schema, name).kind == "categorical":
             raise UsageError(f"column {name!r} holds labels, which have no order: give a list of them, not a range")
         low = -np.inf if condition[0] is None else encode(schema, name, condition[0])
         high = np.inf if condition[1] is None else encode(schema, name, condition[1])
