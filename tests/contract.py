@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fluvial.conditioners import Conditioner
 from fluvial.core import Density, Flow, Transform
+from fluvial.core.randomness import drawing_from
 
 
 def rows(d: int, n: int = 5, seed: int = 1, scale: float = 1.5) -> Tensor:
@@ -171,6 +172,44 @@ def samples_match_log_prob(density: Density, context: Tensor | None, n: int, tol
     assert x.shape == (n, *density.event_shape)
     assert torch.isfinite(x).all()
     assert (density.log_prob(x, context) - log_p).abs().max() < tolerance
+
+
+def draws_come_with_what_log_prob_says(density: Density, context: Tensor | None, n: int = 5) -> None:
+    """Law 5 where ``exact`` is False: log p of a draw is what ``log_prob`` says with the same noise; it is finite."""
+    with drawing_from(0):
+        x, log_p = density.sample_and_log_prob(n, context)
+    with drawing_from(0):
+        density.sample(n, context)
+        assert torch.equal(density.log_prob(x, context), log_p)
+    assert x.shape == (n, *density.event_shape)
+    assert torch.isfinite(log_p).all()
+
+
+def bounds_lie_below(density: Density, x: Tensor, context: Tensor | None, times: int = 400) -> None:
+    """The mean of a bound lies below the log of its mean weight, which estimates log p, and above -inf."""
+    with torch.no_grad(), drawing_from(0):
+        many = density.log_prob(x.repeat(times, 1), None if context is None else context.repeat(times, 1))
+    many = many.view(times, -1)
+    assert torch.isfinite(many).all()
+    assert (many.mean(0) < many.logsumexp(0) - torch.tensor(float(times)).log()).all()
+
+
+def copies_draw_the_same(density: Density, x: Tensor, context: Tensor | None, fresh: Density) -> None:
+    """Law 6 for what draws noise: copies and states give the same numbers from the same seed."""
+    fresh.load_state_dict(load(save({k: v.contiguous() for k, v in density.state_dict().items()})))
+    found = []
+    for each in (density, density, copy.deepcopy(density), fresh):
+        with drawing_from(0):
+            found.append(each.log_prob(x, context))
+    assert all(torch.equal(found[0], other) for other in found)
+
+
+def loss_reaches_every_parameter(loss: Callable[[], Tensor], density: Density) -> None:
+    """Law 6 for objectives: a finite gradient of every parameter."""
+    grads = torch.autograd.grad(loss(), list(density.parameters()), allow_unused=True)
+    unused = [name for (name, _), g in zip(density.named_parameters(), grads) if g is None]
+    assert not unused, unused
+    assert all(torch.isfinite(g).all() for g in grads)  # pyright: ignore
 
 
 def gradients_are_right(density: Density, x: Tensor, context: Tensor | None) -> None:

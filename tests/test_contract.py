@@ -37,7 +37,7 @@ def wrapped(name: str, x: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_zoo_holds_every_recipe():
-    assert set(zoo.SMALL) == {r.name for r in models.recipes() if r.kind != "images"}
+    assert {*zoo.SMALL, *zoo.BOUNDS} == {r.name for r in models.recipes() if r.kind != "images"}
 
 
 @pytest.mark.parametrize("c", [0, CONTEXT])
@@ -210,6 +210,19 @@ def test_densities_integrate_to_one(name: str, c: int):
     # and each of its conditionals is integrated in tests/models/test_wavenet_mixed.py
     if name not in ("iaf", "wavenet_mixed"):
         contract.integrates_to_one(zoo.recipe(name, 2, c).double(), contract.contexts(c, 1), reach=60.0)
+
+
+@pytest.mark.parametrize("c", [0, CONTEXT])
+@pytest.mark.parametrize("name", zoo.BOUNDS)
+def test_bounds(name: str, c: int):
+    density, x, context = zoo.recipe(name, 3, c).double(), contract.rows(3), contract.contexts(c)
+    assert not density.exact
+    contract.draws_come_with_what_log_prob_says(density, context)
+    contract.bounds_lie_below(density, x, context)
+    contract.copies_draw_the_same(density, x, context, zoo.recipe(name, 3, c).double())
+    contract.doors_of_densities(density, x, context)
+    contract.far_rows_are_impossible_not_nan(density, context)
+    contract.loss_reaches_every_parameter(lambda: density.bound(x, context), density)  # pyright: ignore
 
 
 @pytest.mark.parametrize("c", [0, CONTEXT])

@@ -21,9 +21,9 @@ from fluvial.core.randomness import drawing_from
 from fluvial.data.words import counted
 from fluvial.kinds.fitted import Fitted
 from fluvial.kinds.origin import Origin, circumstances, fingerprint
-from fluvial.models import build
+from fluvial.models import Aim, build
 from fluvial.terminal import note
-from fluvial.training import Record, Rows, Settings, train
+from fluvial.training import OBJECTIVES, Record, Rows, Settings, train
 from fluvial.training.checkpoint import load as load_checkpoint
 from fluvial.training.run import RunFolder, open_run
 from fluvial.training.saved import Saved, load_run
@@ -63,6 +63,7 @@ class Lesson:
         split: which part of the data judges, see :func:`~fluvial.kinds.parts.judged`.
         warnings: what whoever uses the model should know about its data.
         closed: whether the density is fitted already, in closed form, so that nothing is trained.
+        objective: what it learns by.
     """
 
     density: Density
@@ -75,6 +76,7 @@ class Lesson:
     split: Mapping[str, Any]
     warnings: Sequence[str] = ()
     closed: bool = False
+    objective: Aim = "likelihood"
 
     @property
     def tag(self) -> str:
@@ -207,7 +209,8 @@ class Job:
         checkpoint = None if run is None else run.checkpoint
         records, threads = list[Record](), torch.get_num_threads()
         learnt = (lesson.density, lesson.rows, lesson.validation)
-        training = train(*learnt, self.settings, checkpoint, self.resume, tag=lesson.tag, began=began)
+        aim = OBJECTIVES[lesson.objective]
+        training = train(*learnt, self.settings, checkpoint, self.resume, tag=lesson.tag, began=began, objective=aim)
         with contextlib.closing(training):
             for record in training:
                 if record.ended:

@@ -1,6 +1,7 @@
 """Models: every one as a composition, with its record, and the registry that builds them by name."""
 
 from fluvial.models.build import behind_head, build, preset, resolve
+from fluvial.models.cells import laws_within
 from fluvial.models.flowplusplus import flowpp
 from fluvial.models.gaussian import gaussian
 from fluvial.models.glow import glow
@@ -15,11 +16,14 @@ from fluvial.models.orders import OrderMixture
 from fluvial.models.pixelcnn import pixelcnn
 from fluvial.models.pixels import bits_per_dimension, continuous, sample_at_temperature
 from fluvial.models.realnvp import realnvp, realnvp_images
-from fluvial.models.recipe import Decay, Recipe, Training
+from fluvial.models.recipe import Aim, Decay, Recipe, Training
 from fluvial.models.registry import default_of, named_recipes, recipe_of, recipes, register
+from fluvial.models.vae import VAE, vae, vae_iaf
 from fluvial.models.wavenet import wavenet, wavenet_made
 
 __all__ = [
+    "VAE",
+    "Aim",
     "AnyOrder",
     "Decay",
     "OrderMixture",
@@ -34,6 +38,7 @@ __all__ = [
     "gaussian",
     "glow",
     "iaf",
+    "laws_within",
     "made",
     "made_mog",
     "maf",
@@ -54,6 +59,8 @@ __all__ = [
     "register",
     "resolve",
     "sample_at_temperature",
+    "vae",
+    "vae_iaf",
     "wavenet",
     "wavenet_made",
 ]

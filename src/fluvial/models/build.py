@@ -11,6 +11,7 @@ from fluvial.core.numbers import plain
 from fluvial.core.transform import EventShape
 from fluvial.models.mixed import AnyOrder
 from fluvial.models.registry import hint, recipe_of
+from fluvial.models.vae import VAE
 from fluvial.transforms import CodeMap, Codes, ColumnMap, Columns
 from fluvial.transforms.laws import Law
 
@@ -91,8 +92,8 @@ def behind_head(config: Mapping[str, Any], make: Callable[[EventShape | None], D
             name = type(density).__name__
             raise ValueError(f"expected a density of {what} of shape {want}, got {name}, of {what} of shape {got}")
     head = _head(config)
-    if isinstance(density, AnyOrder) and head is None and encoder is not None:
-        return density.reading(encoder, outer)  # it answers for any columns itself, so nothing stands around it
+    if isinstance(density, (AnyOrder, VAE)) and head is None and encoder is not None:
+        return density.reading(encoder, outer)  # it takes contexts itself, so nothing stands around it
     return density if head is None and encoder is None else Flow(head or Chain(), density, event_shape, outer, encoder)
 
 

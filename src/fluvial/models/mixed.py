@@ -12,8 +12,7 @@ from fluvial.core import Density, Uniform, randomness
 from fluvial.core.transform import EventShape, Shape, by_rows
 from fluvial.models.classes import Classes
 from fluvial.models.recipe import Recipe
-from fluvial.models.shapes import context_of, features_of
-from fluvial.transforms.columns import ColumnMap
+from fluvial.models.shapes import context_of, features_of, laws_of_columns
 from fluvial.transforms.laws import Law, Laws, Reading
 
 _NATURAL = 0.5  # share of the training steps in the columns' own order, in which whole rows are scored
@@ -231,12 +230,9 @@ def mixed(
         classes: at most so many :class:`Classes` beside the network; 0 for none.
     """
     columns = features_of(event_shape)
-    laws = laws or [Law(rest=ColumnMap())] * columns
-    if len(laws) != columns:
-        raise ValueError(f"laws: expected one for each of the {columns} columns, got {len(laws)}")
     if len(hidden) != 1:
         raise ValueError(f"hidden: this network has one width, got {tuple(hidden)}; blocks makes it deeper")
-    together = Laws(laws, components)
+    together = laws_of_columns(laws, columns, components)
     beside = Classes(together, classes) if classes else None
     sizes = together.sizes if beside is None else beside.sizes
     net = RaggedMLP(together.features, sizes, hidden[0], blocks, context_of(context_shape), dropout)

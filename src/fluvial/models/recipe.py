@@ -13,6 +13,7 @@ from fluvial.core.transform import EventShape
 
 Make = Callable[..., Density]
 Values = Literal["real", "whole", "any"]
+Aim = Literal["likelihood", "bound"]
 
 _OF_THE_DATA = ("context_shape", "laws")  # arguments of recipes that no user gives
 
@@ -45,11 +46,13 @@ class Training:
         learning_rate: its largest value.
         decay: the rule of the weight decay; None for the one of :class:`fluvial.training.Settings`.
         batch: images a step, on a CPU and on a GPU; of other data as many as suit the number of rows.
+        objective: the name of what it learns by, see :mod:`fluvial.training.objectives`.
     """
 
     learning_rate: float = 3e-3
     decay: Decay | None = None
     batch: tuple[int, int] = (32, 256)  # small steps learn more in the same time, where a small step takes less of it
+    objective: Aim = "likelihood"
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fluvial.core.transform import Shape
+from fluvial.transforms.columns import ColumnMap
+from fluvial.transforms.laws import Law, Laws
 
 Image = tuple[int, int, int]
 
@@ -12,6 +16,14 @@ def features_of(event_shape: Shape) -> int:
     if len(event_shape) != 1 or event_shape[0] < 1:
         raise ValueError(f"event_shape: a tabular model expects (D,) with D >= 1, got {tuple(event_shape)}")
     return event_shape[0]
+
+
+def laws_of_columns(laws: Sequence[Law], columns: int, components: int) -> Laws:
+    """The laws of so many columns; where none are given, those of real numbers, standardised."""
+    laws = laws or [Law(rest=ColumnMap())] * columns
+    if len(laws) != columns:
+        raise ValueError(f"laws: expected one for each of the {columns} columns, got {len(laws)}")
+    return Laws(laws, components)
 
 
 def context_of(context_shape: Shape | None) -> int:

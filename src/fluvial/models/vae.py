@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from fluvial.core import Density, Flow, Uniform, randomness
+from fluvial.core import Density, Flow, Normal, Uniform, randomness
 from fluvial.core.density import sized
 from fluvial.core.doors import check_shape
 from fluvial.core.errors import UsageError
-from fluvial.core.transform import EventShape
-from fluvial.models.likelihoods import CellLikelihood
+from fluvial.core.transform import EventShape, Shape
+from fluvial.models.likelihoods import CellLikelihood, Features
+from fluvial.models.maf import maf
+from fluvial.models.posteriors import posterior
+from fluvial.models.recipe import Recipe, Training
+from fluvial.models.shapes import context_of, features_of, laws_of_columns
+from fluvial.models.steps import depth
+from fluvial.transforms.laws import Law
 
 
 class VAE(Density):
@@ -198,3 +205,122 @@ def _draws(samples: int) -> int:
     if samples < 1:
         raise UsageError(f"samples: expected at least 1 draw from the posterior, got {samples}")
     return samples
+
+
+def vae(
+    event_shape: Shape,
+    *,
+    laws: Sequence[Law] = (),
+    latent: int = 8,
+    hidden: Sequence[int] = (128, 128),
+    components: int = 5,
+    prior_transforms: int = 0,
+    free_bits: float = 0.0,
+    samples: int = 16,
+    context_shape: Shape | None = None,
+) -> VAE:
+    """A VAE of a table as it is, with a diagonal Gaussian posterior (Kingma and Welling 2014, arXiv 1312.6114).
+
+    Args:
+        laws: of the columns, by which the cells depend on the latent variables; () for real numbers, standardised.
+        latent: how many latent variables.
+        hidden: widths of encoder and decoder.
+        components: logistics in the mixture of a continuous column.
+        prior_transforms: steps of MAF between the latent variables and normal noise; 0 for a normal prior.
+        free_bits, samples: see :class:`VAE`; a row is scored by so many draws, and trained on with one.
+    """
+    return _of_cells(
+        event_shape, laws, latent, hidden, components, prior_transforms, free_bits, samples, context_shape, 0, True
+    )
+
+
+def vae_iaf(
+    event_shape: Shape,
+    *,
+    laws: Sequence[Law] = (),
+    latent: int = 8,
+    hidden: Sequence[int] = (128, 128),
+    components: int = 5,
+    transforms: int = 2,
+    gated: bool = True,
+    prior_transforms: int = 0,
+    free_bits: float = 0.0,
+    samples: int = 16,
+    context_shape: Shape | None = None,
+) -> VAE:
+    """:func:`vae` whose posterior goes through inverse autoregressive steps (Kingma et al. 2016, arXiv 1606.04934).
+
+    Args:
+        transforms, gated: the steps of the posterior, see :func:`~fluvial.models.posteriors.posterior`.
+    """
+    return _of_cells(
+        event_shape,
+        laws,
+        latent,
+        hidden,
+        components,
+        prior_transforms,
+        free_bits,
+        samples,
+        context_shape,
+        depth(transforms),
+        gated,
+    )
+
+
+def _of_cells(
+    event_shape: Shape,
+    laws: Sequence[Law],
+    latent: int,
+    hidden: Sequence[int],
+    components: int,
+    prior_transforms: int,
+    free_bits: float,
+    samples: int,
+    context_shape: Shape | None,
+    transforms: int,
+    gated: bool,
+) -> VAE:
+    """A VAE over the cells of a table."""
+    columns, context = features_of(event_shape), context_of(context_shape)
+    if latent < 1:
+        raise ValueError(f"latent: expected at least 1 latent variable, got {latent}")
+    together = laws_of_columns(laws, columns, components)
+    prior = maf((latent,), transforms=prior_transforms, hidden=(64, 64)) if prior_transforms else Normal((latent,))
+    return VAE(
+        prior,
+        CellLikelihood(together, latent + context, hidden),
+        posterior(latent, hidden[-1], transforms=transforms, gated=gated),
+        Features(event_shape, hidden, context, laws=together),
+        free_bits=free_bits,
+        samples=samples,
+        context_shape=context_shape,
+    )
+
+
+_TRAINED = Training(learning_rate=1e-3, objective="bound")
+
+RECIPES = (
+    Recipe(
+        vae,
+        values="any",
+        training=_TRAINED,
+        says="latent variables behind a law for each column; a lower bound of log p",
+        paper="Kingma and Welling 2014, arXiv 1312.6114",
+        score="16 draws of the latent variables",
+        draw="one pass",
+        steps="an encoder, a diagonal Gaussian, a Law for each column",
+        base="Normal",
+    ),
+    Recipe(
+        vae_iaf,
+        values="any",
+        training=_TRAINED,
+        says="`vae` with inverse autoregressive steps in its posterior; a tighter bound",
+        paper="Kingma et al. 2016, arXiv 1606.04934",
+        score="16 draws of the latent variables",
+        draw="one pass",
+        steps="an encoder, Inverse(Autoregressive(MaskedMLP, Gate)), a Law for each column",
+        base="Normal",
+    ),
+)

@@ -21,7 +21,7 @@ from fluvial.data.tables import Columns
 from fluvial.kinds.fitted import Fitted
 from fluvial.kinds.scores import Scores, said_mean
 from fluvial.kinds.tables.blocks import Notes, scored_blocks
-from fluvial.kinds.tables.model import BOUND, Model
+from fluvial.kinds.tables.model import Model, why_bound
 from fluvial.kinds.tables.written import escaped, write_parts
 from fluvial.terminal import Pace, note
 
@@ -91,7 +91,7 @@ def score_stream(
     arguments, notes = {"drop_missing": "drop_missing" in options, "shares": "no_shares" not in options}, Notes()
     mean = _scored(model, files, out, arguments, notes, safe)
     if not model.exact:
-        notes.add([BOUND])
+        notes.add([f"the scores are lower bounds: {why_bound(model.density)}"])
     return [*(f"note: {sentence}" for sentence in notes.sentences), f"mean: {mean} nats a row"]
 
 

@@ -1,7 +1,7 @@
 """Training: objectives, the one loop, checkpoints and run folders."""
 
 from fluvial.core.batched import score
-from fluvial.training.objectives import negative_log_likelihood, reverse_kl
+from fluvial.training.objectives import OBJECTIVES, Objective, negative_log_likelihood, reverse_kl
 from fluvial.training.progress import Record
 from fluvial.training.rows import Rows
 from fluvial.training.settings import Settings
@@ -9,8 +9,10 @@ from fluvial.training.trainer import Data, train
 from fluvial.training.windows import Continuation, Windows
 
 __all__ = [
+    "OBJECTIVES",
     "Continuation",
     "Data",
+    "Objective",
     "Record",
     "Rows",
     "Settings",

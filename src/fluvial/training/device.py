@@ -19,6 +19,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from fluvial.core import Density, Transform
 from fluvial.core.randomness import Source, drawing_from, generator
+from fluvial.training.objectives import LIKELIHOOD, Objective
 from fluvial.training.progress import Progress
 from fluvial.training.settings import Settings
 from fluvial.training.update import Update, optimizer_kind, parameter_groups
@@ -37,9 +38,16 @@ class DeviceUpdate(Update):
 
     every = 32
 
-    def __init__(self, density: Density, settings: Settings, decay: float, device: torch.device) -> None:
+    def __init__(
+        self,
+        density: Density,
+        settings: Settings,
+        decay: float,
+        device: torch.device,
+        objective: Objective = LIKELIHOOD,
+    ) -> None:
         self.rate: Tensor = torch.tensor(settings.rate, device=device)
-        super().__init__(density, settings, decay, device)
+        super().__init__(density, settings, decay, device, objective)
         self.statistics: list[tuple[Tensor, Tensor]] = []
         self.kept, self.now = list[Tensor](), list(density.parameters())
         if self.averaged is not None:

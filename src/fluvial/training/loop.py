@@ -18,6 +18,7 @@ from fluvial.core.errors import RunError
 from fluvial.core.randomness import Source, drawing_from, draws_by_itself, permutation
 from fluvial.training import checkpoint as files
 from fluvial.training.device import DeviceUpdate
+from fluvial.training.objectives import LIKELIHOOD, Objective
 from fluvial.training.progress import Progress, Record
 from fluvial.training.rows import Rows
 from fluvial.training.schedule import CUT, Schedule
@@ -42,7 +43,9 @@ class Loop:
         path: Path | None,
         tag: str,
         began: float | None = None,
+        objective: Objective = LIKELIHOOD,
     ) -> None:
+        self.objective = objective
         self.settings, self.path, self.device = settings, path, settings.torch_device()
         self.tag, self.digest = tag, "" if path is None else data.digest()
         self.density: Density = density.to(self.device)
@@ -52,7 +55,8 @@ class Loop:
         self.batches: int = len(data.batches(torch.arange(len(data)), self.batch_size))
         self.schedule: Schedule = Schedule(settings, self.batches)
         kind = DeviceUpdate if self.device.type == "cuda" else Update
-        self.update: DeviceUpdate | Update = kind(self.density, settings, settings.decay(*data.size), self.device)
+        decay = settings.decay(*data.size)
+        self.update: DeviceUpdate | Update = kind(self.density, settings, decay, self.device, objective)
         self.progress = Progress()
         self.source, self.lend = Source(settings.seed), draws_by_itself(density)
         self.best = _copied(density)
@@ -171,7 +175,7 @@ class Loop:
                 pool_statistics(judged, (self.data.rows(index, self.device) for index in parts))
         if self.held_out is None:
             return None
-        value = -self.held_out.score(judged, self.settings.seed)
+        value = self.objective.judge(self.held_out, judged, self.settings.seed)
         return value if math.isfinite(value) else None
 
     def _elapsed(self) -> float:

@@ -15,6 +15,7 @@ from fluvial.core import Density
 from fluvial.core.batched import score
 from fluvial.core.errors import DataError
 from fluvial.training.loop import Loop
+from fluvial.training.objectives import LIKELIHOOD, Objective
 from fluvial.training.progress import Record
 from fluvial.training.rows import Rows
 from fluvial.training.settings import Settings
@@ -92,8 +93,9 @@ def train(
     every: float = 20.0,
     tag: str = "",
     began: float | None = None,
+    objective: Objective = LIKELIHOOD,
 ) -> Generator[Record]:
-    """Train ``density`` by maximum likelihood; yields a record per epoch, and every two seconds inside one.
+    """Train ``density``; yields a record per epoch, and every two seconds inside one.
 
     However it ends, the density holds the weights that scored best on ``held_out`` (on the training rows
     where there is none). Small models train on one thread, whatever torch is set to. With ``epochs`` a resumed
@@ -104,6 +106,7 @@ def train(
         checkpoint: file to resume from, written every ``every`` seconds, at the end and when interrupted.
         resume: continue from ``checkpoint`` if that file exists.
         began: ``time.monotonic()`` from which elapsed seconds and a budget count; None for now.
+        objective: what it learns by, and what judges it on ``held_out``.
         tag: what else must be the same to resume, such as the model's configuration.
 
     Raises:
@@ -113,7 +116,7 @@ def train(
     settings = settings or Settings()
     if data.count() < 2:
         raise DataError(f"training needs at least 2 rows, got {data.count()}")
-    loop = Loop(density, data, held_out, settings, checkpoint, tag, began)
+    loop = Loop(density, data, held_out, settings, checkpoint, tag, began, objective)
     threads = torch.get_num_threads()
     torch.set_num_threads(loop.threads)
     try:

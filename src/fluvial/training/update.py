@@ -12,7 +12,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
 from fluvial.core import Density
-from fluvial.training.objectives import negative_log_likelihood
+from fluvial.training.objectives import LIKELIHOOD, Objective
 from fluvial.training.progress import Progress
 from fluvial.training.settings import Settings
 
@@ -23,13 +23,21 @@ class Update:
     Args:
         decay: weight decay.
         device: where the density is.
+        objective: whose loss the steps go down.
     """
 
     every = 1
     """Steps from one look at the counters to the next."""
 
-    def __init__(self, density: Density, settings: Settings, decay: float, device: torch.device) -> None:
-        self.density, self.settings, self.device = density, settings, device
+    def __init__(
+        self,
+        density: Density,
+        settings: Settings,
+        decay: float,
+        device: torch.device,
+        objective: Objective = LIKELIHOOD,
+    ) -> None:
+        self.density, self.settings, self.device, self.objective = density, settings, device, objective
         self.parameters = [p for p in density.parameters() if p.requires_grad]
         self.optimizer = self._optimizer(decay)
         self.averaged = AveragedModel(density, multi_avg_fn=_average(settings.ema)) if settings.ema else None
@@ -103,7 +111,7 @@ class Update:
 
     def _loss(self, x: Tensor, context: Tensor | None, units: int) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.amp):
-            return negative_log_likelihood(self.density, x, context) * (x.shape[0] / units)
+            return self.objective.loss(self.density, x, context) * (x.shape[0] / units)
 
     def _optimizer(self, decay: float) -> torch.optim.Optimizer:
         groups = parameter_groups(self.parameters, decay)

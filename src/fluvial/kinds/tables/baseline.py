@@ -12,11 +12,13 @@ from fluvial.conditioners import ContextEncoder
 from fluvial.conditioners.ragged import RaggedMLP
 from fluvial.core import Density, Flow, Normal, Uniform
 from fluvial.core.density import sized
+from fluvial.core.transform import EventShape
 from fluvial.examine.scores import fit_closed_form
 from fluvial.examine.two_sample import spread
-from fluvial.models import AnyOrder, gaussian
+from fluvial.models import AnyOrder, gaussian, laws_within
 from fluvial.training import Data
 from fluvial.transforms import Codes, ColumnMap, Columns, Elementwise
+from fluvial.transforms.laws import Laws
 from fluvial.univariate import Categorical
 
 _ALONE, _STEPS = 4000, 200  # rows and steps that laws of columns alone are fitted with
@@ -34,8 +36,8 @@ class Baseline:
 def baseline(density: Density, train: Data) -> Baseline:
     """The yardstick for ``density``, which says of what kind the rows are, fitted to all rows of ``train``."""
     train = Data(train.x, None if train.context is None else train.context.double())
-    if isinstance(density, AnyOrder):
-        return Baseline("independent columns", _alone(density, train))
+    if laws := laws_within(density):
+        return Baseline("independent columns", _alone(laws, density.context_shape, train))
     if is_discrete(density):
         return Baseline("independent columns", _independent(density.transform, train))  # pyright: ignore
     return Baseline("a Gaussian of the columns as they are", _gaussian(density, train))
@@ -60,10 +62,10 @@ def _independent(codes: Codes, train: Data) -> Density:
     return Flow(codes, Flow(columns, Uniform(shape), shape), shape, outer).double().eval()
 
 
-def _alone(density: AnyOrder, train: Data) -> Density:
+def _alone(laws: Laws, context_shape: EventShape | None, train: Data) -> Density:
     """Each column's own law, whatever the others: a network that reads nothing, fitted to a few thousand rows."""
-    laws = copy.deepcopy(density.laws)
-    alone = AnyOrder(laws, RaggedMLP(laws.features, laws.sizes, 1, 0), density.context_shape)
+    laws = copy.deepcopy(laws)
+    alone = AnyOrder(laws, RaggedMLP(laws.features, laws.sizes, 1, 0), context_shape)
     with torch.no_grad():
         for weight in (alone.net.first.weight, alone.net.last.weight, alone.net.direct.weight):
             weight.zero_()

@@ -25,7 +25,7 @@ from fluvial.examine.two_sample import (
     without_gaps,
 )
 from fluvial.kinds.tables.baseline import baseline, is_discrete
-from fluvial.models import AnyOrder
+from fluvial.models import laws_within
 from fluvial.training import Data, score
 from fluvial.transforms import Columns
 
@@ -113,7 +113,7 @@ def diagnose(
         raise DataError(f"a diagnosis needs at least 10 held-out rows, got {len(held_out)}: hold out more rows")
     _need_sklearn()
     discrete = is_discrete(density)
-    mixed = isinstance(density, AnyOrder)
+    mixed = laws_within(density) is not None
     plain = discrete or mixed  # probabilities have no unit
     scale = np.ones(train.x.shape[1]) if plain else spread(_array(train.x))
     log_p = _array(score(density, held_out.x, held_out.context, seed))
@@ -153,11 +153,12 @@ def diagnose(
 
 def points(density: Density, *tables: np.ndarray) -> list[np.ndarray]:
     """Tables (N, D) as points of one space whose distances mean something: labels one-hot, gaps as numbers."""
-    if not isinstance(density, AnyOrder):
+    laws = laws_within(density)
+    if laws is None:
         return list(tables)
     x = np.concatenate(tables)
     columns: list[np.ndarray] = []
-    for law, values in zip(density.laws.laws, x.T):
+    for law, values in zip(laws.laws, x.T):
         if law.labels:
             columns += [np.where(values == label, 1.0, 0.0) for label in law.atoms]
         else:

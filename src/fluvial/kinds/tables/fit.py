@@ -21,7 +21,7 @@ from fluvial.kinds.tables.baseline import baseline
 from fluvial.kinds.tables.model import Model, restore
 from fluvial.kinds.tables.prepare import Prepared, prepare
 from fluvial.kinds.tables.small import is_scarce
-from fluvial.models import Decay, behind_head, default_of
+from fluvial.models import Training, behind_head, default_of
 from fluvial.training import Data, Record
 
 _ROWS, _CONTEXTS = 2000, 10_000  # rows of each kind that a run keeps, for its report and for sampling
@@ -77,8 +77,7 @@ def fit_table(
         validation=None if validation is None else read(validation).without_empty_rows(),
         unseen=unseen,
     )
-    if decay := prepared.recipe.training.decay:
-        job = _decayed(job, decay, prepared.train)
+    job = _suited(job, prepared.recipe.training, prepared.train)
     density = job.build(prepared.config) if isinstance(name, str) else _behind_head(prepared, name)
     if closed := prepared.recipe.closed_form:
         fit_closed_form(density, prepared.train, job.seed)
@@ -93,6 +92,7 @@ def fit_table(
         prepared.parts,
         prepared.warnings,
         closed,
+        prepared.recipe.training.objective,
     )
 
     def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> Model:
@@ -121,11 +121,14 @@ def _only(record: Mapping[str, Any]) -> dict[str, Any]:
     return asdict(Record(1, 1, True, first, judged, judged, 1, rate, seconds, 0.0, 0, 0.0))
 
 
-def _decayed(job: Job, decay: Decay, rows: Data) -> Job:
-    """The job with a model's own weight decay, unless another is given."""
-    if job.settings.weight_decay is not None:
-        return job
-    return replace(job, settings=replace(job.settings, weight_decay=decay(*rows.size)))
+def _suited(job: Job, training: Training, rows: Data) -> Job:
+    """The job with a model's own weight decay and learning rate, unless others are given."""
+    settings = job.settings
+    if training.decay and settings.weight_decay is None:
+        settings = replace(settings, weight_decay=training.decay(*rows.size))
+    if training.learning_rate != settings.rate and settings.learning_rate is None:
+        settings = replace(settings, learning_rate=training.learning_rate)
+    return replace(job, settings=settings)
 
 
 def default_model(table: Table, context: Sequence[str] = (), kinds: Mapping[str, ColumnKind] | None = None) -> str:

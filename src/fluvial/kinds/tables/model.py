@@ -24,6 +24,7 @@ from fluvial.kinds.fitted import record_of
 from fluvial.kinds.records import Kept, check_alike, check_context, check_kept, check_record
 from fluvial.kinds.scores import Scores
 from fluvial.kinds.tables.answers import Answers, tensor
+from fluvial.models import VAE
 from fluvial.training.saved import Saved
 from fluvial.transforms import Columns
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 _CHUNKS = 8  # that a block has
 _FILLS = 8  # ways to fill the cells of rounded columns that a score averages over
-BOUND = "the scores are lower bounds: the table has rounded or integer columns"
 _REDRAWS = 10  # attempts to replace draws that are not finite
 
 
@@ -82,7 +82,7 @@ class Model(Answers):
             shares: give each column's share too, where the model has them; about twice the work.
         """
         scores = self._scored(data, drop_missing, shares)
-        return scores if self.exact else replace(scores, warnings=(*scores.warnings, BOUND))
+        return scores if self.exact else replace(scores, warnings=(*scores.warnings, f"the scores are lower bounds: {why_bound(self.density)}"))
 
     def _scored(self, data: object, drop_missing: bool, shares: bool) -> Scores:
         table = read(data)
@@ -258,6 +258,13 @@ def _kept(columns: Sequence[Column], gaps: bool = False) -> Kept:
     """Rows of these columns, as the schema encodes them."""
     most = [len(c.categories) - 1 if c.categorical else np.inf for c in columns]
     return Kept((len(columns),), most, whole=False, gaps=gaps)
+
+
+def why_bound(density: Density) -> str:
+    """Why a density's scores are lower bounds, in words."""
+    if isinstance(density, VAE):
+        return f"each is an average over {counted(density.samples, 'draw')} of the model's latent variables"
+    return "the table has rounded or integer columns"
 
 
 def _about_far(values: np.ndarray, known: np.ndarray) -> list[str]:

@@ -15,7 +15,7 @@ from fluvial.data.columns import Column
 from fluvial.examine.page import Report, Sentences, number, numbers, plus_minus
 from fluvial.kinds.tables.baseline import COVARIANCE
 from fluvial.kinds.tables.diagnose import TOLERANCE, Diagnosis, Likelihood, diagnose
-from fluvial.kinds.tables.model import Model
+from fluvial.kinds.tables.model import Model, why_bound
 from fluvial.kinds.tables.verdict import judge
 from fluvial.training import Data
 
@@ -105,6 +105,7 @@ def _facts(model: Model, d: Diagnosis, train: Data, held_out: bool) -> dict[str,
     seen, columns = d.likelihood.rows, _columns(model, train)
     return {
         "quantity": "log-probability" if d.discrete else "log-density",
+        "why_bound": why_bound(model.density),
         "held_out": held_out,
         "rows": {
             "train": f"{counts['train']:,}",

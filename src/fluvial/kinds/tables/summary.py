@@ -8,7 +8,7 @@ from typing import Any
 from fluvial.data.columns import Column
 from fluvial.data.words import counted
 from fluvial.kinds.summary import fitted_line
-from fluvial.kinds.tables.model import Model
+from fluvial.kinds.tables.model import Model, why_bound
 
 
 def table_summary(model: Model) -> list[str]:
@@ -20,7 +20,7 @@ def table_summary(model: Model) -> list[str]:
         *_scores(record["scores"], record["model"]),
     ]
     if not model.exact:
-        lines.append("These are lower bounds: the table has rounded or integer columns.")
+        lines.append(f"These are lower bounds: {why_bound(model.density)}.")
     return lines
 
 
