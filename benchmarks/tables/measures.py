@@ -37,13 +37,14 @@ def alike(data: Split, drawn: pd.DataFrame) -> pd.DataFrame:
             drawn[name] = pd.to_numeric(drawn[name], errors="coerce").astype(float)
             continue
         known = {_text(v): v for v in data.train[name].dropna().unique()}
-        values = drawn[name].astype(object)
-        drawn[name] = values.map(lambda v: None if pd.isna(v) else known.get(_text(v), f"unknown {v}"))
+        drawn[name] = [None if pd.isna(v) else known.get(_text(v), f"unknown {v}") for v in drawn[name]]
     return drawn
 
 
 def _text(value: object) -> str:
-    """A label's text: 1, 1.0 and "1" are one label."""
+    """A label's text: 1, 1.0 and "1" are one label, and so are all ways to be missing."""
+    if pd.isna(value):
+        return "missing"
     text = str(value)
     return text.removesuffix(".0").lower() if text.lower() in ("true", "false") else text.removesuffix(".0")
 
@@ -123,7 +124,7 @@ def features(data: Split, *frames: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat(frames, ignore_index=True)
     for name in table:
         if name in data.labels:
-            table[name] = table[name].map(lambda v: None if pd.isna(v) else _text(v)).astype("category")
+            table[name] = table[name].map(_text, na_action="ignore").astype("category")
     return table
 
 
