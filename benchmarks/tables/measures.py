@@ -15,6 +15,7 @@ from benchmarks.tables.engines import sdtypes
 from benchmarks.tables.real import Split
 
 _QUERIES = 2_000  # rows whose nearest row is looked for
+_MOST = 5_000  # drawn, and as many held-out, rows that are compared
 _ENOUGH = 2_000  # rows for a two-sample test that is not repeated
 
 
@@ -54,7 +55,8 @@ def similarity(data: Split, drawn: pd.DataFrame) -> dict[str, float]:
     from sdmetrics.reports.single_table import QualityReport
 
     report = QualityReport()
-    real, drawn = (frame.astype(dict.fromkeys(data.labels, object)) for frame in (data.test, drawn))
+    rows = [frame.sample(min(len(frame), _MOST), random_state=0) for frame in (data.test, drawn)]
+    real, drawn = (frame.astype(dict.fromkeys(data.labels, object)) for frame in rows)
     report.generate(real, drawn, {"columns": sdtypes(data)}, verbose=False)
     scores = dict(report.get_properties().set_index("Property")["Score"])
     return {"shapes": float(scores["Column Shapes"]), "pairs": float(scores["Column Pair Trends"])}
@@ -65,7 +67,7 @@ def two_sample_auc(data: Split, drawn: pd.DataFrame, seed: int) -> float:
 
     Of few rows, the mean over several choices of drawn rows and folds.
     """
-    n = min(len(data.test), len(drawn))
+    n = min(len(data.test), len(drawn), _MOST)
     y, areas = np.repeat((0, 1), n), []
     for part in range(seed, seed + max(1, min(5, _ENOUGH // n))):
         x = features(data, data.test.sample(n, random_state=part), drawn.sample(n, random_state=part))
