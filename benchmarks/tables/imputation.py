@@ -33,7 +33,7 @@ from benchmarks.tables.small import table_of
 from fluvial.data.tables import read
 
 RECORD = RECORDS / "imputation.jsonl"
-SETS, FOLDS, GAPS, DRAWS, BUDGET = ("abalone", "adult", "miniboone40"), 3, 0.3, 20, 60.0
+SETS, FOLDS, GAPS, DRAWS, BUDGET = ("abalone", "adult", "miniboone40"), 3, 0.3, 20, 30.0
 LEARNT, JUDGED = 4_000, 500  # rows at most
 
 app = App(help="Gaps filled in by fluvial and by the field.")
