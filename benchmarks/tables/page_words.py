@@ -3,53 +3,55 @@
 INTRODUCTION = """# Mixed tables, beside the field
 
 Written by `python -m benchmarks.tables.page` from `benchmarks/records/mixed.jsonl`, `imputation.jsonl` and
-`prediction.jsonl`; `python -m benchmarks.tables.mixed run`, and likewise `imputation` and `prediction`, measure what has
-no record yet. The other engines are those of mostlyai-engine 2.7 (TabularARGN), SDV 2.0 (GaussianCopula, CTGAN, TVAE),
-arfpy 0.1 (adversarial random forests, ARF), scikit-learn 1.9 and miceforest 6.0, with their defaults.
+`prediction.jsonl`; `python -m benchmarks.tables.mixed run`, and likewise `imputation` and `prediction`, measure
+what has no record yet. The other engines are those of mostlyai-engine 2.7 (TabularARGN), SDV 2.0 (GaussianCopula,
+CTGAN, TVAE), arfpy 0.1 (adversarial random forests, ARF), scikit-learn 1.9 and miceforest 6.0, with their
+defaults.
 
-Everybody learns from the same frame on one thread with the same budget, 60 seconds of processor time, so that what else
-runs on the machine makes no difference. Who is done earlier stops earlier. What single engines needed beyond
-their defaults: TabularARGN runs without its protection of rare values, and the time it takes to read a table comes on top
-of its budget. CTGAN and TVAE have 300 epochs, or as many as fit. ARF learns from as many random rows as it can
-take in within the budget, and sees missing numbers as medians beside a column that says so. GaussianCopula takes as long
-as it takes, which was less than the budget.
+Everybody learns from the same frame on one thread with the same budget, 60 seconds of processor time, so that what
+else runs on the machine makes no difference. Who is done earlier stops earlier. What single engines needed beyond
+their defaults: TabularARGN runs without its protection of rare values, and the time it takes to read a table comes
+on top of its budget. CTGAN and TVAE have 300 epochs, or as many as fit. ARF learns from as many random rows as it
+can take in within the budget, and sees missing numbers as medians beside a column that says so. GaussianCopula
+takes as long as it takes, which was less than the budget.
 """
 RANKS = """## Drawn tables: ranks
 
-Each engine draws as many rows as it learnt from, and these are compared with rows that nobody learnt from: a third of
-penguins, titanic and red wine (its class as a label), a fifth of diamonds, and the official test file of adult. Mean rank
-among the engines over the tables, 1 at best, and its standard error.
+Each engine draws as many rows as it learnt from, and these are compared with rows that nobody learnt from: a third
+of penguins, titanic and red wine (its class as a label), a fifth of diamonds, and the official test file of adult.
+Mean rank among the engines over the tables, 1 at best, and its standard error.
 """
 MEASURES = """## Drawn tables: measures
 
 - column shapes, pair trends: SDMetrics' scores, 1 at best; of at most 5,000 rows each.
-- two-sample AUC: how well boosted trees tell drawn from held-out rows, cross-validated; 0.5 at best. Of few rows it
-  falls below 0.5 by the way cross-validation works, which counts as 0.5.
-- trained on draws: how well boosted trees that learnt from the draws predict held-out rows: the AUC of income (adult) and
-  survived (titanic, without `alive`), the accuracy of species, quality and cut.
-- nearest row: the mean distance from a drawn row to the nearest row learnt from, over that from a held-out row. 1 is
-  what new rows of the same kind have; below it rows are repeated, above it they lie off the data.
+- two-sample AUC: how well boosted trees tell drawn from held-out rows, cross-validated; 0.5 at best. Of few rows
+  it falls below 0.5 by the way cross-validation works, which counts as 0.5.
+- trained on draws: how well boosted trees that learnt from the draws predict held-out rows: the AUC of income
+  (adult) and survived (titanic, without `alive`), the accuracy of species, quality and cut.
+- nearest row: the mean distance from a drawn row to the nearest row learnt from, over that from a held-out row. 1
+  is what new rows of the same kind have; below it rows are repeated, above it they lie off the data.
 
-The first line has the rows learnt from themselves in place of draws: what chance alone leaves of each measure. Behind
-means of several seeds, their standard errors.
+The first line has the rows learnt from themselves in place of draws: what chance alone leaves of each measure.
+Behind means of several seeds, their standard errors.
 """
 SINGLE = """## What it takes, on adult
 """
 GAPS = """## Gaps
 
-30 % of the cells removed at random, from the rows learnt from (4,000 at most) and from the rows that are then filled in
-(500 at most). IterativeImputer draws from the posterior of its regressions, with labels one-hot; KNNImputer gives one best
-guess; miceforest's chained trees run three rounds and learn from the rows to be filled in too. A filler that draws does
-so 20 times, or as often as 30 seconds allow, which are the budget of everybody's fit here. CRPS of numbers in standard deviations of their columns, of one guess its
-absolute error; accuracy of labels, by the most frequent draw; both are means over columns. fluvial alone has a
-log score of what stood behind a gap, log p(value | the cells that are there), exact: nats, numbers in standard deviations.
-A label that the rows learnt from never show is left out.
+30 % of the cells removed at random, from the rows learnt from (4,000 at most) and from the rows that are then
+filled in (500 at most). IterativeImputer draws from the posterior of its regressions, with labels one-hot;
+KNNImputer gives one best guess; miceforest's chained trees run three rounds and learn from the rows to be filled
+in too. A filler that draws does so 20 times, or as often as 30 seconds allow, which are the budget of everybody's
+fit here. CRPS of numbers in standard deviations of their columns, of one guess its absolute error; accuracy of
+labels, by the most frequent draw; both are means over columns. fluvial alone has a log score of what stood behind
+a gap, log p(value | the cells that are there), exact: nats, numbers in standard deviations. A label that the rows
+learnt from never show is left out.
 """
 PREDICTIONS = """## Predictions
 
-The joint density as a predictor of one column given the others, beside scikit-learn's HistGradientBoosting with its
-defaults, which learns that column only: a classifier, and for the price of diamonds 19 regressors, one for each quantile.
-CRPS by those 19 quantiles, in dollars; the calibration error is the mean distance between stated and observed
-frequencies, over 15 bins of probability or over the 19 levels.
+The joint density as a predictor of one column given the others, beside scikit-learn's HistGradientBoosting with
+its defaults, which learns that column only: a classifier, and for the price of diamonds 19 regressors, one for
+each quantile. CRPS by those 19 quantiles, in dollars; the calibration error is the mean distance between stated
+and observed frequencies, over 15 bins of probability or over the 19 levels.
 """
 SHORT = """"""
