@@ -28,6 +28,8 @@ BETTER = {
     "nearest": ("nearest row", lambda v: np.abs(np.log(np.maximum(v, 1e-6)))),
 }
 """Measures, and what of them is to be small."""
+_GAPS = ["set", "engine", "crps", "accuracy", "log_score", "label_log_score", "draws"]
+_PREDICTED = ["set", "target", "engine", "budget", "auc", "accuracy", "log_loss", "crps", "calibration_error"]
 
 
 def write() -> None:
@@ -45,10 +47,9 @@ def cells() -> pd.DataFrame:
 
 def ranked(frame: pd.DataFrame) -> pd.DataFrame:
     """Ranks of the engines, by table and measure: the mean over the seeds in which all of them have a record."""
-    engines = [e for e in mixed.ENGINES if e in set(frame["engine"])]
     found = []
-    for (name, seed), group in frame[frame["engine"].isin(engines)].groupby(["set", "seed"]):
-        if len(group) == len(engines):
+    for (name, seed), group in frame[frame["engine"] != "real"].groupby(["set", "seed"]):
+        if len(group) == len(mixed.ENGINES):
             for measure, (_, small) in BETTER.items():
                 places = small(group.set_index("engine")[measure]).rank()
                 found += [(name, seed, measure, engine, place) for engine, place in places.items()]
@@ -63,7 +64,9 @@ def ranks() -> str:
     for engine in (e for e in mixed.ENGINES if e in set(table["engine"])):
         own = [table[(table["engine"] == engine) & (table["measure"] == m)]["rank"] for m in BETTER]
         rows.append([NAMES[engine], *(f"{r.mean():.1f} ± {r.std() / len(r) ** 0.5:.1f}" for r in own)])
-    return _table(["engine", *(title for title, _ in BETTER.values())], rows)
+    names = [n for n in mixed.SETS if n in set(table["set"])]
+    over = ", ".join(TABLES.get(n, n) for n in names)
+    return f"Over {over}:\n\n" + _table(["engine", *(title for title, _ in BETTER.values())], rows)
 
 
 def measures() -> str:
@@ -96,14 +99,13 @@ def costs() -> str:
 
 def gaps() -> str:
     """Filled gaps, by table and filler."""
-    frame, rows = pd.DataFrame(lines(imputation.RECORD)), []
+    frame, rows = pd.DataFrame(lines(imputation.RECORD), columns=_GAPS), []
     for name in (n for n in imputation.SETS if n in set(frame["set"])):
         for engine in imputation.ENGINES:
             own = frame[(frame["set"] == name) & (frame["engine"] == engine)]
             if len(own):
-                scores = [_spread(own[m]) if m in own else "" for m in ("crps", "accuracy", "log_score")]
-                label = _spread(own["label_log_score"]) if "label_log_score" in own else ""
-                rows.append([TABLES.get(name, name), NAMES[engine], *scores, label, f"{own['draws'].mean():.0f}"])
+                scores = [_spread(own[m]) for m in _GAPS[2:6]]
+                rows.append([TABLES.get(name, name), NAMES[engine], *scores, f"{own['draws'].mean():.0f}"])
     return _table(["table", "filler", "CRPS", "accuracy", "log score, numbers", "log score, labels", "draws"], rows)
 
 
@@ -115,7 +117,7 @@ def predictions() -> str:
         for r in records
         for target, scores in r["targets"].items()
     ]
-    frame, rows = pd.DataFrame(flat), []
+    frame, rows = pd.DataFrame(flat, columns=_PREDICTED), []
     for name, target in prediction.TASKS:
         for engine, budget in (("trees", 0.0), ("fluvial", prediction.BUDGET), ("fluvial", 0.0)):
             own = frame[(frame["target"] == target) & (frame["engine"] == engine) & (frame["budget"] == budget)]

@@ -9,17 +9,19 @@ CTGAN, TVAE), arfpy 0.1 (adversarial random forests, ARF), scikit-learn 1.9 and 
 defaults.
 
 Everybody learns from the same frame on one thread with the same budget, 60 seconds of processor time, so that what
-else runs on the machine makes no difference. Who is done earlier stops earlier. What single engines needed beyond
-their defaults: TabularARGN runs without its protection of rare values, and the time it takes to read a table comes
-on top of its budget. CTGAN and TVAE have 300 epochs, or as many as fit. ARF learns from as many random rows as it
-can take in within the budget, and sees missing numbers as medians beside a column that says so. GaussianCopula
-takes as long as it takes, which was less than the budget.
+else runs on the machine makes no difference. Who is done earlier stops earlier. fluvial scores the rows that it held
+out, a tenth, after its budget; another tenth stops its training. TabularARGN's budget leaves out the time to read a
+table, that of CTGAN and TVAE what SDV reads in other processes. What single engines needed beyond their
+defaults: TabularARGN runs without its protection of rare values. CTGAN and TVAE have 300 epochs, or as many as fit.
+ARF learns from as many random rows as it can take in within the budget, and sees missing numbers as medians beside a
+column that says so. GaussianCopula takes as long as it takes. A seed decides the split and all noise. What is not
+there was not measured.
 """
 RANKS = """## Drawn tables: ranks
 
 Each engine draws as many rows as it learnt from, and these are compared with rows that nobody learnt from: a third
 of penguins, titanic and red wine (its class as a label), a fifth of diamonds, and the official test file of adult.
-Mean rank among the engines over the tables, 1 at best, and its standard error.
+Mean rank among the engines over the tables on which all of them were measured, 1 at best, and its standard error.
 """
 MEASURES = """## Drawn tables: measures
 
