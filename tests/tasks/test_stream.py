@@ -15,6 +15,7 @@ from fluvial.data.parquet import parquet_files
 from fluvial.data.pieces import Pieces
 from fluvial.interfaces.cli import main
 from fluvial.kinds.tables.blocks import Notes, scored_blocks
+from fluvial.kinds.tables.model import Model
 
 ROWS = 2500
 
@@ -136,6 +137,15 @@ def test_what_streams_may_be_larger_than_the_limit(run: Path, monkeypatch: pytes
     assert main(["score", str(run), "all.parquet", "-o", "s.parquet"]) == 0
     monkeypatch.setenv("FLUVIAL_LIMIT", "4000")  # less than a column of a row group
     assert main(["score", str(run), "all.parquet", "-o", "s.parquet"]) == 2
+
+
+def test_models_that_draw_noise_to_score_are_scored_in_one_piece(run: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.setattr(Model, "draws_to_score", True)
+    assert main(["score", str(run), "all.parquet", "-o", "s.parquet"]) == 0
+    pd.testing.assert_frame_equal(pd.read_parquet("s.parquet"), whole(run), check_exact=True)
+    capsys.readouterr()
+    assert main(["score", str(run), "parts", "-o", "s.parquet"]) == 2
+    assert "draws noise" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

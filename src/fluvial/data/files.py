@@ -149,7 +149,7 @@ def _writer(path: Path) -> Callable[[Columns, BinaryIO, bool], None]:
                 raise DataError(f"{path}: packed text is written as .gz alone")
             return lambda columns, file, header: _write_text(columns, file, header, mark, packed)
         case ".parquet" | ".pq":
-            return lambda columns, file, _: _write_parquet(columns, file)
+            return lambda columns, file, _: write_parquet(columns, file)
         case ".feather" | ".arrow" | ".ipc":
             feather = arrow("pyarrow.feather")
             return lambda columns, file, _: feather.write_feather(as_frame(columns, "pyarrow"), file)
@@ -207,7 +207,7 @@ def _quoted(cell: str, delimiter: str) -> str:
     return '"' + cell.replace('"', '""') + '"'
 
 
-def _write_parquet(columns: Columns, file: BinaryIO) -> None:
+def write_parquet(columns: Columns, file: BinaryIO) -> None:
     parquet, rows = arrow("pyarrow.parquet"), as_frame(columns, "pyarrow")
     parquet.write_table(rows, file, use_dictionary=repeating(rows.schema))
 

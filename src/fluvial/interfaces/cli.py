@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import fluvial
-from fluvial.interfaces import cli_detect, cli_images, cli_questions, cli_series
+from fluvial.interfaces import cli_detect, cli_images, cli_questions, cli_series, cli_serve
 from fluvial.interfaces.flags import Each as _Each
 from fluvial.interfaces.flags import Flag as _Flag
 from fluvial.interfaces.flags import parsed, streams, with_options
@@ -267,6 +267,7 @@ app.command(cli_detect.detect)
 app.command(cli_detect.augment)
 app.command(cli_series.forecast)
 app.command(cli_series.backtest)
+app.command(cli_serve.serve)
 app.command(cli_images.interpolate)
 app.command(cli_images.edit)
 

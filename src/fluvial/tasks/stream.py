@@ -65,8 +65,8 @@ def score_stream(
 ) -> list[str] | None:
     """Score block by block, and write as the scores come; what there is to say, the mean last.
 
-    None where the data are to be scored in one piece: whatever is not Parquet, one file that is a block at most, and a
-    file whose scores go into a format that has to be written in one.
+    None where the data are to be scored in one piece: whatever is not Parquet, one file that is a block at most, a file
+    whose scores go into a format that has to be written in one, and models whose scores draw noise.
 
     Scores that go into a Parquet file are kept in pieces beside it until it is whole, so a scoring that was killed goes
     on where it stopped when it is asked for again, of the same model, data and options; of others it begins anew.
@@ -82,9 +82,10 @@ def score_stream(
     if not isinstance(model, Model) or data is None or (files := parquet_files(data)) is None:
         return None
     single, whole = isinstance(data, str) and len(files.paths) == 1, out is not None and not _grows(out)
-    if whole and not single:
-        raise UsageError(f"--out {out}: the scores of several files are written as .parquet or .csv")
-    if single and (whole or len(files) <= model.block_rows):
+    if not single and (whole or model.draws_to_score):
+        why = "a model that draws noise to score with takes one file" if model.draws_to_score else f"--out {out}"
+        raise UsageError(f"{why}: several files are scored in blocks, and written as .parquet or .csv")
+    if single and (whole or model.draws_to_score or len(files) <= model.block_rows):
         return None
     if not len(files):
         raise DataError("the table is empty: the files have no rows")

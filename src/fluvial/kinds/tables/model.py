@@ -207,6 +207,14 @@ class Model(Answers):
             yield x, known
 
     @property
+    def draws_to_score(self) -> bool:
+        """Whether scoring draws noise, so that a row's score depends on the rows before it; gridded columns do not."""
+        density = self.density
+        if isinstance(density, Flow) and isinstance(density.transform, Columns):
+            return not density.base.exact
+        return not density.exact
+
+    @property
     def block_rows(self) -> int:
         """Rows that are worked on at a time where there are many: whole chunks of those that are scored at once."""
         return _CHUNKS * chunk_rows(self.density.event_shape)

@@ -1,0 +1,1 @@
+"""Fitted tables behind a door: ``fluvial serve``."""
