@@ -21,7 +21,7 @@ from fluvial.data.tables import Columns
 from fluvial.kinds.fitted import Fitted
 from fluvial.kinds.scores import Scores, said_mean
 from fluvial.kinds.tables.blocks import Notes, scored_blocks
-from fluvial.kinds.tables.model import Model, why_bound
+from fluvial.kinds.tables.model import Model
 from fluvial.kinds.tables.written import escaped, write_parts
 from fluvial.terminal import Pace, note
 
@@ -91,8 +91,7 @@ def score_stream(
         raise DataError("the table is empty: the files have no rows")
     arguments, notes = {"drop_missing": "drop_missing" in options, "shares": "no_shares" not in options}, Notes()
     mean = _scored(model, files, out, arguments, notes, safe)
-    if not model.exact:
-        notes.add([f"the scores are lower bounds: {why_bound(model.density)}"])
+    notes.add(model.about_scores)
     return [*(f"note: {sentence}" for sentence in notes.sentences), f"mean: {mean} nats a row"]
 
 

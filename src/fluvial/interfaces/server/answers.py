@@ -16,7 +16,6 @@ from fluvial.data.arrow import arrow
 from fluvial.data.files import joined, write_parquet, write_text
 from fluvial.data.tables import Columns, as_frame
 from fluvial.interfaces.server.batches import Run
-from fluvial.kinds.tables.model import BOUND, Model
 
 ARROW, PARQUET, CSV = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "text/csv"
 _MOST = 100_000  # rows of JSON in one answer
@@ -26,11 +25,6 @@ def check_number(name: str, number: int, most: int) -> None:
     """UsageError, a sentence, unless so many rows or draws can be asked for at once."""
     if not 1 <= number <= most:
         raise UsageError(f"{name}: expected 1 to {most:,} a request, got {number:,}")
-
-
-def about(model: Model) -> list[str]:
-    """What there is to say of all scores of a model."""
-    return [] if model.exact else [BOUND]
 
 
 def cells(values: np.ndarray) -> list[Any]:

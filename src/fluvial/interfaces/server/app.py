@@ -66,7 +66,7 @@ class Answering:
         encoded = await asyncio.to_thread(model.schema.encode, table)
         values = await batches.log_prob(encoded)
         self.metrics.rows.labels(name, "score").inc(len(values))
-        notes = [*table.notes, *encoded.warnings, *answers.about(model)]
+        notes = [*table.notes, *encoded.warnings, *model.about_scores]
         return answers.table({"log_prob": values}, request, {"unit": "nats", "notes": notes})
 
     async def detect(self, name: str, request: Request, rate: float | None = None) -> Response:

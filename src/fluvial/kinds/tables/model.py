@@ -82,11 +82,12 @@ class Model(Answers):
             shares: give each column's share too, where the model has them; about twice the work.
         """
         scores = self._scored(data, drop_missing, shares)
-        return (
-            scores
-            if self.exact
-            else replace(scores, warnings=(*scores.warnings, f"the scores are lower bounds: {why_bound(self.density)}"))
-        )
+        return replace(scores, warnings=(*scores.warnings, *self.about_scores))
+
+    @property
+    def about_scores(self) -> tuple[str, ...]:
+        """What there is to say of all scores, in sentences."""
+        return () if self.exact else (f"the scores are lower bounds: {why_bound(self.density)}",)
 
     def _scored(self, data: object, drop_missing: bool, shares: bool) -> Scores:
         table = read(data)
