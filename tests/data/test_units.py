@@ -1,93 +1,60 @@
-"""Numbers with a sign or a unit that all cells share: read as numbers, and written back with it."""
+"""Columns in other units: found whichever comes first, rebuilt, and no coincidence."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from fluvial.core.errors import DataError
-from fluvial.data import read
+from fluvial.data import Table, infer
 from fluvial.data.columns import Column
-from fluvial.data.infer import infer
 from fluvial.data.schema import Schema
-from fluvial.data.tokens import read_cells
-from fluvial.kinds.tables.written import in_units, write_columns
+from fluvial.data.units import in_other_units
+from fluvial.kinds.tables.comparisons import Limits
+from fluvial.kinds.tables.questions import limits_of
+
+RNG = np.random.default_rng(0)
+CM = RNG.normal(170, 10, 300).round(1)
 
 
-@pytest.mark.parametrize(
-    ("cells", "values", "affix"),
-    [
-        (["70 kg", "", "8 kg"], [70, np.nan, 8], ("", " kg")),
-        (["1.5mg", "20.25mg"], [1.5, 20.25], ("", "mg")),
-        (["1.67m", "2.5m"], [1.67, 2.5], ("", "m")),
-        (["36 months", "60 months"], [36, 60], ("", " months")),
-        (["-3 \u00b0C", "12 \u00b0C"], [-3, 12], ("", " \u00b0C")),
-        (["7 kg/m3", "8 kg/m3"], [7, 8], ("", " kg/m3")),
-        (["12.5 %", "3.5 %"], [12.5, 3.5], ("", " %")),
-        (["$3", "-$4"], [3, -4], ("$", "")),
-    ],
-)
-def test_one_unit_behind_every_number_is_no_part_of_it(cells: list[str], values: list[float], affix: tuple[str, str]):
-    found = read_cells("\n".join(cells))
-    np.testing.assert_array_equal(found.values, values)
-    assert found.affix == affix
-    assert found.note.startswith("is read as numbers with the ")
-    back = in_units({"v": found.values}, {"v": found.affix})["v"]
-    assert back.tolist() == [cell or None for cell in cells]
+def columns(**numbers: tuple[float, np.ndarray]):
+    made = [Column(name, "real", step=step) for name, (step, _) in numbers.items()]
+    return made, {name: values for name, (_, values) in numbers.items()}
 
 
-@pytest.mark.parametrize(
-    "cells",
-    [["1A", "2A", "3A"], ["007 kg", "008 kg"], ["5 stars", "1 star"], ["2e2", "3e2"], ["Q 1", "Q 2"], ["3rd", "4th"]],
-)
-def test_codes_and_labels_stay_as_they_are(cells: list[str]):
-    found = read_cells("\n".join(cells * 5))
-    assert found.values.tolist() == cells * 5
-    assert not found.problem
+@pytest.mark.parametrize(("step", "slope", "offset"), [(1.0, 1 / 2.54, 0.0), (0.5, 1.8, 32.0), (1.0, -2.0, 400.0)])
+@pytest.mark.parametrize("first", [True, False])
+def test_rounded_units_are_found_and_rebuilt(step, slope, offset, first):
+    other = np.rint((slope * CM + offset) / step) * step
+    pair = {"cm": (0.1, CM), "other": (step, other)}
+    found = in_other_units(*columns(**(pair if first else dict(reversed(pair.items())))))
+    assert list(found) == ["other"]
+    assert found["other"].source == "cm"
+    np.testing.assert_array_equal(found["other"].values(CM), other)
+    assert not found["other"].contradicted(other, CM).any()
+    assert found["other"].contradicted(other + 2 * step, CM).all()
+    assert np.isnan(found["other"].sources(other, 0.1)).all()
 
 
-@given(st.lists(st.decimals(-1000, 1000, places=2), min_size=1), st.sampled_from([" kg", "mg", " km/h", " m2"]))
-def test_what_is_written_is_read(numbers, unit: str):
-    cells = [f"{n.normalize():f}{unit}" for n in numbers]
-    found = read_cells("\n".join(cells))
-    np.testing.assert_array_equal(found.values, [float(n) for n in numbers])
-    again = read_cells("\n".join(in_units({"v": found.values}, {"v": found.affix})["v"]))
-    np.testing.assert_array_equal(again.values, found.values)
-    assert again.affix == ("", unit)
+def test_what_only_nearly_follows_is_free():
+    inches = np.rint(CM / 2.54)
+    inches[17] += 1
+    assert in_other_units(*columns(cm=(0.1, CM), inches=(1.0, inches))) == {}
+    assert in_other_units(*columns(cm=(0.1, CM[:40]), inches=(1.0, np.rint(CM[:40] / 2.54)))) == {}  # too few to tell
 
 
-def test_a_cell_of_another_unit_is_a_slip_among_many_numbers():
-    cells = [f"{i} kg" for i in range(60)]
-    problem = read_cells("\n".join([*cells, "150 lb"])).problem
-    assert problem.startswith("holds '150 lb' in row 61; expected a number of kg")
-    assert not read_cells("\n".join(["2 children"] * 99 + ["1 child"])).problem
-
-
-def test_files_bring_the_unit_and_get_it_back(tmp_path, capsys):
-    path = tmp_path / "t.csv"
-    path.write_text("w\n" + "".join(f"{w} kg\n" for w in range(40, 90)))
-    table = read(path)
-    schema, _ = infer(table)
-    (column,) = schema.columns
-    assert (column.kind, column.unit, column.affix) == ("integer", "kg", ("", " kg"))
+def test_a_table_leaves_it_out_and_fills_it_in_again():
+    table = Table({"cm": CM, "inches": np.rint(CM / 2.54).astype(int)})
+    schema, notes = infer(table, cells=True, drop_missing=False)
+    assert schema.names == ("cm",)
+    assert any("'inches' from 'cm'" in note for note in notes)
+    back = schema.decode(schema.encode(table).x)
+    assert back["inches"].tolist() == table.columns["inches"].tolist()
     assert Schema.from_json(schema.to_json()) == schema
-    affixes = {"w": column.affix}
-    for out in (tmp_path / "new.csv", tmp_path / "new.tsv.gz", None):
-        write_columns(table.columns, out, affixes=affixes)
-        if out is not None:
-            assert read(out).reading("w").affix == column.affix
-    assert capsys.readouterr().out == path.read_text()
-    write_columns(table.columns, tmp_path / "new.parquet", affixes=affixes)
-    assert read(tmp_path / "new.parquet").columns["w"].dtype == np.int64
+    assert len(infer(table)[0].columns) == 2  # other models do not need it
 
 
-def test_another_unit_than_the_fit_s_is_refused(tmp_path):
-    path = tmp_path / "t.csv"
-    path.write_text("w\n" + "".join(f"{w} kg\n" for w in range(40, 90)))
-    schema, _ = infer(read(path))
-    assert schema.encode(read({"w": np.arange(50, 60)})).x[0, 0] == 50  # without any, it is the fit's
-    path.write_text("w\n150 lb\n160 lb\n")
-    with pytest.raises(DataError, match="column 'w' is in 'lb', and the model was fitted to numbers in 'kg'"):
-        schema.encode(read(path))
-    with pytest.raises(DataError, match="only numbers have a sign before and a unit behind them"):
-        Column("w", "categorical", "str", categories=("a",), affix=("", "kg"))
+def test_questions_about_it_are_about_what_rounds_to_it():
+    schema, _ = infer(Table({"cm": CM, "inches": np.rint(CM / 2.54).astype(int)}), cells=True, drop_missing=False)
+    for asked in (Limits(low=66, high=68), Limits(low=65, high=69, low_open=True, high_open=True)):
+        (found,) = limits_of(schema, {"inches": asked}).values()
+        assert [asked.hold(v) for v in np.rint(CM / 2.54)] == [found.hold(v) for v in CM]
+    (one,) = limits_of(schema, {"inches": Limits(among=frozenset([67.0]))}).values()
+    assert [v == 67 for v in np.rint(CM / 2.54)] == [one.hold(v) for v in CM]

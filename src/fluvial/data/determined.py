@@ -1,4 +1,4 @@
-"""Columns that have no freedom of their own: constants, copies of numbers, and what labels entail."""
+"""Columns that have no freedom of their own: constants, copies of numbers, rounded or not, and what labels entail."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fluvial.data.checks import off_grid
 from fluvial.data.columns import Column
 from fluvial.data.copies import find_copies
 from fluvial.data.schema import Derived
+from fluvial.data.units import in_other_units
 from fluvial.data.words import listed
 
 _MOST_VALUES = 200  # different values of a column that may entail another
@@ -23,7 +24,8 @@ def determined(columns: Sequence[Column], numbers: Mapping[str, np.ndarray], lab
     """The columns that follow from earlier ones, (N,) numbers of each with NaN where a cell is missing.
 
     Args:
-        labels: columns of labels and whole numbers that another one entails are among them.
+        labels: columns of labels and whole numbers that another one entails are among them, and numbers that are others
+            in another unit, rounded, whichever comes first.
 
     Raises:
         DataError: every column is constant.
@@ -35,6 +37,7 @@ def determined(columns: Sequence[Column], numbers: Mapping[str, np.ndarray], lab
     free = [c for c in columns if c.name not in found]
     found |= _copied([c for c in free if not c.categorical], numbers)
     if labels:
+        found |= in_other_units([c for c in free if not c.categorical and c.name not in found], numbers)
         found |= _entailed([c for c in free if c.discrete and c.name not in found], numbers)
     return [found[c.name] for c in columns if c.name in found]
 

@@ -30,7 +30,7 @@ class Derived:
 
     With a ``mapping`` it is what that says of each value of the source, both as the schema encodes them and None where
     missing. It is left out of the density, where it would be infinite. Rows that differ by more than ``tolerance``
-    (units of the column) contradict it.
+    (units of the column) contradict it. What is ``rounded`` to the column's step does not give the source back.
     """
 
     column: Column
@@ -39,6 +39,7 @@ class Derived:
     offset: float = 0.0
     tolerance: float = 0.0
     mapping: tuple[tuple[float | None, float | None], ...] = ()
+    rounded: bool = False
 
     def values(self, source: np.ndarray) -> np.ndarray:
         """What the column holds, (N,), given its source's values (N,)."""
@@ -50,6 +51,8 @@ class Derived:
 
     def sources(self, value: np.ndarray, step: float | None) -> np.ndarray:
         """What the source holds, on its grid of ``step``, given its own values (N,); NaN where they do not say."""
+        if self.rounded:
+            return np.full(len(value), np.nan)
         if self.mapping:
             entailing: dict[float | None, list[float | None]] = {}
             for source, entailed in self.mapping:

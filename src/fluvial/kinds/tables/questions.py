@@ -297,12 +297,30 @@ def _of_source(derived: Derived, limits: Limits) -> Limits:
         pairs = [[np.nan if v is None else v for v in pair] for pair in derived.mapping]
         values = [a for a, b in pairs if limits.hold(b)]
         return Limits(among=frozenset(values))
+    if derived.rounded:
+        limits = _unrounded(derived, limits)
     low, high = ((end - derived.offset) / derived.slope for end in (limits.low, limits.high))
     opened = limits.low_open, limits.high_open
     if derived.slope < 0:
         low, high, opened = high, low, opened[::-1]
     values = None if limits.among is None else ((value - derived.offset) / derived.slope for value in limits.among)
     return Limits(low, high, *opened, among=None if values is None else frozenset(values))
+
+
+def _unrounded(derived: Derived, limits: Limits) -> Limits:
+    """What rounds to values within the limits; half a step more at ends that are included, and less at others."""
+    half, low, high = (derived.column.step or 0.0) / 2, limits.low, limits.high
+    if limits.among is not None:
+        if len(limits.among) > 1:
+            raise UsageError(
+                f"column {derived.column.name!r} follows from {derived.source!r} by rounding: give one value or a "
+                f"range of it, or give {derived.source!r}"
+            )
+        if any(value != value for value in limits.among):
+            return limits
+        low, high = max(low, *limits.among), min(high, *limits.among)
+    low, high = low + (half if limits.low_open else -half), high + (-half if limits.high_open else half)
+    return Limits(low, high)
 
 
 def _on_grid(column: Column, limits: Limits) -> Limits:

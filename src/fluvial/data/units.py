@@ -1,0 +1,71 @@
+"""Columns that are another one in other units, rounded: inches beside centimetres."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fluvial.data.columns import Column
+from fluvial.data.schema import Derived
+
+_ROWS, _STEPS = 50, 20  # rows, and steps between the least and the greatest value, below which it may be chance
+_ALIKE = 0.99  # a correlation that rounding to so many steps leaves
+_LOOKED_AT = 500  # rows that are enough to see it
+_DIGITS = range(1, 9)
+
+
+def in_other_units(columns: Sequence[Column], numbers: Mapping[str, np.ndarray]) -> dict[str, Derived]:
+    """The columns that are ``offset + slope * source``, rounded to their step, in every row, by name.
+
+    Sources are among the columns left, and missing in the same rows.
+    """
+    found: dict[str, Derived] = {}
+    sources = {c.name: numbers[c.name] for c in columns if c.clock is None}
+    for target in columns:
+        if target.step is None or target.clock is not None:
+            continue
+        taken = {d.source for d in found.values()}
+        for name in (n for n in sources if n != target.name and n not in found and target.name not in taken):
+            relation = _relation(numbers[target.name], sources[name], target.step)
+            if relation is not None:
+                found[target.name] = Derived(target, name, *relation, tolerance=target.step, rounded=True)
+                break
+    return found
+
+
+def _relation(target: np.ndarray, source: np.ndarray, step: float) -> tuple[float, float] | None:
+    """Slope and offset, of few digits, that give all values of the target once rounded; None where there are none."""
+    if not _alike(target[:_LOOKED_AT], source[:_LOOKED_AT]):
+        return None
+    there = ~np.isnan(target)
+    if not np.array_equal(there, ~np.isnan(source)) or there.sum() < _ROWS:
+        return None
+    t, s = target[there], source[there]
+    if np.ptp(t) < _STEPS * step:
+        return None
+    exact = float(np.polyfit(s - s.mean(), t, 1)[0])
+    for digits in _DIGITS:
+        slope = float(f"{exact:.{digits}g}")
+        low, high = float((t - slope * s).max() - step / 2), float((t - slope * s).min() + step / 2)
+        if slope and low <= high:
+            offset = _simplest(low, high)
+            if np.array_equal(np.rint((offset + slope * s) / step), np.rint(t / step)):
+                return slope, offset
+    return None
+
+
+def _alike(t: np.ndarray, s: np.ndarray) -> bool:
+    there = ~np.isnan(t) & ~np.isnan(s)
+    t, s = t[there], s[there]
+    if len(t) < 2 or np.ptp(t) == 0 or np.ptp(s) == 0:
+        return False
+    return bool(abs(np.corrcoef(t, s)[0, 1]) >= _ALIKE)
+
+
+def _simplest(low: float, high: float) -> float:
+    """The number of fewest digits from ``low`` to ``high``."""
+    if low <= 0 <= high:
+        return 0.0
+    middle = (low + high) / 2
+    return next((v for digits in _DIGITS if low <= (v := float(f"{middle:.{digits}g}")) <= high), middle)
