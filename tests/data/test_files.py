@@ -97,7 +97,7 @@ def test_no_such_file_names_the_nearest(tmp_path):
     [
         ("t.csv", b"", "is empty"),
         ("t.xlsx", b"PK", "files ending in '.xlsx' are not known"),
-        ("t", b"1,2", "files ending in 'nothing' are not known"),
+        ("t", b"1,2", "files whose name has no ending are not known"),
         ("t.parquet", b"PAR1 and then nothing", "not a whole parquet file"),
         ("t.feather", b"ARROW1", "not a whole feather file"),
         ("t.npy", b"\x93NUMPY\x01\x00", "not a whole .np"),

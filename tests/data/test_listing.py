@@ -110,6 +110,7 @@ def test_info_lists_a_table_without_a_fit(path, capsys):
     assert main(["info", str(path)]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("How I read your table")
+    assert "note: one column holds regular times, so fit takes it for series; --table" in out
     assert "to mend: " not in out  # the default model takes such a table as it is
     assert err == ""
     assert main(["info", str(path.with_name("u.csv"))]) == 2

@@ -79,6 +79,18 @@ def test_columns_with_commas_can_be_named(names):
     assert listed_names(names, names) == tuple(names)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/stdin"), reason="there is no /dev/stdin")
+def test_a_file_behind_standard_input_is_read_like_any(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n" + "1,x\n2,y\n" * 10)
+    code = (
+        "from fluvial.data.tables import read; from fluvial.interfaces.streams import seekable\n"
+        "with seekable(['/dev/stdin']) as (name,): print(read(name).columns['a'].sum())"
+    )
+    with (tmp_path / "t.csv").open() as file:
+        done = subprocess.run([sys.executable, "-c", code], stdin=file, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "30"
+
+
 def test_the_module_hands_on_its_exit_code():
     done = subprocess.run(
         [sys.executable, "-m", "fluvial", "score", "nowhere", "x.csv"], capture_output=True, text=True

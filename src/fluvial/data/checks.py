@@ -11,7 +11,7 @@ from fluvial.data.columns import Column, from_numbers, to_codes, to_counts, to_n
 from fluvial.data.sentinels import blanked
 from fluvial.data.tables import Table
 from fluvial.data.times import is_date, name_of
-from fluvial.data.words import counted, listed
+from fluvial.data.words import counted, flag, listed
 
 FOREIGN = -1.0
 """The code of a label that no row of the fit had."""
@@ -114,9 +114,9 @@ def refuse_dates(names: Sequence[str]) -> DataError:
 def refuse_categorical(names: Sequence[str]) -> DataError:
     """What to raise for categorical columns that are not context."""
     return DataError(
-        f"categorical columns have no density: {listed(names)}; make them context with --context {','.join(names)} "
-        f"(context={list(names)!r} in Python), leave them out with --drop (drop=), or, where every column is "
-        "categorical or whole, choose a model of probabilities such as made"
+        f"categorical columns have no density: {listed(names)}; make them context with "
+        f"{flag('context', ','.join(names))} (context={list(names)!r} in Python), leave them out with --drop "
+        "(drop=), or, where every column is categorical or whole, choose a model of probabilities such as made"
     )
 
 
@@ -133,7 +133,7 @@ def out_of_place(column: Column, values: np.ndarray, impossible: np.ndarray) -> 
             sentences.append(
                 f"column {column.name!r} has {counted(int(beyond.sum()), 'value')} {word} {bound:g}, which the model "
                 f"holds impossible: log-density -inf. If there can be such values, fit again with "
-                f"--kind {column.name}=real"
+                f"{flag('kind', f'{column.name}=real')}"
             )
     return [sentence for sentence in sentences if sentence]
 

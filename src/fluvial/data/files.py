@@ -47,6 +47,10 @@ def read_file(source: str | os.PathLike[str]) -> Table:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
+def _ending(suffix: str) -> str:
+    return f"files ending in {suffix!r}" if suffix else "files whose name has no ending"
+
+
 def _check(path: Path) -> None:
     if path.is_dir():
         raise DataError(f"{path} is a folder: expected a file, {_KNOWN}")
@@ -74,7 +78,7 @@ def _reader(path: Path, pick: str) -> Callable[[Path], Table]:
         case ".npz":
             return lambda path: _read_npz(path, pick)
         case other:
-            raise DataError(f"{path}: files ending in {other or 'nothing'!r} are not known; known are {_KNOWN}")
+            raise DataError(f"{path}: {_ending(other)} are not known; known are {_KNOWN}")
 
 
 def _read_text(path: Path, pick: str = "") -> Table:
@@ -158,7 +162,7 @@ def _writer(path: Path) -> Callable[[Columns, BinaryIO, bool], None]:
         case ".npz":
             return lambda columns, file, _: _write_npz(columns, file)
         case other:
-            raise DataError(f"{path}: files ending in {other or 'nothing'!r} cannot be written; known are {_KNOWN}")
+            raise DataError(f"{path}: {_ending(other)} cannot be written; known are {_KNOWN}")
 
 
 def _write_text(columns: Columns, file: BinaryIO, header: bool, delimiter: str, packed: bool) -> None:

@@ -28,7 +28,7 @@ from fluvial.data.look import (
 from fluvial.data.schema import Schema
 from fluvial.data.tables import Table, is_missing
 from fluvial.data.times import is_date
-from fluvial.data.words import counted, listed, nearest
+from fluvial.data.words import counted, flag, listed, nearest
 
 _NONE_LEFT = "every column is context or of no use, so there is none left to model"
 FEWEST_ROWS = 10
@@ -132,7 +132,11 @@ def examine(
     kinds = dict(kinds or {})
     _check_names(table, context, kinds)
     if len(table) < FEWEST_ROWS:
-        raise DataError(f"the table has {counted(len(table), 'row')}; learning a density needs at least {FEWEST_ROWS}")
+        left = [note for note in table.notes if note.startswith("left out")]
+        more = f" ({'; '.join(left)})" if left else ""
+        raise DataError(
+            f"the table has {counted(len(table), 'row')}{more}; learning a density needs at least {FEWEST_ROWS}"
+        )
     dates = [name for name in table.columns if _is_time(table, name, kinds.get(name), cells or name in context)]
     looks = {
         name: timed_look(table, name, kinds.get(name)) if name in dates else first_look(table, name, kinds.get(name))
@@ -283,9 +287,9 @@ def _identifiers(table: Table, looks: Sequence[Look]) -> str:
     return (
         f"labels repeat, and {'this column hardly does' if one else 'these columns hardly do'}: {stated}{more}. "
         f"{'It is an identifier' if one else 'They are identifiers'}, or misread: leave {'it' if one else 'them'} out "
-        f"with --drop {name} (drop={[look.name for look in looks[:_MOST]]!r} in Python), or say what "
-        f"{'it holds' if one else 'they hold'}, as --kind {name}=real or --kind {name}=categorical "
-        f"(kinds={{{name!r}: 'real'}}){alone if len(table.columns) == 1 else ''}"
+        f"with {flag('drop', name)} (drop={[look.name for look in looks[:_MOST]]!r} in Python), or say what "
+        f"{'it holds' if one else 'they hold'}, as {flag('kind', f'{name}=real')} or "
+        f"{flag('kind', f'{name}=categorical')} (kinds={{{name!r}: 'real'}}){alone if len(table.columns) == 1 else ''}"
     )
 
 
@@ -318,7 +322,7 @@ def _left_out(empty: Sequence[str], identifiers: Sequence[Look]) -> list[str]:
         names = ", ".join(look.identifier for look in identifiers[:_MOST])
         said.append(
             f"left out, since labels repeat and here they hardly do: {names}; where such texts are labels all the "
-            f"same, say --kind {identifiers[0].name}=categorical"
+            f"same, say {flag('kind', f'{identifiers[0].name}=categorical')}"
         )
     return said
 
@@ -338,7 +342,9 @@ def _row_numbers(looks: Mapping[str, Look], context: Sequence[str]) -> str:
     names = [look.name for look in looks.values() if look.name not in context and counts_rows(look)]
     if not names:
         return ""
-    return f"{listed(names)} numbers the rows one by one: leave it out with --drop {names[0]} unless that is meant"
+    return (
+        f"{listed(names)} numbers the rows one by one: leave it out with {flag('drop', names[0])} unless that is meant"
+    )
 
 
 def _one_sided(schema: Schema, kinds: Mapping[str, ColumnKind]) -> str:
@@ -348,7 +354,7 @@ def _one_sided(schema: Schema, kinds: Mapping[str, ColumnKind]) -> str:
         return ""
     return (
         f"no value is below 0 in {listed(names)}, so such values are taken to be impossible there (log-density -inf); "
-        f"where they can occur, say --kind {names[0]}=real (kinds={{{names[0]!r}: 'real'}} in Python)"
+        f"where they can occur, say {flag('kind', f'{names[0]}=real')} (kinds={{{names[0]!r}: 'real'}} in Python)"
     )
 
 

@@ -14,7 +14,7 @@ from fluvial.data.tables import Table, is_missing
 from fluvial.data.time_text import DAY, Found, find_format, is_shaped, readable, reader
 from fluvial.data.times import Clock, finer, is_date, name_of, step_of
 from fluvial.data.tokens import SPELLED, as_numbers, missing_words
-from fluvial.data.words import counted, listed
+from fluvial.data.words import counted, flag, listed
 
 ColumnKind = str | tuple[str | float | None, ...]
 """A column's kind as users name it: "integer", say, or ("bounded", lower, upper), ("circular", lower, upper), where the
@@ -76,7 +76,7 @@ def timed_look(table: Table, name: str, asked: ColumnKind | None) -> Look:
         given = str(asked[1]) if isinstance(asked, tuple) and len(asked) > 1 else ""
         found = _said(given, values[there].tolist()) if given else find_format(values[there].tolist())
         if found.problem:
-            way = "" if word == "time" else f"; where they are labels, say --kind {name}=categorical"
+            way = "" if word == "time" else f"; where they are labels, say {flag('kind', f'{name}=categorical')}"
             return Look(name, None, None, why, problem=f"column {name!r} {found.problem}{way}")
     micros = np.rint(Clock(found.format, 1).counts(values[there])[0]).astype(np.int64)
     clock = Clock(found.format, step_of(micros), reading.zone)
@@ -104,7 +104,7 @@ def _about_times(name: str, found: Found, clock: Clock, cut: bool) -> str:
     if found.other:
         said.append(
             f"every cell could have the day or the month first, and is read as {found.format}; if that is wrong, say "
-            f"--kind {name}=time:{found.other} (kinds={{{name!r}: ('time', {found.other!r})}} in Python)"
+            f"{flag('kind', f'{name}=time:{found.other}')} (kinds={{{name!r}: ('time', {found.other!r})}} in Python)"
         )
     if "%y" in found.format:
         said.append("years of two digits are 1969 to 2068")
@@ -200,7 +200,7 @@ def _about_words(name: str, words: dict[str, int], known: set[object]) -> str:
     if not alike:
         return ""
     stated = ", ".join(f"{counted(n, 'cell')} {word!r}" for word, n in alike.items())
-    way = f"--kind {name}=categorical (kinds={{{name!r}: 'categorical'}} in Python)"
+    way = f"{flag('kind', f'{name}=categorical')} (kinds={{{name!r}: 'categorical'}} in Python)"
     hint = f"; where such a word is a label, say {way}, or quote it in the file" if alike.keys() & set(SPELLED) else ""
     return f"column {name!r}: {stated} read as missing{hint}"
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from fluvial.core.errors import UsageError
 from fluvial.data.tables import Table
-from fluvial.data.words import counted, listed, nearest
+from fluvial.data.words import counted, flag, listed, nearest
 
 Missing = float | Sequence[float] | Mapping[str, float | Sequence[float]]
 """Numbers that stand for missing cells: in any column, or by column."""
@@ -121,5 +121,6 @@ def _perhaps(name: str, values: np.ndarray) -> str:
         return ""
     return (
         f"column {name!r} holds {below[0]:g} in {int((there < 0).sum()):,} cells and nothing else below 0: if it "
-        f"stands for missing cells, say --missing {name}={below[0]:g} (missing={{{name!r}: {below[0]:g}}} in Python)"
+        f"stands for missing cells, say {flag('missing', f'{name}={below[0]:g}')} "
+        f"(missing={{{name!r}: {below[0]:g}}} in Python)"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -41,6 +42,15 @@ def counted(n: int, noun: str) -> str:
     ('1 row', '4,177 rows')
     """
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def flag(name: str, value: str) -> str:
+    """A flag of the command line as it is typed, in quotes where a shell would take it apart.
+
+    >>> flag("drop", "Rings"), flag("kind", "Height, cm=real")
+    ('--drop Rings', "--kind 'Height, cm=real'")
+    """
+    return f"--{name} {shlex.quote(value)}"
 
 
 def noted(what: str, files: Sequence[str]) -> tuple[str, ...]:

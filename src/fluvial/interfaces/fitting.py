@@ -96,9 +96,10 @@ def run_fit(
 def described(source: str) -> str:
     """How the table in a file is read, as text."""
     kind = kind_of(source)
-    if kind.name != "tables":
+    if kind.name not in ("tables", "series"):
         raise UsageError(f"info says how tables are read, and {source} is {kind.name}")
-    return str(read_table(source))
+    regular = "note: one column holds regular times, so fit takes it for series; --table, for rows that are independent"
+    return "\n".join([str(read_table(source)), *([regular] if kind.name == "series" else [])])
 
 
 def run_folder(source: Source, resume: bool, force: bool) -> Path:

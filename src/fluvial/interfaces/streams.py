@@ -40,7 +40,7 @@ def seekable(sources: Sequence[str]) -> Generator[tuple[str, ...]]:
 
 
 def _is_stream(source: str) -> bool:
-    if source == "-":
+    if source == "-" or source.startswith(("/dev/", "/proc/")):  # such as /dev/stdin, behind which a file may stand
         return True
     try:
         mode = Path(source).stat().st_mode

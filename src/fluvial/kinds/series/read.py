@@ -19,7 +19,7 @@ from fluvial.data.packed import TEXT, ending, unpacked
 from fluvial.data.steps import on_grid
 from fluvial.data.tables import Table, read
 from fluvial.data.times import is_date
-from fluvial.data.words import counted, listed, nearest
+from fluvial.data.words import counted, flag, listed, nearest
 from fluvial.kinds.series.calendar import between, find_steps, too_far
 from fluvial.kinds.series.panel import Panel
 from fluvial.kinds.series.schema import Known, SeriesSchema
@@ -48,8 +48,8 @@ def learn_schema(table: Table, roles: Roles) -> tuple[SeriesSchema, list[str]]:
         DataError: it holds no series, or irregular ones. UsageError: there is no such column.
     """
     table = table.without(roles.drop)
-    for flag, names in (("time", [roles.time]), ("series", [roles.series])):
-        _check(table, flag, [n for n in names if n])
+    for role, names in (("time", [roles.time]), ("series", [roles.series])):
+        _check(table, role, [n for n in names if n])
     _check(table, "targets", roles.targets)
     _check(table, "known", roles.known)
     time = roles.time or time_column(table)
@@ -290,7 +290,7 @@ def _numeric(column: Column, values: np.ndarray) -> Column:
     numbers = to_numbers(name, values)
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
-        raise DataError(f"column {name!r} has not a single number: leave it out (--drop {name})")
+        raise DataError(f"column {name!r} has not a single number: leave it out ({flag('drop', name)})")
     if dtype == "bool":
         return Column(name, "integer", dtype, lower=0.0, upper=1.0, step=1.0)
     base = Column(name, "real", dtype)

@@ -22,6 +22,7 @@ from fluvial.data.infer import infer
 from fluvial.data.look import ColumnKind
 from fluvial.data.schema import Encoded, Schema
 from fluvial.data.tables import Table
+from fluvial.data.words import flag
 from fluvial.kinds.parts import Parts, judged
 from fluvial.kinds.tables.laws import law_of
 from fluvial.kinds.tables.small import SMALL_CLASSES, is_small
@@ -189,7 +190,7 @@ def _at_spikes(columns: Sequence[Column], laws: Sequence[Law]) -> list[str]:
         ends = (("below", column.lower, law.rest.lower), ("above", column.upper, law.rest.upper)) if law.rest else ()
         sentences += [
             f"many rows of {column.name!r} hold exactly {found:g} and none a value {side} it, so such values are taken "
-            f"to be impossible (log-density -inf); where they can occur, say --kind {column.name}=real"
+            f"to be impossible (log-density -inf); where they can occur, say {flag('kind', f'{column.name}=real')}"
             for side, known, found in ends
             if known is None and found is not None
         ]
