@@ -1,6 +1,6 @@
 """False alarms at the rates asked for, on held-out normal rows of ADBench's sets, and the share of false discoveries.
 
-``python -m benchmarks.detect rates [--budget 10]``
+``python -m benchmarks.detect rates [--epochs 1] [--sets 39_vertebral,45_wine]``
 """
 
 from __future__ import annotations
@@ -62,6 +62,9 @@ def _tell() -> None:
     found = [json.loads(line) for line in PATH.read_text().splitlines()]
     for rate in RATES:
         able = [r for r in found if rate >= 1 / (1 + r["held out"])]
+        if not able:
+            print(f"rate {rate:g}: no set has enough held-out rows")
+            continue
         shares = np.array([r["flagged"][str(rate)] / r["normal rows"] for r in able])
         errors = np.array([(rate * (1 - rate) * (1 / r["held out"] + 1 / r["normal rows"])) ** 0.5 for r in able])
         print(

@@ -5,7 +5,9 @@ import pytest
 import torch
 from tiny import LAWS, density
 
+from fluvial.data.checks import FOREIGN
 from fluvial.kinds.tables.cells import cells
+from fluvial.transforms.laws import Law
 
 DENSITY = density(LAWS)
 VALUES = ((0.0, 1.0, 2.0, np.nan), tuple(map(float, range(5))), (0.0, 1.0))
@@ -30,3 +32,9 @@ def test_each_cell_has_its_probability_and_its_tail(i):
         assert found.log_prob[0, i] == pytest.approx(np.log(p[k]))
         tail = p[p <= p[k] * (1 + 1e-9)].sum() if i != 1 else min(1, 2 * min(p[: k + 1].sum(), p[k:].sum()))
         assert found.tail[0, i] == pytest.approx(tail)
+
+
+def test_a_label_never_seen_is_as_rare_as_what_is_set_aside_for_it():
+    found = cells(density((Law((0.0, 1.0), labels=True, other=0.1), LAWS[2])), np.array([[FOREIGN, 0.0]]))
+    assert found.log_prob[0, 0] == pytest.approx(np.log(0.1))
+    assert found.tail[0, 0] == pytest.approx(0.1)

@@ -64,7 +64,8 @@ def tail(law: Laws, theta: Tensor, values: Tensor) -> Tensor:
     reading = law.read(values)
     mass = law.mass(reading, theta)
     if law.laws[0].labels:
-        return _rarer(law, theta, mass)
+        # labels that no row of the fit had are the rarest
+        return torch.where(values < 0, max(law.laws[0].other, _RAREST), _rarer(law, theta, mass))
     missing, below = law.missing_mass(theta), law.below(reading, theta)
     there = (1 - missing).clamp(min=_RAREST)
     low, high = below - missing + mass, 1 - below

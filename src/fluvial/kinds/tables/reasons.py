@@ -86,7 +86,8 @@ def _outside(column: Column, value: float, low: float, high: float) -> str:
     """A number that lies outside of, or at the very edge of, what was expected."""
     far = max(low - value, value - high) > high - low
     side = "above" if value > (low + high) / 2 else "below"
-    unit = f" {column.unit}" if column.unit else ""
+    times = " ×" if column.unit[:1].isdigit() else ""  # of units such as 200 g
+    unit = f"{times} {column.unit}" if column.unit else ""
     expected = f"{shown(column, low)} to {shown(column, high)} in 99 of 100 rows"
     if low == high:
         expected = f"{shown(column, low)} in 99 of 100 rows"
