@@ -93,7 +93,7 @@ def backtest(
     budget
         Of a table: time for the fit, such as 90s or 5m.
     out
-        File for the scores at each step ahead. None: CSV on stdout.
+        File for the scores at each step ahead; by default CSV on stdout.
     seed
         Of the fit and of the draws.
     """

@@ -16,7 +16,7 @@ from fluvial.core import Density, Uniform, randomness
 from fluvial.core.constants import constant, on_cpu
 from fluvial.core.density import sized
 from fluvial.core.transform import EventShape
-from fluvial.models.recipe import Recipe
+from fluvial.models.recipe import Decay, Recipe, Training
 from fluvial.transforms.columns import ColumnMap
 from fluvial.transforms.laws import Around, Law, Laws
 
@@ -308,17 +308,17 @@ def wavenet_mixed(
     series: int = 0,
     lags: Sequence[int] = (),
     window: int = 64,
-    hidden: Sequence[int] = (64,),
+    hidden: Sequence[int] = (48,),
     blocks: int = 1,
     components: int = 6,
-    dropout: float = 0.1,
+    dropout: float = 0.25,
     features: int = 0,
     stacks: int = 1,
     layers: int = 6,
     kernel: int = 2,
-    channels: int = 48,
-    gates: int = 48,
-    skips: int = 96,
+    channels: int = 32,
+    gates: int = 32,
+    skips: int = 64,
     context_shape: EventShape | None = None,
 ) -> Density:
     """Series of frames of numbers, of any scale: WaveNet over the steps, a law for each value given those before it.
@@ -365,6 +365,7 @@ RECIPES = (
         kind="series",
         values="any",
         default=True,
+        training=Training(decay=Decay(5000.0, 2.0)),  # a step is little to learn from, and series are few
         says="WaveNet over the steps of series, a law for each value of one; scaled by the past alone; exact densities "
         "of paths",
         paper="van den Oord et al. 2016, arXiv 1609.03499, and Rasul et al. 2021, arXiv 2002.06103",

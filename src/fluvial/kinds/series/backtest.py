@@ -11,7 +11,7 @@ from fluvial.core.errors import UsageError
 from fluvial.data.tables import Columns
 from fluvial.kinds.series.forecast import simulate
 from fluvial.kinds.series.model import SeriesModel
-from fluvial.kinds.series.naive import best_lag, naive_forecast
+from fluvial.kinds.series.naive import naive_forecast
 from fluvial.kinds.series.panel import Panel
 
 _BAND = (0.1, 0.9)
@@ -175,8 +175,8 @@ def _scored(model: SeriesModel, windows: list[Window], horizon: int) -> Backtest
 def _naive(w: Window, seasons: tuple[int, ...], horizon: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The naive forecast of a window: means and deviations (H, N), and its mean absolute error in the past (N,)."""
     parts = []
+    lag = seasons[0] if seasons else 1
     for column in w.past.T:
-        lag = best_lag(column, seasons)
         moves = np.abs(column[lag:] - column[:-lag])
         scale = float(np.nanmean(moves)) if (~np.isnan(moves)).any() else math.nan
         parts.append((*naive_forecast(column, lag, horizon), scale or math.nan))

@@ -42,8 +42,8 @@ def _one_fan(ax: Axes, model: SeriesModel, window: Window, target: int) -> None:
     before = window.past[-3 * horizon :, target]
     first = model.past.start[model.past.names.index(window.name)] + window.start
     steps = np.arange(first - len(before), first + horizon)
-    at = stamps(model.schema, model.schema.steps.time(steps))
-    at = np.arange(len(steps)) if at.dtype == object else at
+    at = model.schema.steps.time(steps)
+    at = at.astype("datetime64[us]") if model.schema.time.clock else at
     ahead = at[len(before) :]
     low, near_low, middle, near_high, high = np.quantile(window.draws[..., target], (0.1, 0.25, 0.5, 0.75, 0.9), axis=0)
     ax.plot(at, np.concatenate((before, window.came[:, target])), color=DATA, lw=1.2, label="what came")

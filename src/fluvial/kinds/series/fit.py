@@ -25,7 +25,7 @@ from fluvial.kinds.series.schema import SeriesSchema
 from fluvial.kinds.series.seasons import seasons_of
 from fluvial.kinds.series.windows import Scored
 from fluvial.kinds.tables.laws import law_of
-from fluvial.models import default_of, resolve
+from fluvial.models import default_of, recipe_of, resolve
 from fluvial.models.wavenet_mixed import SeriesLaws
 from fluvial.transforms.laws import Law
 
@@ -86,11 +86,15 @@ def fit_series(
     stopping, held_out = panel.cut(parts.none, parts.validation), parts.ends - parts.validation
     counts = [int(n.sum()) for n in (parts.train, parts.validation - parts.train, held_out)]
     sizes = {"series": len(panel), "train": counts[0], "validation": counts[1], "held_out": counts[2]}
+    learnt = fitted.windows(train)
+    decay = recipe_of(config["model"]).training.decay
+    if decay is not None and job.settings.weight_decay is None:
+        job = replace(job, settings=replace(job.settings, weight_decay=decay(*learnt.size)))
     lesson = Lesson(
         Scored(density),
         config,
         schema,
-        fitted.windows(train),
+        learnt,
         fitted.windows(stopping, parts.train) if counts[1] else None,
         Words("nats a step", -1.0, "steps"),
         {**sizes, "reads": density.reads},

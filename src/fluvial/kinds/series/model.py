@@ -151,7 +151,11 @@ class SeriesModel(Fitted):
         if horizon > _LONGEST:
             raise UsageError(f"horizon: at most {_LONGEST:,} steps are forecast at once, got {horizon:,}")
         panel = self.past if data is None else panel_of(read(data), self.schema)
-        return simulate(self.density, self.schema, panel, horizon, whole("paths", paths, 1, "a number"), seed)
+        return self.simulate_panel(panel, horizon, whole("paths", paths, 1, "a number"), seed)
+
+    def simulate_panel(self, panel: Panel, horizon: int, paths: int, seed: int) -> Forecast:
+        """As :meth:`simulate`, behind series that have been read."""
+        return simulate(self.density, self.schema, panel, horizon, paths, seed)
 
     def forecast(
         self,
