@@ -23,7 +23,7 @@ from fluvial.kinds.series.backtest import crps
 
 TRAIN, VALIDATION, TEST = 8640, 2880, 2880
 HORIZONS = (24, 168)
-BUDGET, PATHS = 240, 200
+BUDGET, PATHS = 150, 200
 
 
 def table() -> pd.DataFrame:
@@ -59,7 +59,9 @@ def main(count: int) -> None:
             came, past = values[origin : origin + horizon], values[:origin]
             ours = model.simulate(frame.head(origin), horizon, PATHS, origin).draws[:, 0]
             found.setdefault("wavenet_mixed", []).append(judged(ours, came, scale))
-            for name, (mean, spread) in statistical(past[-24 * 28 :], 24, horizon).items():
+            for name, (mean, spread) in statistical(
+                past[-24 * 28 :], 24, horizon, ("SeasonalNaive", "AutoETS")
+            ).items():
                 found.setdefault(name, []).append(judged(gaussian(mean, spread, PATHS, origin), came, scale))
         results[str(horizon)] = {
             name: {k: float(np.mean([r[k] for r in rows])) for k in rows[0]} for name, rows in found.items()
@@ -70,4 +72,4 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 16)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 8)

@@ -21,7 +21,7 @@ from benchmarks.common import commit, data_folder, write_record
 from fluvial.interfaces.gluonts import SeriesPredictor
 
 HORIZON, WINDOWS, SAMPLES = 30, 5, 400
-EPOCHS = 30
+EPOCHS = 10
 
 
 def series() -> tuple[pd.DataFrame, list[np.ndarray], pd.Timestamp]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 _WEIGHT = 0.5  # steps that the typical move counts for among those seen
+_TINY = 1e-12  # a move, below which roots are flat
 _FARTHEST = 20.0  # moves; what lies beyond enters a network as this
 
 
@@ -20,7 +21,7 @@ class Outlook(NamedTuple):
     location: Tensor
     """The last value seen; 0 where there is none."""
     scale: Tensor
-    """The mean of its moves."""
+    """How far it moves."""
     features: Tensor
     """What a network reads besides, (B, T, N, F); zeros where nothing has come yet."""
 
@@ -30,10 +31,11 @@ class Recent(nn.Module):
 
     The location is the last value that is not missing, and the scale
 
-    .. math:: s_t = \frac{w s_0 + \sum_{i} |v_i - \mathrm{location}_i|}{w + n}, \qquad t - W \le i < t,
+    .. math:: \sqrt{s_t} = \frac{w \sqrt{s_0} + \sum_{i} \sqrt{|v_i - \mathrm{location}_i|}}{w + n},
 
-    over the n values there among the last W, with :math:`s_0` the ``typical`` move. Features are the values so many
-    steps ago, the mean of the last W and 0, all counted in scales from the location, and what is known of the scale.
+    over the n values there among the last W, i from t - W to t - 1, with :math:`s_0` the ``typical`` move. Roots keep
+    one wild move from making all that follow wild, as a mean of the moves would. Features are the values so many steps
+    ago, the mean of the last W and 0, all counted in scales from the location, and what is known of the scale.
 
     Args:
         values: N.
@@ -61,7 +63,7 @@ class Recent(nn.Module):
         steps = v.shape[1]
         last = steps if last is None else last
         location, known = self._located(v)
-        moves = torch.where(known, (v - location).abs(), math.nan)
+        moves = torch.where(known, _root(v - location), math.nan)
         sums = [*_before(moves, self.window), *_before(v, self.window)]
         ago = [_ago(v, lag) for lag in self.lags]
         location, known, moved, moves, total, there, *ago = (
@@ -90,7 +92,7 @@ class Recent(nn.Module):
     ) -> Outlook:
         """From sums over the window: of the moves and how many, of the values and how many; and from values ago."""
         typical = self.typical.to(location.dtype)
-        scale = (_WEIGHT * typical + moved.clamp(min=0)) / (_WEIGHT + moves)
+        scale = ((_WEIGHT * typical.sqrt() + moved.clamp(min=0)) / (_WEIGHT + moves)).square()
         zero = torch.zeros_like(location)
         mean = torch.where(there > 0, total / there.clamp(min=1), math.nan)
         near = [((t - location) / scale).nan_to_num(0.0).clamp(-_FARTHEST, _FARTHEST) for t in (*ago, mean, zero)]
@@ -102,8 +104,8 @@ class Recent(nn.Module):
         """Set the typical moves from series (B, T, N): the median of their means, of which half lie above."""
         location, known = self._located(v)
         known = known & ~v.isnan()
-        moves, counts = torch.where(known, (v - location).abs(), 0.0).sum(1), known.sum(1)
-        each = torch.where((counts > 0) & (moves > 0), moves / counts.clamp(min=1), math.nan)
+        moves, counts = torch.where(known, _root(v - location), 0.0).sum(1), known.sum(1)
+        each = torch.where((v != location).logical_and(known).any(1), (moves / counts.clamp(min=1)).square(), math.nan)
         middle = each.nanmedian(0).values
         self.typical.copy_(torch.where(middle > 0, middle, 1.0))
 
@@ -128,7 +130,7 @@ class Memory:
     def push(self, v: Tensor) -> None:
         """One more step, (B, N), has come."""
         there, known = ~v.isnan(), self.age <= self.recent.window
-        move = torch.where(there & known, (v - self.location).abs(), math.nan)
+        move = torch.where(there & known, _root(v - self.location), math.nan)
         for i, (ring, new) in enumerate(((self.moves, move), (self.ring, v))):
             old = ring[:, (self.step - self.recent.window) % ring.shape[1]]
             self.sums[2 * i] = self.sums[2 * i] + new.nan_to_num() - old.nan_to_num()
@@ -151,6 +153,11 @@ class Memory:
         self.ring, self.moves = (t.repeat_interleave(copies, 0) for t in (self.ring, self.moves))
         self.location, self.age = (t.repeat_interleave(copies, 0) for t in (self.location, self.age))
         self.sums = [t.repeat_interleave(copies, 0) for t in self.sums]
+
+
+def _root(move: Tensor) -> Tensor:
+    """The root of a move's size, whose derivative at 0 is 0."""
+    return (move.abs() + _TINY).sqrt()
 
 
 def _before(t: Tensor, window: int) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ from fluvial.transforms.laws import Around, Law, Laws
 _NUMBERS = 64  # that the WaveNet gives for a step, about, where that is left open
 _EMBEDDED = 8  # numbers that stand for a series
 _FORGOTTEN = 0.1  # share of the training windows whose series is not named, so that new ones can be forecast
-_SPREAD = 4.0  # largest logarithm by which a network can change the scale
+_SPREAD = 3.0  # largest logarithm by which a network can change the scale
 _EDGE = 1e-15
 
 Choose = Callable[[Laws, Tensor, Around, int], Tensor]
@@ -33,7 +33,7 @@ Choose = Callable[[Laws, Tensor, Around, int], Tensor]
 class SeriesLaws(Density):
     r"""p(path) = \prod_t \prod_i p(x_{t,i} | x_{t,<i}, x_{<t}, context): frames of N values, each with a :class:`Law`.
 
-    Each value is counted from the last one seen, in units of the mean of its last moves (:class:`Recent`), so one
+    Each value is counted from the last one seen, in units of how far it has moved lately (:class:`Recent`), so one
     network serves series of any level and scale. A WaveNet reads these moves with all that is known of the step, and a
     masked network the values of the frame before each (compare Rasul et al. 2021, arXiv 2002.06103, and Salinas et al.
     2020, arXiv 1704.04110). It moves and stretches the law of each value and gives its shape, a mixture of logistics

@@ -27,6 +27,7 @@ from fluvial.kinds.series.windows import Scored
 from fluvial.kinds.tables.laws import law_of
 from fluvial.models import default_of, recipe_of, resolve
 from fluvial.models.wavenet_mixed import SeriesLaws
+from fluvial.transforms import ColumnMap
 from fluvial.transforms.laws import Law
 
 _STOPPING = 0.1  # of the steps, at most, that stop the training
@@ -170,13 +171,16 @@ def lags_of(seasons: Sequence[int], longest: int) -> list[int]:
 def law(column: Column, train: np.ndarray, every: np.ndarray) -> Law:
     """The law of a target: as of a table's column, but that its only spikes are zero and its bounds.
 
-    Other values that repeat do so because series move slowly, which is no property of the value.
+    Other values that repeat do so because series move slowly, which is no property of the value. Heavy tails are not
+    bent: moves along a bent axis would multiply, and paths run away.
     """
     found = law_of(column, train, every)
     if found.rest is None:
         return found
     ends = {0.0, column.lower, column.upper, found.rest.lower, found.rest.upper}
-    return replace(found, atoms=tuple(a for a in found.atoms if a in ends))
+    straight = found.rest.center is None
+    rest = found.rest if straight else ColumnMap.fit(train[~np.isnan(train)], found.rest.step)
+    return replace(found, atoms=tuple(a for a in found.atoms if a in ends), rest=rest)
 
 
 def _scores(fitted: SeriesModel, panel: Panel, parts: _Parts) -> dict[str, Any]:
