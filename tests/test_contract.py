@@ -37,7 +37,7 @@ def wrapped(name: str, x: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_zoo_holds_every_recipe():
-    assert {*zoo.SMALL, *zoo.BOUNDS} == {r.name for r in models.recipes() if r.kind != "images"}
+    assert {*zoo.SMALL, *zoo.BOUNDS, *zoo.GAMES} == {r.name for r in models.recipes() if r.kind != "images"}
 
 
 @pytest.mark.parametrize("c", [0, CONTEXT])

@@ -329,6 +329,12 @@ BOUNDS: dict[str, dict[str, object]] = {
 }
 """Recipes whose ``log_prob`` is a bound, with options that make each small; every such recipe of the registry."""
 
+GAMES: dict[str, dict[str, object]] = {
+    "gan": {"noise": 4, "hidden": (16,)},
+    "flow_gan": {"transforms": 2, "hidden": (8,), "critic": (16,)},
+}
+"""Recipes that learn from a critic, with options that make each small; every such recipe of the registry."""
+
 DISCRETE: dict[str, tuple[str, dict[str, object], tuple[int, ...]]] = {
     "made": ("made", {}, (2, 2, 2, 2)),
     "made-classes": ("made", {"classes": (3,)}, (3, 3, 3, 3)),
@@ -368,7 +374,7 @@ def seeded() -> Iterator[None]:
 
 def recipe(name: str, d: int, c: int = 0) -> Density:
     """A small instance of the recipe ``name``, with random parameters, in evaluation mode."""
-    options = SMALL[name] if name in SMALL else BOUNDS[name]
+    options = {**SMALL, **BOUNDS, **GAMES}[name]
     with seeded():
         density = models.recipe_of(name).build((d,), context_shape=(c,) if c else None, **options)
     return randomized(density).eval()

@@ -5,6 +5,7 @@ from fluvial.core.density import Density, Flow
 from fluvial.core.distributions import Given, GivenTransform
 from fluvial.core.errors import DataError, FluvialError, RunError, UsageError
 from fluvial.core.initialization import DataDependent, initializing
+from fluvial.core.sampler import Sampler
 from fluvial.core.transform import Chain, Inverse, Transform, sum_event
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Mixture",
     "Normal",
     "RunError",
+    "Sampler",
     "StudentT",
     "Transform",
     "Uniform",

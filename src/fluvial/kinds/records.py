@@ -37,7 +37,7 @@ class TableScores(TypedDict):
 
     held_out: Score | None
     baseline: NamedScore | None
-    train: Score
+    train: Score | None
 
 
 class TableSizes(TypedDict):

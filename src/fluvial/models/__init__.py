@@ -3,6 +3,7 @@
 from fluvial.models.build import behind_head, build, preset, resolve
 from fluvial.models.cells import laws_within
 from fluvial.models.flowplusplus import flowpp
+from fluvial.models.gan import GAN, Adversarial, FlowGAN, flow_gan, gan
 from fluvial.models.gaussian import gaussian
 from fluvial.models.glow import glow
 from fluvial.models.iaf import iaf
@@ -22,10 +23,13 @@ from fluvial.models.vae import VAE, vae, vae_iaf
 from fluvial.models.wavenet import wavenet, wavenet_made
 
 __all__ = [
+    "GAN",
     "VAE",
+    "Adversarial",
     "Aim",
     "AnyOrder",
     "Decay",
+    "FlowGAN",
     "OrderMixture",
     "Recipe",
     "Training",
@@ -34,7 +38,9 @@ __all__ = [
     "build",
     "continuous",
     "default_of",
+    "flow_gan",
     "flowpp",
+    "gan",
     "gaussian",
     "glow",
     "iaf",

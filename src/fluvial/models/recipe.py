@@ -13,7 +13,7 @@ from fluvial.core.transform import EventShape
 
 Make = Callable[..., Density]
 Values = Literal["real", "whole", "any"]
-Aim = Literal["likelihood", "bound"]
+Aim = Literal["likelihood", "bound", "adversarial"]
 
 _OF_THE_DATA = ("context_shape", "laws")  # arguments of recipes that no user gives
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from fluvial.core import Density, UsageError
-from fluvial.models import VAE
+from fluvial.core import Density, Flow, UsageError, randomness
+from fluvial.models import VAE, Adversarial
 from fluvial.models.recipe import Aim
 from fluvial.training.rows import Rows
+
+_GAMMA = 1.0  # weight of the gradient penalties
+_JUDGED = 1000  # rows that draws are compared with after an epoch
 
 Loss = Callable[[Density, Tensor, Tensor | None], Tensor]
 Judge = Callable[[Rows, Density, int], float]
@@ -56,8 +61,62 @@ def unlikelihood(rows: Rows, density: Density, seed: int) -> float:
     return -rows.score(density, seed)
 
 
+def adversarial_loss(density: Density, x: Tensor, context: Tensor | None = None) -> Tensor:
+    r"""The sum of both players' losses, each with a gradient of its own weights alone, so that one step moves both.
+
+    With d = critic(data) - critic(draws), row by row: the critic goes down softplus(-d) and
+    gamma / 2 (|grad critic(data)|^2 + |grad critic(draws)|^2), the generator softplus(d), and, where the model has a
+    ``weight``, that times -log p. Source: Huang et al. 2024, arXiv 2501.05441, eq. 2-5.
+    """
+    players, x, context = _players(density, x, context)
+    real = players.seen(x).float().requires_grad_()
+    made = players.drawn(x.shape[0], context)
+    fake = made.detach().float().requires_grad_()
+    of_real, of_fake = players.critic(real, context), players.critic(fake, context)
+    slopes = torch.autograd.grad(of_real.sum() + of_fake.sum(), (real, fake), create_graph=True)
+    penalty = sum((slope.square().sum(1).mean() for slope in slopes), torch.zeros((), device=x.device))
+    held = {name: value.detach() for name, value in players.critic.named_parameters()}
+    judged = torch.func.functional_call(players.critic, held, (made, context))
+    loss = F.softplus(of_fake - of_real).mean() + _GAMMA / 2 * penalty + F.softplus(of_real.detach() - judged).mean()
+    if players.weight and isinstance(players, Density):
+        loss = loss - players.weight * players.log_prob(x, context).mean()
+    return loss
+
+
+@torch.no_grad()
+def energy_distance(rows: Rows, density: Density, seed: int) -> float:
+    """Energy distance of draws to rows, as the critic sees them: 2 E|x - y| - E|x - x'| - E|y - y'|.
+
+    Source: Székely and Rizzo 2013, doi 10.1016/j.jspi.2013.03.018.
+    """
+    device = next(density.parameters()).device
+    index = torch.arange(min(len(rows), _JUDGED))
+    was = density.training
+    with randomness.drawing_from(seed):
+        players, x, context = _players(density.eval(), *rows.rows(index, device))
+        data, made = players.seen(x).float(), players.drawn(x.shape[0], context).float()
+    density.train(was)
+    n = len(data)
+    within = sum(torch.cdist(a, a).sum() / (n * (n - 1)) for a in (data, made))
+    return float(2 * torch.cdist(data, made).mean() - within)
+
+
+def _players(density: Density, x: Tensor, context: Tensor | None) -> tuple[Adversarial, Tensor, Tensor | None]:
+    """The two that play, behind the columns' own maps, and what they see of rows and contexts."""
+    while isinstance(density, Flow) and not isinstance(density, Adversarial):
+        context = context if context is None or density.embed is None else density.embed(context)
+        with torch.no_grad():
+            x = density.transform(x, context)[0]
+        density = density.base
+    if not isinstance(density, Adversarial):
+        raise UsageError(f"a {type(density).__name__} has no critic to learn by: only gan and flow_gan have one")
+    return density, x.detach(), density.embedded(context)
+
+
 LIKELIHOOD = Objective(negative_log_likelihood, unlikelihood)
 BOUND = Objective(negative_bound, unlikelihood)
 
-OBJECTIVES: dict[Aim, Objective] = {"likelihood": LIKELIHOOD, "bound": BOUND}
+ADVERSARIAL = Objective(adversarial_loss, energy_distance)
+
+OBJECTIVES: dict[Aim, Objective] = {"likelihood": LIKELIHOOD, "bound": BOUND, "adversarial": ADVERSARIAL}
 """By the names that the records of models use."""

@@ -487,6 +487,10 @@ class Laws(nn.Module):
         value[:, self._rests] = mean + scale.exp() * torch.logit(share, 1e-15)
         return torch.where((chosen == self._masses) & self._has_rest, self._unread(value, around), x)
 
+    def cells(self, atom: Tensor, value: Tensor) -> Tensor:
+        """The cells (B, D), float64, that :meth:`read` reads as these atoms, -1 for the rest, and these values."""
+        return torch.where(atom < 0, self._unread(value.double()), self._value_of(atom.clamp(min=0)))
+
     def quantile(self, theta: Tensor, z: Tensor, around: Around | None = None) -> Tensor:
         """The cell x with P(cell before x) <= z < P(cell up to x): (B, D) from z (B, D) in (0, 1), float64."""
         masses = self._log_masses(theta.double()).exp()

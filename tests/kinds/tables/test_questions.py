@@ -7,7 +7,7 @@ import pytest
 
 import fluvial
 from fluvial.core.errors import FluvialError, UsageError
-from fluvial.kinds.tables.diagnose import points
+from fluvial.kinds.tables.drawn import points
 from fluvial.kinds.tables.model import Model
 from fluvial.models import AnyOrder
 

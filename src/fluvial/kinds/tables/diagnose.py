@@ -10,22 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fluvial.core import DataError, Density, Flow, UsageError, batched
+from fluvial.core import Density, Flow, batched
 from fluvial.examine.calibration import Calibration, Latent, calibrate, latent
 from fluvial.examine.noise import behind_noise
 from fluvial.examine.round_trip import RoundTrip, trip_of
 from fluvial.examine.two_sample import (
-    ClassifierTest,
-    Marginals,
-    Memorisation,
-    classifier_tests,
-    marginals,
-    memorisation,
     spread,
-    without_gaps,
 )
-from fluvial.kinds.tables.baseline import baseline, is_discrete
-from fluvial.models import laws_within
+from fluvial.kinds.tables.baseline import baseline
+from fluvial.kinds.tables.drawn import Drawn, array, compare, some
 from fluvial.training import Data, score
 from fluvial.transforms import Columns
 
@@ -60,23 +53,17 @@ class Likelihood:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Drawn):
     """Everything the report says of a model. Entries that do not apply are None.
 
     Args:
         exact: False where log-likelihoods are lower bounds.
-        discrete: True where log-likelihoods are of probabilities, of rows of labels and whole numbers.
-        mixed: True where numbers count as densities and labels, gaps and spikes as probabilities.
         baseline: the likelihood of the yardstick ``baseline_name`` on the same rows; ``gain`` is the mean
             difference per row with its standard error.
         training: the likelihood of training rows, as many as were held out.
-        x, samples: (M, D), held-out rows and samples drawn with the same contexts, (M, C). Of ``sample_rows``
-            draws, the ``bad_samples`` that were not finite are left out.
     """
 
     exact: bool
-    discrete: bool
-    mixed: bool
     likelihood: Likelihood
     baseline_name: str
     baseline: Likelihood
@@ -84,16 +71,8 @@ class Diagnosis:
     training: Likelihood
     calibration: Calibration | None
     latent: Latent | None
-    classifiers: tuple[ClassifierTest, ...]
-    marginals: Marginals
     round_trip: RoundTrip | None
     round_trip_of_samples: RoundTrip | None
-    memorisation: Memorisation
-    sample_rows: int
-    bad_samples: int
-    x: np.ndarray
-    samples: np.ndarray
-    context: np.ndarray | None
 
 
 def diagnose(
@@ -109,61 +88,28 @@ def diagnose(
         DataError: fewer than ten held-out rows.
         UsageError: scikit-learn, whose classifiers judge the samples, is not installed.
     """
-    if len(held_out) < 10:
-        raise DataError(f"a diagnosis needs at least 10 held-out rows, got {len(held_out)}: hold out more rows")
-    _need_sklearn()
-    discrete = is_discrete(density)
-    mixed = laws_within(density) is not None
-    plain = discrete or mixed  # probabilities have no unit
-    scale = np.ones(train.x.shape[1]) if plain else spread(_array(train.x))
-    log_p = _array(score(density, held_out.x, held_out.context, seed))
+    drawn = compare(density, train, held_out, rows=rows, seed=seed)
+    scale = np.ones(train.x.shape[1]) if drawn.discrete or drawn.mixed else spread(array(train.x))
+    log_p = array(score(density, held_out.x, held_out.context, seed))
     simple = baseline(density, train)
-    reference = _array(score(simple.density, held_out.x, _double(held_out.context), seed))
-    known = _some(train, len(held_out), seed)
-    some = _some(held_out, rows, seed)
-    samples = batched.draw(density, len(some), some.context, seed)
-    finite = (samples.isfinite() | (samples.isnan() & density.gaps)).all(1)
-    pairs = Data(some.x[finite], None if some.context is None else some.context[finite])
-    x, drawn, context = _array(pairs.x), _array(samples[finite]), _optional(pairs.context)
+    reference = array(score(simple.density, held_out.x, _double(held_out.context), seed))
+    known = some(train, len(held_out), seed)
+    given = None if drawn.context is None else torch.from_numpy(drawn.context)
+    samples = Data(torch.from_numpy(drawn.samples), given)
     calibration = calibrate(density, held_out, names, seed)
-    drawn_points, held_points, train_points = points(density, drawn, x, _array(train.x))
     return Diagnosis(
+        **vars(drawn),
         exact=density.exact,
-        discrete=discrete,
-        mixed=mixed,
         likelihood=likelihood(log_p, scale),
         baseline_name=simple.name,
         baseline=likelihood(reference, scale),
         gain=_paired(log_p, reference),
-        training=likelihood(_array(score(density, known.x, known.context, seed)), scale),
+        training=likelihood(array(score(density, known.x, known.context, seed)), scale),
         calibration=calibration,
         latent=None if calibration is None else latent(calibration.u),
-        classifiers=classifier_tests(drawn, x, context, seed),
-        marginals=marginals(drawn, x),
         round_trip=round_trip(density, held_out, scale, seed),
-        round_trip_of_samples=round_trip(density, Data(samples[finite], pairs.context), scale, seed),
-        memorisation=memorisation(drawn_points, held_points, train_points, seed),
-        sample_rows=len(some),
-        bad_samples=int((~finite).sum()),
-        x=x,
-        samples=drawn,
-        context=context,
+        round_trip_of_samples=round_trip(density, samples, scale, seed),
     )
-
-
-def points(density: Density, *tables: np.ndarray) -> list[np.ndarray]:
-    """Tables (N, D) as points of one space whose distances mean something: labels one-hot, gaps as numbers."""
-    laws = laws_within(density)
-    if laws is None:
-        return list(tables)
-    x = np.concatenate(tables)
-    columns: list[np.ndarray] = []
-    for law, values in zip(laws.laws, x.T):
-        if law.labels:
-            columns += [np.where(values == label, 1.0, 0.0) for label in law.atoms]
-        else:
-            columns.append(values)
-    return np.split(without_gaps(np.stack(columns, 1)), np.cumsum([len(t) for t in tables])[:-1])
 
 
 def likelihood(log_p: np.ndarray, scale: np.ndarray) -> Likelihood:
@@ -198,7 +144,7 @@ def round_trip(density: Density, data: Data, scale: np.ndarray, seed: int = 0) -
     flow, rows = behind_noise(density, data, seed)
     back = batched.decode(flow, batched.encode(flow, rows.x, rows.context, seed), rows.context, seed)
     unit = scale if flow is density else 1.0
-    errors = np.abs(_array(back) - _array(rows.x)) / unit
+    errors = np.abs(array(back) - array(rows.x)) / unit
     return trip_of(errors, TOLERANCE, None if density.transform.bijective else _changed(density, data, seed))
 
 
@@ -218,30 +164,5 @@ def _paired(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
     return float((a - b).mean()), float((a - b).std(ddof=1) / math.sqrt(len(a)))
 
 
-def _some(data: Data, rows: int, seed: int) -> Data:
-    """At most ``rows`` of them, chosen at random."""
-    if len(data) <= rows:
-        return data
-    index = np.random.default_rng(seed).permutation(len(data))[:rows]
-    return Data(data.x[index], None if data.context is None else data.context[index])
-
-
-def _array(x: Tensor) -> np.ndarray:
-    return x.double().cpu().numpy()
-
-
 def _double(x: Tensor | None) -> Tensor | None:
     return None if x is None else x.double()
-
-
-def _optional(x: Tensor | None) -> np.ndarray | None:
-    return None if x is None else _array(x)
-
-
-def _need_sklearn() -> None:
-    try:
-        import sklearn  # noqa: F401  # pyright: ignore
-    except ImportError:
-        raise UsageError(
-            'the diagnosis of a model needs scikit-learn, which is not installed: pip install "fluvial[report]"'
-        ) from None

@@ -13,6 +13,7 @@ import numpy as np
 from fluvial.examine.calibration import BINS, Calibration, Latent
 from fluvial.examine.drawing import BASE, DATA, INK, RULE, SAMPLES, blank, finish
 from fluvial.kinds.tables.diagnose import Diagnosis
+from fluvial.kinds.tables.drawn import Drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,7 @@ _IMAGED, _NAMED = 120, 24  # rows shown as an image; columns up to which it name
 _SPELLED = 8  # labels that an axis spells out
 
 
-def pairs(d: Diagnosis, labels: Sequence[str], numbers: Sequence[int]) -> Figure | None:
+def pairs(d: Drawn, labels: Sequence[str], numbers: Sequence[int]) -> Figure | None:
     """Held-out rows and samples, two columns at a time; correlations above the diagonal. None for one column.
 
     Args:
@@ -66,7 +67,7 @@ def pairs(d: Diagnosis, labels: Sequence[str], numbers: Sequence[int]) -> Figure
     return figure
 
 
-def marginals(d: Diagnosis, labels: Sequence[str], categories: Sequence[Sequence[object]] = ()) -> Figure:
+def marginals(d: Drawn, labels: Sequence[str], categories: Sequence[Sequence[object]] = ()) -> Figure:
     """Every column's histogram, held-out rows and samples overlaid.
 
     Args:
@@ -92,7 +93,7 @@ def marginals(d: Diagnosis, labels: Sequence[str], categories: Sequence[Sequence
     return figure
 
 
-def _absent(d: Diagnosis, j: int) -> str:
+def _absent(d: Drawn, j: int) -> str:
     """The shares of missing cells in rows and samples, where there are any."""
     shares = [100 * float(np.isnan(rows[:, j]).mean()) for rows in (d.x, d.samples)]
     return f"; missing {shares[0]:.0f} and {shares[1]:.0f} %" if any(shares) else ""

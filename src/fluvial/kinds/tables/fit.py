@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fluvial.core import Density
+from fluvial.core import Density, Sampler
 from fluvial.core.errors import UsageError
 from fluvial.data.infer import has_gaps_or_labels, is_discrete
 from fluvial.data.look import ColumnKind
@@ -24,6 +24,7 @@ from fluvial.kinds.tables.small import is_scarce
 from fluvial.models import Training, behind_head, default_of
 from fluvial.training import Data, Record
 
+_WORDS = {"adversarial": Words("energy distance of draws to rows", 1.0)}
 _ROWS, _CONTEXTS = 2000, 10_000  # rows of each kind that a run keeps, for its report and for sampling
 
 
@@ -87,7 +88,7 @@ def fit_table(
         prepared.schema,
         prepared.train,
         prepared.validation,
-        Words(),
+        _WORDS.get(prepared.recipe.training.objective, Words()),
         prepared.sizes,
         prepared.parts,
         prepared.warnings,
@@ -122,12 +123,10 @@ def _only(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _suited(job: Job, training: Training, rows: Data) -> Job:
-    """The job with a model's own weight decay and learning rate, unless others are given."""
+    """The job with a model's own weight decay, unless another is given."""
     settings = job.settings
     if training.decay and settings.weight_decay is None:
         settings = replace(settings, weight_decay=training.decay(*rows.size))
-    if training.learning_rate != settings.rate and settings.learning_rate is None:
-        settings = replace(settings, learning_rate=training.learning_rate)
     return replace(job, settings=settings)
 
 
@@ -147,6 +146,8 @@ def _scores(density: Density, prepared: Prepared, seed: int, judge: bool) -> dic
     A model with a closed form is judged like any other, then set by every row there is.
     """
     train, held_out = prepared.train, prepared.held_out
+    if isinstance(density, Sampler):
+        return {"held_out": None, "baseline": None, "train": None}
     some = Data(train.x[:_ROWS], None if train.context is None else train.context[:_ROWS])
     result: dict[str, Any] = {"held_out": None, "baseline": None, "train": scores(density, some, prepared.scales, seed)}
     if held_out is not None and judge:

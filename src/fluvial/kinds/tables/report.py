@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from fluvial.core import RunError
+from fluvial.core import RunError, Sampler
 from fluvial.data.columns import Column
 from fluvial.examine.page import Report, Sentences, number, numbers, plus_minus
 from fluvial.kinds.tables.baseline import COVARIANCE
 from fluvial.kinds.tables.diagnose import TOLERANCE, Diagnosis, Likelihood, diagnose
+from fluvial.kinds.tables.drawn import compare
 from fluvial.kinds.tables.model import Model, why_bound
-from fluvial.kinds.tables.verdict import judge
+from fluvial.kinds.tables.verdict import judge, judge_draws
 from fluvial.training import Data
 
 if TYPE_CHECKING:
@@ -62,12 +63,34 @@ def table_report(model: Model) -> Report:
     if held_out is None:
         train, held_out = _halves(train)
     names = model.schema.names
+    if isinstance(model.density, Sampler):
+        return _of_draws(model, train, held_out, truly)
     diagnosis = diagnose(model.density, train, held_out, names, seed=int(model.record.get("seed") or 0))
     skipped = int(_at(model.record, "training", "skipped") or 0)
     checks = judge(diagnosis, names, skipped)
     content = {"columns": list(names), "diagnosis": numbers(diagnosis)}
     facts = {"d": diagnosis, **_facts(model, diagnosis, train, truly)}
     return Report(checks, _TOPICS, _figures(model, diagnosis), content, facts, f"{__package__}/report.html.j2")
+
+
+def _of_draws(model: Model, train: Data, held_out: Data, truly: bool) -> Report:
+    """The report of a model that only draws: the checks that need a density are left out."""
+    from fluvial.examine import drawing
+    from fluvial.kinds.tables import figures
+
+    d = compare(model.density, train, held_out, seed=int(model.record.get("seed") or 0))
+    labels, columns = [_label(c) for c in model.schema.columns], model.schema.columns
+    drawn: dict[str, Figure | None] = {
+        "pairs": figures.pairs(d, labels, _numbers(columns)),
+        "marginals": figures.marginals(d, labels, [c.categories for c in columns]),
+        "training": drawing.training_curve(model.metrics, "energy distance", 1.0),
+        "memorisation": drawing.memorisation(d.memorisation, "row", "standard deviations"),
+    }
+    checks = judge_draws(d, model.schema.names, int(_at(model.record, "training", "skipped") or 0))
+    shown = {name: figure for name, figure in drawn.items() if figure is not None}
+    content = {"columns": list(model.schema.names), "diagnosis": numbers(d)}
+    facts = {"d": d, "held_out": truly}
+    return Report(checks, _TOPICS, shown, content, facts, f"{__package__}/sampled.html.j2")
 
 
 def _figures(model: Model, d: Diagnosis) -> dict[str, Figure]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fluvial.core import Sampler
 from fluvial.data.columns import Column
 from fluvial.data.words import counted
 from fluvial.kinds.summary import fitted_line
 from fluvial.kinds.tables.model import Model, why_bound
+
+_DRAWS = "It only draws samples: it has no log-likelihood. Its report compares them with held-out rows."
 
 
 def table_summary(model: Model) -> list[str]:
@@ -17,9 +20,9 @@ def table_summary(model: Model) -> list[str]:
     rows = f"{counted(sizes['train'], 'row')} to train on, {sizes['held_out']:,} held out"
     lines = [
         fitted_line(record, f"{counted(sizes['columns'], 'column')}, {rows}"),
-        *_scores(record["scores"], record["model"]),
+        *([_DRAWS] if isinstance(model.density, Sampler) else _scores(record["scores"], record["model"])),
     ]
-    if not model.exact:
+    if not model.exact and not isinstance(model.density, Sampler):
         lines.append(f"These are lower bounds: {why_bound(model.density)}.")
     return lines
 

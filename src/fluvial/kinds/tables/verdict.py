@@ -23,6 +23,7 @@ from fluvial.examine.verdict import (
     z_score,
 )
 from fluvial.kinds.tables.diagnose import TOLERANCE, Diagnosis
+from fluvial.kinds.tables.drawn import Drawn
 
 _FAR = 0.1  # a Kolmogorov-Smirnov distance that fails where it is not chance
 _CORRELATED = 0.3
@@ -129,7 +130,12 @@ def _joint(latent: Latent, n: int, names: Sequence[str]) -> Check:
     )
 
 
-def _sampling(d: Diagnosis, names: tuple[str, ...]) -> Iterator[Check]:
+def judge_draws(d: Drawn, names: tuple[str, ...], skipped: int = 0) -> tuple[Check, ...]:
+    """The checks of a model that only draws."""
+    return (*_sampling(d, names), *skipped_steps(skipped))
+
+
+def _sampling(d: Drawn, names: tuple[str, ...]) -> Iterator[Check]:
     if d.bad_samples:
         share = f"{d.bad_samples} of {d.sample_rows}"
         yield Check("sampling", "fail", f"{share} samples are not finite.", "none may be", "unstable")

@@ -1,0 +1,240 @@
+"""Generative adversarial networks: a generator that only draws, and a flow as generator, which keeps its density."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, Self, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from fluvial.core import Density, Flow, Sampler, randomness
+from fluvial.core.constants import constant, on_cpu
+from fluvial.core.transform import EventShape, Shape, Transform
+from fluvial.models.likelihoods import Features
+from fluvial.models.nsf import nsf_coupling
+from fluvial.models.recipe import Recipe, Training
+from fluvial.models.shapes import context_of, features_of, laws_of_columns
+from fluvial.transforms.laws import Law, Laws
+
+_SOFT = 0.5  # temperature of the softmax through which gradients pass labels
+
+
+@runtime_checkable
+class Adversarial(Protocol):
+    """What adversarial training asks of a model: two players, and how one sees what the other makes.
+
+    ``critic`` is a network (what it sees, context) -> (B, 1), ``weight`` what the negative log-likelihood counts beside
+    the game, 0 for nothing.
+    """
+
+    critic: nn.Module
+    weight: float
+
+    def seen(self, x: Tensor) -> Tensor:
+        """Rows as the critic sees them, (B, F)."""
+        ...
+
+    def drawn(self, n: int, context: Tensor | None) -> Tensor:
+        """n draws as the critic sees them, (n, F), with gradients of the generator."""
+        ...
+
+    def embedded(self, context: Tensor | None) -> Tensor | None:
+        """What the networks read of a context."""
+        ...
+
+
+class Network(nn.Module):
+    """(B, inputs) and a context -> (B, outputs): hidden layers, then a linear one that starts at random."""
+
+    def __init__(self, inputs: int, outputs: int, hidden: Sequence[int], context: int = 0) -> None:
+        super().__init__()
+        self.body = Features((inputs,), hidden, context, "silu")
+        self.last = nn.Linear(hidden[-1], outputs)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.last(self.body(x, context))
+
+
+class GAN(Sampler):
+    """Rows of a table as it is, drawn by a network from noise that another network, the critic, cannot tell from data.
+
+    The generator gives each column logits of what its cell may be, an atom of its :class:`Law` or the rest, and the
+    standardised value of the rest. The critic sees cells, one-hot and standardised, of data and of draws alike;
+    gradients pass the choice by a softmax (straight through; Jang et al. 2017, arXiv 1611.01144).
+    Source: Goodfellow et al. 2014, arXiv 1406.2661; the objective is
+    :func:`fluvial.training.objectives.adversarial_loss`.
+
+    Args:
+        laws: of the columns.
+        noise: how many numbers the generator starts from.
+    """
+
+    gaps = True
+    weight = 0.0
+    _slots: Tensor
+    _masses: Tensor
+
+    def __init__(self, laws: Laws, noise: int, hidden: Sequence[int], context_shape: EventShape | None = None) -> None:
+        super().__init__()
+        self.laws, self.size = laws, noise
+        self.event_shape, self.context_shape = (len(laws.laws),), context_shape
+        self.embed: nn.Module | None = None
+        with on_cpu():
+            masses = torch.tensor([law.masses for law in laws.laws])
+            counts = masses + torch.tensor([law.rest is not None for law in laws.laws])
+            slots = torch.arange(int(masses.max()) + 1) < counts.unsqueeze(1)
+        constant(self, "_masses", masses)
+        constant(self, "_slots", slots)
+        context, self.choices = context_of(context_shape), int(slots.sum())  # pyright: ignore
+        seen = self.choices + len(laws.laws)
+        self.generator = Network(noise, seen, hidden, context)
+        self.critic = Network(seen, 1, hidden, context)
+
+    def reading(self, embed: nn.Module, context_shape: EventShape | None) -> Self:
+        """This model, of contexts of another shape, which ``embed`` makes what the networks read."""
+        self.embed, self.context_shape = embed, context_shape
+        return self
+
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
+        with torch.no_grad():
+            return self._cells(*self._raw(n, self.embedded(context)))
+
+    def seen(self, x: Tensor) -> Tensor:
+        reading = self.laws.read(x)
+        rest = reading.atom < 0
+        slot = torch.where(rest, self._masses, reading.atom)
+        hot = slot.unsqueeze(2) == torch.arange(self._slots.shape[1], device=slot.device)
+        value = torch.where(rest, reading.value, 0.0)
+        return torch.cat((hot[:, self._slots].to(value.dtype), value), 1)
+
+    def drawn(self, n: int, context: Tensor | None) -> Tensor:
+        logits, value = self._raw(n, context)
+        hard = self.seen(self._cells(logits, value)).to(value.dtype)
+        shares = (logits / _SOFT).softmax(2)
+        rest = shares.gather(2, self._masses.expand(n, -1).unsqueeze(2)).squeeze(2)
+        soft = torch.cat((shares[:, self._slots], value * rest), 1)
+        return soft + (hard - soft).detach()
+
+    def embedded(self, context: Tensor | None) -> Tensor | None:
+        return context if context is None or self.embed is None else self.embed(context)
+
+    def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
+        """Let the generator start at the columns' own shares of atoms."""
+        with torch.no_grad():
+            shares = self.seen(x)[:, : self.choices].mean(0)
+            self.generator.last.bias[: self.choices] = (shares + 1e-3).log()
+
+    def _raw(self, n: int, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Perturbed logits of what each cell is, (n, D, K), -inf where it is nothing, and its value if it is a rest."""
+        weight = self.generator.last.weight
+        out = self.generator(randomness.normal((n, self.size), weight.dtype, weight.device), context)
+        logits = out.new_full((n, *self._slots.shape), -torch.inf)
+        u = randomness.uniform((n, self.choices), weight.dtype, weight.device).clamp(1e-6, 1 - 1e-6)
+        logits[:, self._slots] = out[:, : self.choices] - (-u.log()).log()  # with Gumbel's noise the largest is a draw
+        return logits, out[:, self.choices :]
+
+    def _cells(self, logits: Tensor, value: Tensor) -> Tensor:
+        chosen = logits.argmax(2)
+        return self.laws.cells(torch.where(chosen == self._masses, -1, chosen), value)
+
+
+class FlowGAN(Flow):
+    """A flow that a critic teaches, beside its likelihood or alone; ``log_prob`` stays exact (Grover et al. 2018).
+
+    Adversarial training alone makes its likelihood very poor; with a ``weight`` it learns by both.
+    Source: arXiv 1705.08868.
+
+    Args:
+        critic: (x, context) -> (B, 1).
+        weight: of the negative log-likelihood beside the game; 0 for the game alone.
+    """
+
+    static = False
+
+    def __init__(
+        self,
+        transform: Transform,
+        base: Density,
+        event_shape: EventShape,
+        critic: nn.Module,
+        weight: float,
+        context_shape: EventShape | None = None,
+    ) -> None:
+        super().__init__(transform, base, event_shape, context_shape)
+        if not weight >= 0:
+            raise ValueError(f"weight: expected at least 0, got {weight}")
+        self.critic, self.weight = critic, weight
+
+    def seen(self, x: Tensor) -> Tensor:
+        return x
+
+    def drawn(self, n: int, context: Tensor | None) -> Tensor:
+        return self.sample(n, context)
+
+    def embedded(self, context: Tensor | None) -> Tensor | None:
+        return context
+
+
+def gan(
+    event_shape: Shape,
+    *,
+    laws: Sequence[Law] = (),
+    noise: int = 32,
+    hidden: Sequence[int] = (128, 128, 128),
+    context_shape: Shape | None = None,
+) -> GAN:
+    """A GAN of a table as it is (Goodfellow et al. 2014, arXiv 1406.2661).
+
+    Args:
+        noise: how many numbers the generator starts from.
+        hidden: widths of generator and critic.
+    """
+    return GAN(laws_of_columns(laws, features_of(event_shape), 1), noise, hidden, context_shape)
+
+
+def flow_gan(
+    event_shape: Shape,
+    *,
+    weight: float = 1.0,
+    transforms: int = 4,
+    hidden: Sequence[int] = (64, 64),
+    critic: Sequence[int] = (128, 128, 128),
+    context_shape: Shape | None = None,
+) -> FlowGAN:
+    """A Flow-GAN: a flow with couplings of splines as a GAN's generator (Grover et al. 2018, arXiv 1705.08868).
+
+    Args:
+        weight: of the negative log-likelihood beside the game; 0 for the game alone.
+        critic: its widths.
+    """
+    flow = nsf_coupling(event_shape, transforms=transforms, hidden=hidden, context_shape=context_shape)
+    judge = Network(features_of(event_shape), 1, critic, context_of(context_shape))
+    return FlowGAN(flow.transform, flow.base, flow.event_shape, judge, weight, flow.context_shape)  # pyright: ignore
+
+
+_TRAINED = Training(learning_rate=1e-3, objective="adversarial")
+
+RECIPES = (
+    Recipe(
+        gan,
+        values="any",
+        training=_TRAINED,
+        says="a generator that a critic teaches; draws only, no likelihood",
+        paper="Goodfellow et al. 2014, arXiv 1406.2661",
+        score="not to be had",
+        draw="one pass",
+        steps="a generator of cells, a critic",
+        base="Normal",
+    ),
+    Recipe(
+        flow_gan,
+        training=_TRAINED,
+        says="a flow that a critic teaches beside its likelihood; exact",
+        paper="Grover et al. 2018, arXiv 1705.08868",
+        score="one pass",
+        draw="one pass",
+        steps="`nsf_coupling`, a critic",
+        base="Normal",
+    ),
+)
