@@ -13,10 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
+from fluvial import models
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.kinds.images import read as images
 from fluvial.kinds.images.arrays import ArrayPixels
 from fluvial.kinds.images.files import FilePixels, grid, png, write_png
+from fluvial.kinds.images.model import ImageModel
 from fluvial.kinds.images.read import is_images, read_images
 from fluvial.kinds.images.schema import ImageSchema
 
@@ -183,8 +185,11 @@ def test_a_model_reads_grey_values_of_16_bits_as_at_its_fit(tmp_path):
     for name, top in (("dark", 3000), ("bright", 40_000)):
         Image.fromarray(np.linspace(0, top, 16).reshape(4, 4).astype(np.uint16)).save(tmp_path / f"{name}.png")
     assert read_images(tmp_path / "dark.png", depth=16).read().max() == 3000 >> 8
+    schema = ImageSchema.of(read_images(tmp_path / "dark.png"), 8)
+    model = ImageModel(models.recipe_of("nice", (1, 4, 4)).build((1, 4, 4), width=4), schema, {})
+    assert model.read(tmp_path / "dark.png").read().max() == 3000 >> 4
     with pytest.raises(DataError, match=r"bright.png holds the grey value 40,000, .* 12 bits, 0 to 4,095"):
-        read_images(tmp_path / "bright.png", depth=12)
+        model.read(tmp_path / "bright.png")
 
 
 def test_faint_colours_of_16_bits_are_told(tmp_path):
