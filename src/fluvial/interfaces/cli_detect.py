@@ -65,10 +65,11 @@ def detect(
             )
         _follow(model, data, rate)
         return
+    from fluvial.kinds.tables.detect import Detector
     from fluvial.kinds.tables.written import write_columns
 
     with seekable([data]) as (name,):
-        found = model.detect(name, rate, fdr)
+        found = Detector.of(model).detect(name, rate, fdr)
     for sentence in found.warnings:
         note(f"note: {sentence}")
     write_columns(found.columns, out)

@@ -140,6 +140,11 @@ class Detector:
         p = self.p(scores)
         notes = [*table.notes, *encoded.warnings, *self.warnings]
         flagged = discoveries(p, fdr) if fdr is not None else p <= self.least(rate or RATE, notes)
+        if self.usual is None and flagged.any():
+            notes.append(
+                f"which cell is why is not told, since {self.model.record['model']['model']} does not condition on any "
+                "columns: fit with mixed, which does"
+            )
         drift = self.drift()
         drift.watch(scores)
         found = np.flatnonzero(flagged)

@@ -127,7 +127,9 @@ class Model(Answers):
         """
         from fluvial.kinds.tables.detect import Detector
 
-        return Detector.of(self).detect(data, rate, fdr)
+        found = Detector.of(self).detect(data, rate, fdr)
+        _warn(found.warnings)
+        return found
 
     def _averaged(self, function: Callable[..., Any], x: np.ndarray, context: np.ndarray | None) -> Any:  # noqa: ANN401
         """A score of rows; where noise must fill cells, its mean over a few fills that all rows share.
