@@ -1,4 +1,4 @@
-"""The standing on ADBench's sets, from the records: ``python -m benchmarks.detect table``."""
+"""The standing on ADBench's sets, from the records, those left out that scores were chosen on."""
 
 from __future__ import annotations
 
