@@ -16,7 +16,7 @@ from fluvial.data.limits import check_regular, check_size, decoding, open_regula
 from fluvial.data.tables import Table
 from fluvial.data.words import listed
 
-_VALUE = 8  # bytes of a value in memory
+VALUE = 8  # bytes of a value in memory
 _LABELS = "categorical"  # pandas' word, in the files that it writes
 _MAGIC = b"ARROW1\0\0"  # before the stream of messages in a file; alone, the stream has none
 _FIRST_PACKED = b"ARROW:experimental_compression"  # how the first files with packed buffers said so
@@ -65,7 +65,7 @@ def _from_parquet(path: Path) -> tuple[Any, Any]:
     with parquet.ParquetFile(path) as file:
         known, metadata = file.schema_arrow, file.metadata
         groups = [metadata.row_group(i) for i in range(file.num_row_groups)]
-        check_size(path, sum(group.num_rows for group in groups) * metadata.num_columns * _VALUE)
+        check_size(path, sum(group.num_rows for group in groups) * metadata.num_columns * VALUE)
         check_size(path, sum(group.total_byte_size for group in groups))
         texts = repeating_texts(metadata, known)
     with parquet.ParquetFile(path, read_dictionary=texts) as file:
@@ -137,7 +137,7 @@ def _filled(message: Any) -> int:  # noqa: ANN401  (Arrow's own type)
         batch = batch.table(1)
     packed = batch.at(3) is not None or _FIRST_PACKED in head
     sizes = [_length(message.body, at, size) if packed else size for at, size in batch.pairs(2)]
-    return sum(sizes) + _VALUE * max(batch.number(0), 0) * sum(1 for _ in batch.pairs(1))
+    return sum(sizes) + VALUE * max(batch.number(0), 0) * sum(1 for _ in batch.pairs(1))
 
 
 def _length(body: Any, at: int, size: int) -> int:  # noqa: ANN401  (a buffer of Arrow's)

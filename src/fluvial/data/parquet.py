@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fluvial.core.errors import DataError
-from fluvial.data.arrow import arrow, as_table, repeating_texts
+from fluvial.data.arrow import VALUE, arrow, as_table, repeating_texts
 from fluvial.data.limits import check_regular, check_size, decoding
 from fluvial.data.tables import Table
+from fluvial.data.words import listed
 
 ENDINGS = (".parquet", ".pq")
 _BUFFER = 1 << 20  # bytes of a column's pages that are read at once
 _PATTERN = "*?["
+_ROWS = 1 << 16  # that are read at once
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,12 @@ class ParquetFiles:
     Args:
         paths: of the files, in the order of their rows.
         counts: rows of each.
+        size: bytes that all of them fill in memory, about.
     """
 
     paths: tuple[Path, ...]
     counts: tuple[int, ...]
+    size: int = 0
 
     def __len__(self) -> int:
         return sum(self.counts)
@@ -49,9 +55,27 @@ class ParquetFiles:
         first = 0
         for path, count in zip(self.paths, self.counts):
             if start < first + count:
-                for at, table in _tables(path, rows, max(0, start - first)):
-                    yield first + at, table
+                for at, known, part in _parts(path, rows, max(0, start - first)):
+                    yield first + at, as_table(path, "parquet", known, part)
             first += count
+
+    def sample(self, share: float, seed: int = 0) -> Table:
+        """Each row with a probability of ``share``, whatever the others, in their order; the same for the same seed.
+
+        Raises:
+            DataError: a file is damaged, has other columns than the first one, or the sample is larger than the limit.
+        """
+        pa, draws, parts, known = arrow("pyarrow"), np.random.default_rng(seed), list[Any](), None
+        for path in self.paths:
+            with decoding(path, "a parquet file of the same types as the first one"):
+                for _, own, part in _parts(path, _ROWS, 0):
+                    known = own if known is None else known
+                    if set(own.names) != set(known.names):
+                        other = sorted(set(own.names) ^ set(known.names))
+                        raise DataError(f"{path} has other columns than {self.paths[0]}: {listed(other)}")
+                    kept = part.filter(pa.array(draws.random(len(part)) < share)) if share < 1 else part
+                    parts.append(kept.select(known.names).cast(known))
+        return as_table(self.paths[0].parent, "parquet", known, pa.concat_tables(parts))
 
 
 def parquet_files(source: str | os.PathLike[str] | Sequence[str]) -> ParquetFiles | None:
@@ -66,7 +90,20 @@ def parquet_files(source: str | os.PathLike[str] | Sequence[str]) -> ParquetFile
     other = next((path for path in paths if path.suffix.lower() not in ENDINGS), None)
     if other is not None:
         raise DataError(f"{other} is not a Parquet file: of several files, or of a folder, all must be (.parquet, .pq)")
-    return ParquetFiles(tuple(paths), tuple(map(_count, paths)))
+    found = [_count(path) for path in paths]
+    return ParquetFiles(tuple(paths), tuple(rows for rows, _ in found), sum(size for _, size in found))
+
+
+def paths_of(source: str | os.PathLike[str]) -> list[str]:
+    """The files that a pattern stands for, by name; anything else is itself."""
+    text = os.fspath(source)
+    pattern = not os.path.lexists(text) and any(sign in text for sign in _PATTERN)
+    return sorted(glob.glob(text, recursive=True)) if pattern else [text]
+
+
+def holds_parquet(folder: Path) -> bool:
+    """Whether a folder, or one in it, has a Parquet file."""
+    return any(path.suffix.lower() in ENDINGS for path in folder.rglob("*"))
 
 
 def _paths(source: str | os.PathLike[str] | Sequence[str]) -> list[Path]:
@@ -87,14 +124,20 @@ def _paths(source: str | os.PathLike[str] | Sequence[str]) -> list[Path]:
     return [path] if path.suffix.lower() in ENDINGS and path.exists() else []
 
 
-def _count(path: Path) -> int:
+def _count(path: Path) -> tuple[int, int]:
+    """Rows, and bytes in memory."""
     check_regular(path)
     with decoding(path, "a whole parquet file"), arrow("pyarrow.parquet").ParquetFile(path) as file:
-        return file.metadata.num_rows
+        known = file.metadata
+        size = sum(known.row_group(i).total_byte_size for i in range(known.num_row_groups))
+        return known.num_rows, max(size, known.num_rows * known.num_columns * VALUE)
 
 
-def _tables(path: Path, rows: int, start: int) -> Iterator[tuple[int, Table]]:
-    """One file from row ``start`` on; whole row groups before it are not read."""
+def _parts(path: Path, rows: int, start: int) -> Iterator[tuple[int, Any, Any]]:
+    """One file from row ``start`` on: number of the first row, the file's schema, rows of Arrow.
+
+    Whole row groups before ``start`` are not read.
+    """
     parquet = arrow("pyarrow.parquet")
     with decoding(path, "a whole parquet file"):
         with parquet.ParquetFile(path) as file:
@@ -106,7 +149,7 @@ def _tables(path: Path, rows: int, start: int) -> Iterator[tuple[int, Table]]:
                 skipped = min(max(0, start - first), len(batch))
                 if skipped < len(batch):
                     part = arrow("pyarrow").Table.from_batches([batch.slice(skipped)])
-                    yield first + skipped, as_table(path, "parquet", known, part)
+                    yield first + skipped, known, part
                 first += len(batch)
 
 

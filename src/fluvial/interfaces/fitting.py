@@ -14,6 +14,7 @@ from typing import Any
 from fluvial.core.errors import UsageError
 from fluvial.data.abalone import PATH as ABALONE
 from fluvial.data.listing import read_table
+from fluvial.data.parquet import paths_of
 from fluvial.interfaces.flags import parsed
 from fluvial.interfaces.words import command, started
 from fluvial.kinds.every import check, kind_of, named
@@ -53,6 +54,8 @@ def opened(
     kind = named("tables") if data is None else kind_of(data, typed, model)
     check(kind, model, typed, f", not {data}" if data and kind.name == "tables" else "")
     found = kind.open(data, context, parsed(kind, "fit", typed))
+    if isinstance(data, str) and paths_of(data) != [data]:  # a pattern
+        first = first.absolute().parent
     return Source(kind, first.name.split(".")[0], model, found, files_of(data or str(ABALONE)))
 
 

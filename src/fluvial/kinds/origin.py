@@ -14,6 +14,8 @@ from typing import Any, cast
 
 import torch
 
+from fluvial.data.parquet import paths_of
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -33,8 +35,10 @@ class Origin:
 def files_of(data: object) -> tuple[str, ...]:
     """The files that ``data`` names, if it names any."""
     named = data if isinstance(data, list | tuple) else [data]
-    paths = [os.fspath(cast("str | os.PathLike[str]", d)) for d in named if isinstance(d, str | os.PathLike)]
-    return tuple(paths) if len(paths) == len(cast("Sequence[object]", named)) else ()
+    paths = [cast("str | os.PathLike[str]", d) for d in named if isinstance(d, str | os.PathLike)]
+    if len(paths) < len(cast("Sequence[object]", named)):
+        return ()
+    return tuple(path for named in paths for path in paths_of(named))
 
 
 def fingerprint(files: Sequence[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import torch
 from fluvial.core import Density, Sampler
 from fluvial.core.errors import UsageError
 from fluvial.data.infer import has_gaps_or_labels, is_discrete
+from fluvial.data.large import read_to_fit
 from fluvial.data.look import ColumnKind
 from fluvial.data.sentinels import Missing, marked
 from fluvial.data.tables import Table, read
@@ -63,7 +64,7 @@ def fit_table(
     Raises:
         DataError, UsageError, RunError: as :func:`fluvial.fit`.
     """
-    table = marked(read(data).without(drop), missing).without_empty_rows()
+    table = marked(read_to_fit(data).without(drop), missing).without_empty_rows()
     name = model or default_model(table, context, kinds)
     prepared = prepare(
         table,

@@ -87,12 +87,12 @@ class TablesKind(Kind):
         from dataclasses import replace
 
         from fluvial.data.abalone import load_abalone
+        from fluvial.data.large import read_to_fit
         from fluvial.data.listing import listing
         from fluvial.data.sentinels import marked
-        from fluvial.data.tables import read
         from fluvial.kinds.tables.fit import default_model
 
-        table, units = load_abalone() if source is None else (read(source), dict[str, str]())
+        table, units = load_abalone() if source is None else (read_to_fit(source), dict[str, str]())
         columns = listed_names(context, table.names)
         own: dict[str, Any] = {**options, "drop": listed_names(options.get("drop"), table.names)}
         units = {c: u for c, u in units.items() if c not in (*columns, *own["drop"])} | own.get("units", {})

@@ -1,0 +1,81 @@
+"""Tables to fit that are larger than the limit, and those that lie in several files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fluvial import load
+from fluvial.core.errors import DataError
+from fluvial.data.large import read_to_fit
+from fluvial.interfaces.cli import main
+
+ROWS = 200_000
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Rows by their numbers, in three files of uneven sizes, the last with its columns in another order."""
+    frame = pd.DataFrame({"x": np.arange(ROWS, dtype=float), "label": np.where(np.arange(ROWS) % 2, "odd", "even")})
+    (tmp_path / "t" / "deeper").mkdir(parents=True)
+    frame[:1000].to_parquet(tmp_path / "t" / "a.parquet", index=False)
+    frame[1000:150_000].to_parquet(tmp_path / "t" / "b.parquet", row_group_size=20_000, index=False)
+    frame.loc[150_000:, ["label", "x"]].to_parquet(tmp_path / "t" / "deeper" / "c.parquet", index=False)
+    return tmp_path / "t"
+
+
+@pytest.mark.parametrize("source", ["{}", "{}/**/*.parquet", ["{}/a.parquet", "{}/b.parquet", "{}/deeper/c.parquet"]])
+def test_files_are_one_table(folder: Path, source: str | list[str]):
+    named = [s.format(folder) for s in source] if isinstance(source, list) else source.format(folder)
+    table = read_to_fit(named)
+    assert table.notes == ()
+    np.testing.assert_array_equal(table.columns["x"], np.arange(ROWS))
+    assert table.columns["label"][150_001] == "odd"
+
+
+def test_what_is_larger_than_the_limit_is_a_random_sample_and_said(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FLUVIAL_LIMIT", "2000000")
+    table = read_to_fit(folder)
+    x = table.columns["x"]
+    assert len(x) * 16 < 600_000  # a quarter of the limit, and the chance
+    assert len(x) * 16 > 400_000
+    assert (np.diff(x) > 0).all()
+    # all parts alike: each tenth of the rows has a tenth of the sample, within five standard errors
+    counts = np.histogram(x, 10, (0, ROWS))[0]
+    assert np.abs(counts - len(x) / 10).max() < 5 * np.sqrt(len(x) / 10)
+    assert ((x.astype(int) % 2 == 1) == (table.columns["label"] == "odd")).all()
+    assert f"{len(x):,} of 200,000 rows, drawn at random" in table.notes[0]
+    np.testing.assert_array_equal(read_to_fit(folder).columns["x"], x)
+
+
+def test_a_fit_of_a_folder_says_what_it_is_of(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.setenv("FLUVIAL_LIMIT", "1000000")
+    monkeypatch.chdir(folder.parent)
+    monkeypatch.setattr("fluvial.kinds.report.write_report", lambda *_: (_ for _ in ()).throw(DataError("not now")))
+    pattern = str(Path("t", "*.parquet"))
+    command = ["fit", pattern, "--model", "gaussian", "--kind", "x=real", "--context", "label"]
+    assert main(command) == 0
+    said = capsys.readouterr()
+    assert "drawn at random" in said.err
+    assert "runs/t-gaussian" in said.out
+    record = load("runs/t-gaussian").record
+    assert any("drawn at random" in warning for warning in record["warnings"])
+    assert record["data"]["files"] == 2
+
+
+def test_files_of_other_columns_are_refused(folder: Path):
+    pd.DataFrame({"x": [1.0], "more": [2.0]}).to_parquet(folder / "z.parquet", index=False)
+    with pytest.raises(DataError, match=r"z\.parquet has other columns .*'label', 'more'"):
+        read_to_fit(folder)
+
+
+def test_questions_about_rows_never_take_a_sample(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """Only a fit does: whoever asks about rows wants to know about each."""
+    from fluvial.data.tables import read
+
+    monkeypatch.setenv("FLUVIAL_LIMIT", "1000000")
+    with pytest.raises(DataError, match="limit"):
+        read(folder / "b.parquet")
