@@ -51,7 +51,8 @@ def _one_fan(ax: Axes, model: SeriesModel, window: Window, target: int) -> None:
     ax.fill_between(ahead, near_low, near_high, color=SAMPLES, alpha=0.3, lw=0, label="50 % interval")
     ax.plot(ahead, middle, color=SAMPLES, lw=1.4, label="median")
     ax.axvline(ahead[0], color=RULE, lw=1, zorder=0)
-    when = stamps(model.schema, model.schema.steps.time(steps[len(before) : len(before) + 1]))[0]
+    when = str(stamps(model.schema, model.schema.steps.time(steps[len(before) : len(before) + 1]))[0])
+    when = when.replace("T", " ").removesuffix(".000000").removesuffix(" 00:00:00")
     ax.set_title(f"{window.name + ', ' if window.name else ''}from {when}", fontsize=8.5, loc="left")
     ax.tick_params(axis="x", labelrotation=20)
 
