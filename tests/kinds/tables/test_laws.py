@@ -61,6 +61,15 @@ def test_values_that_people_round_to_are_atoms_of_a_finer_grid():
     assert law(Column("x", "real", step=0.01), smooth).atoms == ()
 
 
+def test_a_column_of_few_amounts_has_each_of_them_as_an_atom():
+    gain, weight = (Column(name, "integer", step=1.0, lower=0.0) for name in ("gain", "weight"))
+    amounts = np.arange(1, 101) * 997.0
+    values = np.concatenate((np.zeros(18_000), np.repeat(amounts, 20)))  # each in a thousandth of the rows
+    assert law(gain, values).atoms == (0.0, *amounts)
+    among_others = np.concatenate((values, RNG.integers(10_000, 900_000, 80_000)))
+    assert law(weight, among_others).atoms == (0.0,)
+
+
 def test_grid_values_are_the_decimals_that_people_write():
     values = np.round(RNG.choice([0.1, 0.2, 0.3, 0.7], 400), 1) + RNG.normal(0, 1e-12, 400)
     assert law(Column("x", "real", step=0.1), values).atoms == (0.1, 0.2, 0.3, 0.7)

@@ -13,12 +13,13 @@ from fluvial.data.time_text import DAY
 from fluvial.transforms import ColumnMap
 from fluvial.transforms.laws import Law
 
-_MOST_ATOMS = 64  # values of a number that get a probability of their own
+_MOST_ATOMS = 128  # values of a number that get a probability of their own
 _SHARE = 0.01  # of the rows, that a value on a grid needs for one
 _FEWEST = 20  # rows, likewise
 _SPIKE = 5  # rows that a value needs where values should hardly ever repeat, or a share of them
 _SPIKE_SHARE = 0.002
 _NEIGHBOURS, _ABOVE = 20, 10.0  # on a grid, a value with so many times the rows of the cells around it is a spike too
+_AMOUNTS = 0.5  # where so many of the other rows repeat values far apart, each is a spike: amounts fixed by law
 _CALENDAR = (DAY * 365.2425, DAY * 7.0, float(DAY))  # microseconds: a year, a week, a day
 _HARMONICS = 3  # of each; of a week's seven days they tell any apart
 
@@ -39,8 +40,8 @@ def law_of(
     has get a probability of their own, about that of labels which one row alone has (Good 1953, Biometrika 40).
 
     Labels are atoms. A number that many rows share is one too (a 0 in money, a cap of 99; whole years among ages in
-    months), on a grid beside the probability of its cell; and so is a bound that is reached. A spike that no value lies
-    beyond is a bound, unless the column's kind is ``named``.
+    months), on a grid beside the probability of its cell; so is each of a limited set of amounts, and a bound that is
+    reached. A spike that no value lies beyond is a bound, unless the column's kind is ``named``.
     """
     missing = bool(np.isnan(every).any())
     if column.categorical:
@@ -92,8 +93,11 @@ def _atoms(column: Column, known: np.ndarray, every: np.ndarray) -> np.ndarray:
     distinct, counts = np.unique(known, return_counts=True)
     enough = counts >= max(_SPIKE, _SPIKE_SHARE * len(known))
     if column.step is not None:
-        enough &= _stands_out(distinct / column.step, counts)
-        enough |= counts >= max(_FEWEST, _SHARE * len(known))
+        apart = _stands_out(distinct / column.step, counts)
+        enough = (enough & apart) | (counts >= max(_FEWEST, _SHARE * len(known)))
+        amounts = apart & (counts >= _SPIKE) & ~enough
+        if counts[amounts].sum() > _AMOUNTS * counts[~enough].sum():
+            enough |= amounts
     often = distinct[enough][np.argsort(-counts[enough], kind="stable")][:_MOST_ATOMS]
     reached = [b for b in (column.lower, column.upper) if column.step is None and b is not None and (every == b).any()]
     return np.union1d(often, reached)
