@@ -15,6 +15,7 @@ from fluvial.core.numbers import between
 from fluvial.interfaces.estimators.rows import RowsEstimator, named
 from fluvial.kinds.tables.detect import Detector
 
+_BATCH = 256  # rows scored together
 _IMPOSSIBLE = 1e300  # the score of a row that the model holds impossible
 
 
@@ -130,8 +131,11 @@ class FlowDetector(OutlierMixin, RowsEstimator):
     def _scores(self, x: np.ndarray) -> np.ndarray:
         from fluvial.data.tables import read
 
-        encoded = self.model_.schema.encode(read(named(x)))
-        return np.minimum(self.detector_.scores(encoded), _IMPOSSIBLE)
+        # whole batches of one size, so that the rounding of a row's score does not depend on the rows beside it
+        parts = np.split(np.resize(x, (-(-len(x) // _BATCH) * _BATCH, x.shape[1])), -(-len(x) // _BATCH))
+        encoded = (self.model_.schema.encode(read(named(part))) for part in parts)
+        scores = np.concatenate([self.detector_.scores(each) for each in encoded])[: len(x)]
+        return np.minimum(scores, _IMPOSSIBLE)
 
 
 def _at_least(n: int, k: int, p: np.ndarray) -> np.ndarray:
