@@ -98,7 +98,7 @@ def test_cells_of_a_table_as_they_are_sum_to_one():
     with drawing_from(0):
         drawn = model.sample(4000)
     share = ((drawn.nan_to_num(nan=9.0).unsqueeze(1) == x.nan_to_num(nan=9.0)).all(2)).double().mean(0)
-    assert share.sum() == 1
+    assert abs(share.sum() - 1) < 1e-12
     assert (share - want.exp()).abs().max() < 0.04
 
 
