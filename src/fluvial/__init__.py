@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fluvial.kinds.sound.model import SoundModel
     from fluvial.kinds.tables.model import Model
     from fluvial.tasks.augment import augment
+    from fluvial.tasks.compare import compare
     from fluvial.tasks.fit import fit, load
 
 __version__ = "0.1.0"
@@ -33,6 +34,7 @@ __all__ = [
     "SoundModel",
     "__version__",
     "augment",
+    "compare",
     "fit",
     "load",
     "models",
@@ -51,6 +53,7 @@ _HOMES = {  # FlowSampler is not listed above, since it needs imbalanced-learn
     "RollModel": "fluvial.kinds.music.model",
     "SoundModel": "fluvial.kinds.sound.model",
     "augment": "fluvial.tasks.augment",
+    "compare": "fluvial.tasks.compare",
     "fit": "fluvial.tasks.fit",
     "load": "fluvial.tasks.fit",
     "read_table": "fluvial.data.listing",

@@ -104,14 +104,17 @@ class Table:
         count = int(empty.sum())
         if not count or len(self.columns) == 1 or count == len(self):
             return self
-        kept = {name: values[~empty] for name, values in self.columns.items()}
+        return self.rows(~empty).noting(f"left out: {counted(count, 'row')} without a single value")
+
+    def rows(self, which: np.ndarray) -> Table:
+        """The rows with these numbers, or where a mask (N,) is True."""
+        kept = {name: values[which] for name, values in self.columns.items()}
         readings = {
-            name: reading if reading.spelled is None else replace(reading, spelled=reading.spelled[~empty])
+            name: reading if reading.spelled is None else replace(reading, spelled=reading.spelled[which])
             for name, reading in self.readings.items()
         }
-        index = None if self.index is None else self.index[~empty]
-        fewer = replace(self, columns=kept, readings=readings, index=index)
-        return fewer.noting(f"left out: {counted(count, 'row')} without a single value")
+        index = None if self.index is None else self.index[which]
+        return replace(self, columns=kept, readings=readings, index=index)
 
     def noting(self, *notes: str) -> Table:
         """The table with more to say about it."""

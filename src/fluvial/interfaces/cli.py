@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import fluvial
-from fluvial.interfaces import cli_detect, cli_images, cli_questions, cli_series, cli_serve
+from fluvial.interfaces import cli_compare, cli_detect, cli_images, cli_questions, cli_series, cli_serve
 from fluvial.interfaces.flags import Each as _Each
 from fluvial.interfaces.flags import Flag as _Flag
 from fluvial.interfaces.flags import parsed, streams, with_options
@@ -263,6 +263,7 @@ for _command in (fit, score, sample):
 app.command(cli_questions.probability)
 app.command(cli_questions.impute)
 app.command(cli_questions.predict)
+app.command(cli_compare.compare)
 app.command(cli_detect.detect)
 app.command(cli_detect.augment)
 app.command(cli_series.forecast)

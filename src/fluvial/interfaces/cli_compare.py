@@ -1,0 +1,47 @@
+"""The command that sets models side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from fluvial.interfaces.whole import Whole
+from fluvial.terminal import say
+
+
+def compare(
+    data: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    models: Annotated[list[str] | None, Parameter(negative=())] = None,
+    budget: str = "2m",
+    samples: Annotated[list[Path] | None, Parameter(negative=())] = None,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    seed: Whole = 0,
+) -> None:
+    """Fit several models to a table under the same budget, judge them by rows that none of them saw, on one page.
+
+    Parameters
+    ----------
+    data
+        A table, as fluvial fit takes it.
+    models
+        Names of models, separated by commas; nsf,vae_iaf,gan,gaussian where none is named.
+    budget
+        Time for each fit, such as 90s or 5m.
+    samples
+        A table of rows that another tool drew, to be judged beside the models; can be repeated.
+    out
+        Folder for the runs and the page; the same command goes on with the runs that it holds. Without one, a new
+        temporary folder.
+    seed
+        Seed of the split, of the fits and of all draws.
+    """
+    from fluvial.tasks.compare import MODELS
+    from fluvial.tasks.compare import compare as run
+
+    named = [name for each in models or () for name in each.split(",") if name]
+    outside = {path.name: str(path) for path in samples or ()}
+    say(repr(run(data, named or MODELS, budget=budget, samples=outside, out=out, seed=seed)))

@@ -1,0 +1,74 @@
+"""Models side by side: a weak one and a cheat are both exposed, and outside samples are judged like any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fluvial.core.errors import UsageError
+from fluvial.tasks.compare import CHANCE, CHEAT, Comparison, compare
+
+RNG = np.random.default_rng(0)
+
+
+def banana(n: int) -> dict[str, np.ndarray]:
+    a = RNG.normal(size=n)
+    return {"a": a, "b": a**2 + 0.3 * RNG.normal(size=n), "c": RNG.normal(size=n)}
+
+
+TABLE = banana(1500)
+SMALL = {"nsf": {"transforms": 2, "hidden": [32]}}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    rows = RNG.permutation(1200)[:300]
+    outside = {"good": banana(400), "cheat": {k: v[rows] for k, v in TABLE.items()}}
+    out = tmp_path_factory.mktemp("compare")
+    return compare(TABLE, ["nsf", "gaussian"], epochs=25, samples=outside, out=out, options=SMALL, progress=False)
+
+
+def test_a_weak_model_is_exposed(found: Comparison):
+    strong, weak, good = (found.rivals[name] for name in ("nsf", "gaussian", "good"))
+    assert weak.mean[0] < strong.mean[0] - 0.3  # pyright: ignore
+    assert weak.auc.auc > strong.auc.auc + 0.05
+    assert weak.wasserstein > good.wasserstein
+    assert weak.utility < good.utility  # pyright: ignore
+    assert "best nsf (exact); behind, in nats a row: gaussian (exact) by" in found.sentences[0]
+
+
+def test_a_cheat_is_exposed(found: Comparison):
+    said = [s for s in found.sentences if "repeats training rows" in s]
+    assert [s.split()[0] for s in said] == ["cheat"]
+    assert found.rivals[CHEAT].copies.copies == len(found.rivals[CHEAT].copies.samples)
+    assert "Rows of the training set are handed out" in found.page.read_text()
+
+
+def test_rows_of_the_truth_are_told_by_nothing(found: Comparison):
+    for name in ("good", CHANCE):
+        rival = found.rivals[name]
+        assert abs(rival.auc.auc - 0.5) < 4.5 * rival.auc.auc_error
+        assert rival.likelihood == "none"
+        assert rival.coverage > 0.85
+
+
+def test_the_page_and_a_second_call(found: Comparison):
+    page = found.page.read_text()
+    for name in ("nsf", "gaussian", "good", "cheat", CHEAT, CHANCE):
+        assert f"<th>{name}</th>" in page
+    assert (found.page.parent / "nsf" / "config.json").exists()
+
+
+def test_names_are_needed_once(tmp_path: Path):
+    with pytest.raises(UsageError, match="each once, got nsf, nsf"):
+        compare(TABLE, ["nsf", "nsf"], out=tmp_path)
+
+
+def test_a_model_that_does_not_fit_the_table_is_left_out_and_said(tmp_path: Path):
+    table = {"sex": np.array(["F", "M"] * 100, dtype=object), "x": RNG.normal(size=200)}
+    small = {"vae": {"hidden": [8], "latent": 1}}
+    result = compare(table, ["nsf", "vae"], epochs=1, out=tmp_path, options=small, progress=False)
+    assert any(s.startswith("nsf is left out: ") for s in result.sentences)
+    assert result.rivals["vae"].likelihood == "bound"
