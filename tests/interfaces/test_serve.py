@@ -227,6 +227,12 @@ def test_malformed_requests_get_a_sentence(client: Any, what: str):
     assert found.headers["x-content-type-options"] == "nosniff"
 
 
+def test_a_body_that_does_not_say_its_length_is_counted(client: Any):
+    found = client.post("/models/mixed/score", content=(b"x" * 1000 for _ in range(30)))
+    assert found.status_code == 413
+    assert "20,000 bytes" in found.json()["error"]
+
+
 def test_a_token_opens_all_but_health(run: Path):
     with TestClient(application([run], TOKEN), base_url="http://example.org") as client:
         assert client.get("/health").status_code == 200
