@@ -58,7 +58,9 @@ def kind_of(source: object, given: Collection[str] = (), model: object = None) -
     """
     from fluvial.core.errors import DataError
 
+    of = _kinds_of(model) if isinstance(model, str) else set()
     decided = next((k for k in KINDS if not {*k.decisive}.isdisjoint(given)), None)
+    decided = decided or next((k for k in KINDS if k.decisive and k is not _TABLES and of == {k.name}), None)
     if decided is not None:
         return decided
     kinds = [k for k in KINDS if k.claims(source)]
@@ -71,13 +73,18 @@ def kind_of(source: object, given: Collection[str] = (), model: object = None) -
     return _suited(kinds, given, model)
 
 
+def _kinds_of(model: str) -> set[str]:
+    """The kinds of data that there is a model of this name for."""
+    from fluvial.models import named_recipes
+
+    return {r.kind for r in named_recipes(model)}
+
+
 def _suited(kinds: list[Kind], given: Collection[str], model: object) -> Kind:
     """The first that takes what is given, and has a model of that name; else the first of all."""
     takes = [k for k in kinds if set(given) <= set(k.takes("fit"))]
     if model is not None and len(kinds) > 1:
-        from fluvial.models import named_recipes
-
-        of = {r.kind for r in named_recipes(model)} if isinstance(model, str) else {_TABLES.name}
+        of = _kinds_of(model) if isinstance(model, str) else {_TABLES.name}
         takes = [k for k in takes or kinds if k.name in of]
     return next(iter(takes), kinds[0])
 

@@ -51,6 +51,7 @@ def test_a_wide_table_of_regular_dates_is_series_and_says_so():
     assert kind_of(frame).name == "series"
     assert kind_of(frame, ["table"]).name == "tables"
     assert kind_of(frame, model="nsf").name == "tables"
+    assert kind_of(frame.sample(frac=1).assign(date="?"), model="wavenet_mixed").name == "series"
     assert "1 day a step by 'date'" in panel(frame)[2][0]
     assert "--table" in panel(frame)[2][0]
 
