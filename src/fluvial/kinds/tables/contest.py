@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def page_of(folder: Path, field: Ground, rivals: Mapping[str, Rival], sentences:
     gaps = lead(rivals)
     facts: dict[str, Any] = {
         "rows": {"train": f"{len(field.train):,}", "test": f"{len(field.test):,}"},
-        "said": sentences,
+        "said": sentences[1:],
         "table": [_line(r, gaps.get(name)) for name, r in rivals.items()],
         "utility": "accuracy" if field.schema.columns[-1].categorical else "R²",
     }
@@ -73,9 +74,8 @@ def page_of(folder: Path, field: Ground, rivals: Mapping[str, Rival], sentences:
     checks = tuple(copying(own))
     report = Report(checks, _TOPICS, {}, content, facts, f"{__package__}/rivals.html.j2")
     record: dict[str, Any] = {"data": {"name": "models side by side"}, "model": {"model": "comparison"}}
-    return write_page(
-        folder, report, Verdict.of(checks, record), record, sum(r.parameters or 0 for r in rivals.values())
-    )
+    verdict = replace(Verdict.of(checks, record), sentence=sentences[0])
+    return write_page(folder, report, verdict, record, sum(r.parameters or 0 for r in rivals.values()))
 
 
 def _line(rival: Rival, gap: tuple[float, float] | None) -> list[str]:
