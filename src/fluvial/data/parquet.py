@@ -143,7 +143,7 @@ def _parts(path: Path, rows: int, start: int) -> Iterator[tuple[int, Any, Any]]:
         with parquet.ParquetFile(path) as file:
             known = file.schema_arrow
             texts = repeating_texts(file.metadata, known)
-        with parquet.ParquetFile(path, read_dictionary=texts, buffer_size=_BUFFER) as file:
+        with parquet.ParquetFile(path, read_dictionary=texts, buffer_size=_BUFFER, pre_buffer=False) as file:
             groups, first = _groups_from(path, file.metadata, start)
             for batch in file.iter_batches(rows, row_groups=groups):
                 skipped = min(max(0, start - first), len(batch))
