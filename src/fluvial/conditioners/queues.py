@@ -78,6 +78,7 @@ class Queues:
 
     def _remember(self, slots: Tensor, inputs: Tensor) -> None:
         """In the place of the oldest; in a new tensor where a gradient may still ask for the old one."""
+        inputs = inputs.to(self.ring.dtype)  # under autocast products are narrower than what they are kept in
         if torch.is_grad_enabled() or transformed():
             self.ring: Tensor = self.ring.index_copy(0, slots, inputs)
         else:

@@ -94,8 +94,10 @@ class Recent(nn.Module):
         typical = self.typical.to(location.dtype)
         scale = ((_WEIGHT * typical.sqrt() + moved.clamp(min=0)) / (_WEIGHT + moves)).square()
         zero = torch.zeros_like(location)
-        mean = torch.where(there > 0, total / there.clamp(min=1), math.nan)
-        near = [((t - location) / scale).nan_to_num(0.0).clamp(-_FARTHEST, _FARTHEST) for t in (*ago, mean, zero)]
+        mean = torch.where(there > 0, total / there.clamp(min=1), location)
+        # what is missing lies where the last value does, before anything divides it: NaN has NaN for a gradient
+        values = (*(torch.where(t.isnan(), location, t) for t in ago), mean, zero)
+        near = [((t - location) / scale).nan_to_num(0.0).clamp(-_FARTHEST, _FARTHEST) for t in values]
         known = known.to(location.dtype)
         told = [(scale / typical).log().clamp(-8, 8), torch.log1p(moves) / math.log1p(self.window), known]
         return Outlook(location, scale, torch.stack([*(known * t for t in near), *told], -1))

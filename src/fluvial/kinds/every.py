@@ -81,7 +81,9 @@ def _kinds_of(model: str) -> set[str]:
 
 
 def _suited(kinds: list[Kind], given: Collection[str], model: object) -> Kind:
-    """The first that takes what is given, and has a model of that name; else the first of all."""
+    """The first; among those that read tables, the first that takes what is given and has a model of that name."""
+    if not kinds[0].decisive:  # sound is sound, whatever is asked of it
+        return kinds[0]
     takes = [k for k in kinds if set(given) <= set(k.takes("fit"))]
     if model is not None and len(kinds) > 1:
         of = _kinds_of(model) if isinstance(model, str) else {_TABLES.name}
