@@ -46,6 +46,12 @@ def sentence(app: Sphinx, what: str, name: str, thing: object, options: object, 
         lines[:0] = ["..", ""]  # an empty comment
 
 
+def requests(app: Sphinx, what: str, name: str, thing: object, skip: bool, options: object) -> bool | None:
+    """Leave out the methods that scikit-learn writes into its estimators, with references into its own pages."""
+    return True if name.startswith("set_") and name.endswith("_request") else None
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("autodoc-skip-member", requests)
     app.connect("autodoc-process-docstring", sentence, priority=400)  # before napoleon
     app.add_html_math_renderer("mathml", (inline, None), (block, None))
