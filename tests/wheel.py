@@ -28,7 +28,7 @@ assert resources.files("fluvial").joinpath("py.typed").is_file(), "py.typed is n
 assert len(fluvial.load("run").sample(3)["Rings"]) == 3
 print("kernels:", native.status())
 """
-TABLE = ["--epochs", "1", "--model", "maf", "--out", "run"]
+TABLE = ["--epochs", "1", "--out", "run"]
 
 
 def run(*command: object, cwd: Path = ROOT) -> str:
