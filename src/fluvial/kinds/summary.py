@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,15 @@ def fitted_line(record: dict[str, Any], data: str) -> str:
     parameters, training = counted(record["sizes"]["parameters"], "parameter"), record["training"]
     took = f"{counted(training['epochs'], 'epoch')} in {training['seconds']:.0f} s (best: {training['best_epoch']})"
     return f"{record['model']['model']}: {data}, {parameters}, {took}"
+
+
+def held_out_lines(heading: str, model: dict[str, Any] | None, others: dict[str, float | None]) -> list[str]:
+    """Mean log-likelihoods a step of what was held out: the ``model``'s with its error, and of ``others`` by name."""
+    if model is None:
+        return ["nothing was held out to judge it by"]
+    own = f"  {'model':20}{model['per_step']:8.3f} ± {model['standard_error'] or math.nan:.3f}"
+    known = {name: value for name, value in others.items() if value is not None}
+    return [heading, own, *(f"  {name:20}{value:8.3f}" for name, value in known.items())]
 
 
 def labels(known: dict[str, Any]) -> list[str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from fluvial.data.words import counted
 from fluvial.kinds.music.model import RollModel
-from fluvial.kinds.summary import fitted_line
+from fluvial.kinds.summary import fitted_line, held_out_lines
 
 
 def rolls_summary(model: RollModel) -> list[str]:
@@ -14,18 +12,10 @@ def rolls_summary(model: RollModel) -> list[str]:
     record, sizes = model.record, model.record["sizes"]
     moments = f"{counted(sizes['train_steps'], 'moment')} of {model.notes} notes"
     data = f"{counted(sizes['train'], 'piece')} to train on ({moments})"
-    lines = [
+    scores = record["scores"]
+    heading = "log-likelihood of a moment of held-out pieces, nats, exactly:"
+    return [
         fitted_line(record, f"{data}, {sizes['held_out']:,} held out"),
         f"each moment is predicted from the {model.reads} before it, each note from those below it too",
+        *held_out_lines(heading, scores["held_out"], {"independent notes": scores["independent"]}),
     ]
-    scores = record["scores"]
-    if scores["held_out"] is None:
-        lines.append("nothing was held out to judge it by")
-    else:
-        found = scores["held_out"]
-        lines += [
-            "log-likelihood of a moment of held-out pieces, nats, exactly:",
-            f"  {'model':20}{found['per_step']:8.3f} ± {found['standard_error'] or math.nan:.3f}",
-            f"  {'independent notes':20}{scores['independent']:8.3f}",
-        ]
-    return lines

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import math
-
 from fluvial.data.words import counted, listed
 from fluvial.kinds.series.model import SeriesModel
-from fluvial.kinds.summary import fitted_line
+from fluvial.kinds.summary import fitted_line, held_out_lines
 
 
 def series_summary(model: SeriesModel) -> list[str]:
     """What a fit came to: nats per step beside those of a forecast that learns nothing."""
     record, sizes, schema = model.record, model.record["sizes"], model.schema
-    data = f"{counted(sizes['train'], 'step')} of {counted(sizes['series'], 'series').removesuffix('es')}"
     data = f"{counted(sizes['train'], 'step')} of {sizes['series']:,} series to train on"
     about = f", seasons of {listed(schema.seasons)} steps" if schema.seasons else ""
-    lines = [
+    scores = record["scores"]
+    heading = "log-likelihood of a held-out step given the past, nats, exactly:"
+    return [
         fitted_line(record, f"{data}, {sizes['held_out']:,} held out"),
         f"of {listed(model.targets)}, {schema.steps} by {schema.time.name!r}{about}; each step is predicted from the "
         f"{sizes['reads']:,} before it",
+        *held_out_lines(heading, scores["held_out"], {"naive, Gaussian": scores["naive"]}),
     ]
-    scores = record["scores"]
-    if scores["held_out"] is None:
-        lines.append("nothing was held out to judge it by")
-    else:
-        found = scores["held_out"]
-        lines += [
-            "log-likelihood of a held-out step given the past, nats, exactly:",
-            f"  {'model':20}{found['per_step']:10.3f} ± {found['standard_error'] or math.nan:.3f}",
-        ]
-        if scores["naive"] is not None:
-            lines.append(f"  {'naive, Gaussian':20}{scores['naive']:10.3f}")
-    return lines
 
 
 def series_details(model: SeriesModel) -> list[str]:
