@@ -12,6 +12,7 @@ from fluvial.core import Density, Flow, Sampler, randomness
 from fluvial.core.constants import constant, on_cpu
 from fluvial.core.transform import EventShape, Shape, Transform
 from fluvial.models.likelihoods import Features
+from fluvial.models.modes import NEVER, Modes, modes_of
 from fluvial.models.nsf import nsf_coupling
 from fluvial.models.recipe import Recipe, Training
 from fluvial.models.shapes import context_of, features_of, laws_of_columns
@@ -59,33 +60,51 @@ class Network(nn.Module):
 class GAN(Sampler):
     """Rows of a table as it is, drawn by a network from noise that another network, the critic, cannot tell from data.
 
-    The generator gives each column logits of what its cell may be, an atom of its :class:`Law` or the rest, and the
-    standardised value of the rest. The critic sees cells, one-hot and standardised, of data and of draws alike;
-    gradients pass the choice by a softmax (straight through; Jang et al. 2017, arXiv 1611.01144).
+    The generator gives each column logits of what its cell may be, an atom of its :class:`Law` or one of the modes of
+    all other values, and the value counted from the mode's centre (Xu et al. 2019, arXiv 1907.00503, section 4.2). The
+    critic sees cells, one-hot and so counted, of data and of draws alike; gradients pass the choice by a softmax
+    (straight through; Jang et al. 2017, arXiv 1611.01144).
     Source: Goodfellow et al. 2014, arXiv 1406.2661; the objective is
     :func:`fluvial.training.objectives.adversarial_loss`.
 
     Args:
         laws: of the columns.
         noise: how many numbers the generator starts from.
+        modes: of a column at most; ``initialize`` finds them.
     """
 
     gaps = True
     weight = 0.0
     _slots: Tensor
     _masses: Tensor
+    _log_weights: Tensor
+    _centers: Tensor
+    _scales: Tensor
 
-    def __init__(self, laws: Laws, noise: int, hidden: Sequence[int], context_shape: EventShape | None = None) -> None:
+    def __init__(
+        self,
+        laws: Laws,
+        noise: int,
+        hidden: Sequence[int],
+        context_shape: EventShape | None = None,
+        modes: int = 10,
+    ) -> None:
         super().__init__()
+        if modes < 1:
+            raise ValueError(f"modes: expected at least 1 a column, got {modes}")
         self.laws, self.size = laws, noise
         self.event_shape, self.context_shape = (len(laws.laws),), context_shape
         self.embed: nn.Module | None = None
         with on_cpu():
             masses = torch.tensor([law.masses for law in laws.laws])
-            counts = masses + torch.tensor([law.rest is not None for law in laws.laws])
-            slots = torch.arange(int(masses.max()) + 1) < counts.unsqueeze(1)
+            counts = masses + modes * torch.tensor([law.rest is not None for law in laws.laws])
+            slots = torch.arange(int(masses.max()) + modes) < counts.unsqueeze(1)
         constant(self, "_masses", masses)
         constant(self, "_slots", slots)
+        first = torch.where(torch.arange(modes) == 0, 0.0, NEVER).repeat(len(laws.laws), 1)
+        self.register_buffer("_log_weights", first)
+        self.register_buffer("_centers", torch.zeros_like(first))
+        self.register_buffer("_scales", torch.ones_like(first))
         context, self.choices = context_of(context_shape), int(slots.sum())  # pyright: ignore
         seen = self.choices + len(laws.laws)
         self.generator = Network(noise, seen, hidden, context)
@@ -100,30 +119,55 @@ class GAN(Sampler):
         with torch.no_grad():
             return self._cells(*self._raw(n, self.embedded(context)))
 
+    @property
+    def modes(self) -> Modes:
+        """Of each column."""
+        return Modes(self._log_weights, self._centers, self._scales)
+
     def seen(self, x: Tensor) -> Tensor:
-        reading = self.laws.read(x)
-        rest = reading.atom < 0
-        slot = torch.where(rest, self._masses, reading.atom)
+        slot, value = self._read(x)
         hot = slot.unsqueeze(2) == torch.arange(self._slots.shape[1], device=slot.device)
-        value = torch.where(rest, reading.value, 0.0)
         return torch.cat((hot[:, self._slots].to(value.dtype), value), 1)
 
     def drawn(self, n: int, context: Tensor | None) -> Tensor:
         logits, value = self._raw(n, context)
-        hard = self.seen(self._cells(logits, value)).to(value.dtype)
+        slot, hard = self._read(self._cells(logits, value))
         shares = (logits / _SOFT).softmax(2)
-        rest = shares.gather(2, self._masses.expand(n, -1).unsqueeze(2)).squeeze(2)
-        soft = torch.cat((shares[:, self._slots], value * rest), 1)
-        return soft + (hard - soft).detach()
+        hot = torch.nn.functional.one_hot(slot, shares.shape[2])
+        choice = shares + (hot - shares).detach()
+        rest = (choice * (torch.arange(shares.shape[2], device=slot.device) >= self._masses.unsqueeze(1))).sum(2)
+        moved = (self._value(logits.argmax(2), value) - self._at(self._centers, slot)) / self._at(self._scales, slot)
+        counted = torch.where(slot < self._masses, value, moved)
+        return torch.cat((choice[:, self._slots], (counted + (hard - counted * rest).detach()) * rest), 1)
 
     def embedded(self, context: Tensor | None) -> Tensor | None:
         return context if context is None or self.embed is None else self.embed(context)
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
-        """Let the generator start at the columns' own shares of atoms."""
+        """Find the modes of the columns, and let the generator start at the columns' own shares."""
         with torch.no_grad():
+            reading = self.laws.read(x)
+            found = modes_of(reading.value.cpu(), reading.atom.cpu() < 0, self._centers.shape[1])
+            for buffer, value in zip(self.modes, found):
+                buffer.copy_(value)
             shares = self.seen(x)[:, : self.choices].mean(0)
             self.generator.last.bias[: self.choices] = (shares + 1e-3).log()
+
+    def _read(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What each cell is, (B, D), and its value counted from the centre of its mode, 0 where it is an atom."""
+        reading = self.laws.read(x)
+        rest = reading.atom < 0
+        slot = torch.where(rest, self._masses + self.modes.nearest(reading.value), reading.atom)
+        value = (reading.value - self._at(self._centers, slot)) / self._at(self._scales, slot)
+        return slot, torch.where(rest, value, 0.0)
+
+    def _at(self, each: Tensor, slot: Tensor) -> Tensor:
+        """What the modes of columns have, (D, K), for the slot of each cell (B, D)."""
+        return each.expand(len(slot), -1, -1).gather(2, (slot - self._masses).clamp(min=0).unsqueeze(2)).squeeze(2)
+
+    def _value(self, slot: Tensor, value: Tensor) -> Tensor:
+        """The standardised value (B, D) of one that is counted from its mode."""
+        return self._at(self._centers, slot) + self._at(self._scales, slot) * value
 
     def _raw(self, n: int, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """Perturbed logits of what each cell is, (n, D, K), -inf where it is nothing, and its value if it is a rest."""
@@ -136,7 +180,7 @@ class GAN(Sampler):
 
     def _cells(self, logits: Tensor, value: Tensor) -> Tensor:
         chosen = logits.argmax(2)
-        return self.laws.cells(torch.where(chosen == self._masses, -1, chosen), value)
+        return self.laws.cells(torch.where(chosen < self._masses, chosen, -1), self._value(chosen, value))
 
 
 class FlowGAN(Flow):
@@ -182,6 +226,7 @@ def gan(
     laws: Sequence[Law] = (),
     noise: int = 32,
     hidden: Sequence[int] = (128, 128, 128),
+    modes: int = 10,
     context_shape: Shape | None = None,
 ) -> GAN:
     """A GAN of a table as it is (Goodfellow et al. 2014, arXiv 1406.2661).
@@ -189,8 +234,9 @@ def gan(
     Args:
         noise: how many numbers the generator starts from.
         hidden: widths of generator and critic.
+        modes: of a column of numbers at most.
     """
-    return GAN(laws_of_columns(laws, features_of(event_shape), 1), noise, hidden, context_shape)
+    return GAN(laws_of_columns(laws, features_of(event_shape), 1), noise, hidden, context_shape, modes)
 
 
 def flow_gan(

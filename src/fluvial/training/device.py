@@ -116,7 +116,9 @@ class DeviceUpdate(Update):
 
     def _optimizer(self, decay: float) -> torch.optim.Optimizer:
         groups, captured = parameter_groups(self.parameters, decay), self.device.type == "cuda"
-        return optimizer_kind(self.settings)(groups, self.rate, fused=True, capturable=captured)
+        return optimizer_kind(self.settings)(
+            groups, self.rate, betas=self.objective.betas, fused=True, capturable=captured
+        )
 
     def _average(self, good: Tensor) -> None:
         if self.averaged is None or self.settings.ema is None:

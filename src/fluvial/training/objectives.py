@@ -28,10 +28,12 @@ class Objective:
     Args:
         loss: of (density, x, context), a scalar whose gradient moves the weights, and so that rows add up: a mean.
         judge: of (rows, density, seed), what is minimised over the epochs, on rows held out.
+        betas: of Adam. Two players must not go on in a direction that the other has left, so they have no momentum.
     """
 
     loss: Loss
     judge: Judge
+    betas: tuple[float, float] = (0.9, 0.999)
 
 
 def negative_log_likelihood(density: Density, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -116,7 +118,7 @@ def _players(density: Density, x: Tensor, context: Tensor | None) -> tuple[Adver
 LIKELIHOOD = Objective(negative_log_likelihood, unlikelihood)
 BOUND = Objective(negative_bound, unlikelihood)
 
-ADVERSARIAL = Objective(adversarial_loss, energy_distance)
+ADVERSARIAL = Objective(adversarial_loss, energy_distance, betas=(0.0, 0.99))
 
 OBJECTIVES: dict[Aim, Objective] = {"likelihood": LIKELIHOOD, "bound": BOUND, "adversarial": ADVERSARIAL}
 """By the names that the records of models use."""

@@ -116,9 +116,9 @@ class Update:
     def _optimizer(self, decay: float) -> torch.optim.Optimizer:
         groups = parameter_groups(self.parameters, decay)
         try:
-            return optimizer_kind(self.settings)(groups, self.settings.rate, fused=True)
+            return optimizer_kind(self.settings)(groups, self.settings.rate, betas=self.objective.betas, fused=True)
         except RuntimeError:  # a device without the fused step
-            return optimizer_kind(self.settings)(groups, self.settings.rate, foreach=True)
+            return optimizer_kind(self.settings)(groups, self.settings.rate, betas=self.objective.betas, foreach=True)
 
 
 def optimizer_kind(settings: Settings) -> type[torch.optim.Adam]:
