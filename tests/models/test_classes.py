@@ -17,7 +17,7 @@ from fluvial.transforms.laws import Law
 
 LAWS = (
     Law((0.0, 1.0, 2.0), missing=True, labels=True),
-    Law((1.0,), rest=ColumnMap(step=1.0, lower=0.0, upper=4.0)),
+    Law((1.0, 2.0, 3.0), rest=ColumnMap(step=1.0, lower=0.0, upper=4.0), rounded=(1.0, 2.0, 3.0)),
     Law((0.5,), missing=True, rest=ColumnMap(location=1.0, scale=2.0)),
     Law(rest=ColumnMap()),
 )
@@ -162,3 +162,20 @@ def test_a_column_that_the_classes_fail_at_starts_from_its_own_law():
     gates = density.classes.resting(density.laws.read(rows))[density.classes._gates]  # pyright: ignore
     assert gates[0] == -2.0
     assert gates[1] > -1.0
+
+
+def test_rounded_values_are_foretold_from_what_stands_around_them():
+    with drawing_from(2, lend=True):
+        size = 10.0 * torch.rand(300, dtype=torch.float64)
+        twice = (2.0 * size + torch.randn(300)).clamp(0, 24).mul(10).round() / 10
+    twice = torch.where(torch.arange(300) % 3 > 0, twice.round(), twice)  # two of three round it
+    whole = tuple(float(v) for v in range(1, 20))
+    law = Law(whole, rest=ColumnMap(step=0.1, location=10.0, scale=6.0), rounded=whole)
+    laws = (Law(rest=ColumnMap(location=5.0, scale=3.0)), law)
+    density = started(laws, torch.stack((size, twice), 1), trust=30.0)
+    with torch.no_grad():
+        theta = density.theta(torch.tensor([[2.5, 0.0], [7.5, 0.0]]).double(), 1, torch.tensor([0, 1]))
+        shares = density.laws.column(1).shares(theta)[:, 0]
+    assert shares[0][:8].sum() > 0.5 > shares[0][8:-1].sum() * 100
+    assert shares[1][10:-1].sum() > 0.5 > shares[1][:10].sum() * 100
+    assert shares[:, -1].tolist() == pytest.approx([1 / 3, 1 / 3], abs=0.1)

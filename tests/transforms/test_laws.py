@@ -15,6 +15,12 @@ LAWS = {
     "labels, some missing": Law((0.0, 1.0), missing=True, labels=True),
     "labels, some unseen": Law((0.0, 1.0, 2.0), missing=True, labels=True, other=0.05),
     "whole": Law((18.0, 20.0), rest=ColumnMap(step=1.0, lower=0.0, curve=3.0, location=20.0, scale=9.0)),
+    "heaped": Law(
+        (0.0, 6.0, 12.0, 24.0),
+        missing=True,
+        rest=ColumnMap(step=1.0, lower=0.0, curve=3.0, location=20.0, scale=9.0),
+        rounded=(6.0, 12.0, 24.0),
+    ),
     "rounded": Law((0.5,), missing=True, rest=ColumnMap(step=0.005, lower=0.0, upper=1.0, scale=1.5)),
     "spike": Law((0.0,), rest=ColumnMap(lower=0.0, curve=40.0, location=-50.0, scale=150.0)),
     "heavy": Law(missing=True, rest=ColumnMap(curve=2.0, center=1.0, scale=1.3)),
@@ -154,11 +160,13 @@ def test_features_tell_where_a_value_lies_in_each_period_and_nothing_where_missi
 
 
 def test_the_resting_theta_gives_the_shares_of_atoms():
-    laws = Laws([LAWS["labels"], LAWS["spike"]], components=4)
-    x = torch.tensor([[0.0, 0.0], [0.0, 5.0], [1.0, 0.0], [2.0, 0.0]] * 100, dtype=torch.float64)
+    laws = Laws([LAWS["labels"], LAWS["spike"], LAWS["heaped"]], components=4)
+    x = torch.tensor([[0.0, 0.0, 12.0], [0.0, 5.0, 11.0], [1.0, 0.0, 24.0], [2.0, 0.0, 24.0]] * 100).double()
     theta = laws.resting(laws.read(x)).unsqueeze(0)
-    reading = laws.read(torch.tensor([[0.0, 0.0]]))
-    assert laws.log_prob(reading, theta).exp().flatten().tolist() == pytest.approx([0.5, 0.75], abs=0.01)
+    reading = laws.read(torch.tensor([[0.0, 0.0, 24.0]]))
+    shares = laws.shares(theta)[0]
+    assert laws.log_prob(reading, theta).exp()[0, :2].tolist() == pytest.approx([0.5, 0.75], abs=0.01)
+    assert shares[2, :5].tolist() == pytest.approx([0.0, 0.0, 0.25, 0.5, 0.0], abs=0.01)
 
 
 def test_a_law_of_nothing_is_refused():
@@ -168,6 +176,9 @@ def test_a_law_of_nothing_is_refused():
         Law((1.0, 0.0))
     with pytest.raises(ValueError, match="periods"):
         Law((1.0,), periods=(0.0,))
+    for atoms, rounded in (((1.0,), (1.0,)), ((1.0, 2.0), (1.0, 3.0))):
+        with pytest.raises(ValueError, match="rounded"):
+            Law(atoms, rest=ColumnMap(step=1.0), rounded=rounded)
 
 
 def test_components_start_where_the_values_are():

@@ -108,6 +108,7 @@ def laws_of(config: Sequence[Mapping[str, Any]]) -> list[Law]:
             None if law["rest"] is None else ColumnMap(**law["rest"]),
             tuple(law.get("periods", ())),
             law.get("other", 0.0),
+            tuple(law.get("rounded", ())),
         )
         for law in config
     ]

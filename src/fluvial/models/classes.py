@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from fluvial.core.constants import constant, on_cpu
 from fluvial.core.portable import log_sigmoid
 from fluvial.models.clusters import Rows, clusters_of
+from fluvial.transforms.heaps import Heaps
 from fluvial.transforms.laws import Laws, Reading, Terms
 
 _APART, _SCALE = 0.55856, 0.46373  # two logistics that stand in for a Gaussian: 0.0022 nats between them
@@ -53,21 +54,25 @@ class Classes(nn.Module):
     _padded: Tensor
     _gates: Tensor
     _others: Tensor
+    _heaped: Tensor
+    odds: Tensor
 
     def __init__(self, laws: Laws, most: int) -> None:
         super().__init__()
         self.own = laws
-        self.beside = Laws(laws.laws, laws.components + 2 * most)
+        self.beside = Laws(laws.laws, laws.components + 2 * most, heaped=False)
         self.sizes: tuple[int, ...] = tuple(size + 1 for size in laws.sizes)
         with on_cpu():
             for name, value in self._places().items():
                 constant(self, f"_{name}", value)
         codes, numbers = len(self._columns), len(self._numbers)
+        heaps = 0 if laws.heaps is None else len(laws.heaps.places)
         blank = {
             "weights": torch.full((most,), -math.log(most), dtype=torch.float64),
             "shares": torch.zeros(most, codes, dtype=torch.float64),
             "means": torch.zeros(most, numbers, dtype=torch.float64),
             "covariances": torch.eye(numbers, dtype=torch.float64).repeat(most, 1, 1),
+            **({"odds": torch.zeros(heaps, dtype=torch.float64)} if heaps else {}),
         }
         for name, value in blank.items():
             self.register_buffer(name, value)
@@ -90,6 +95,7 @@ class Classes(nn.Module):
             # a code of each column and place; one past the codes where a column has fewer
             "padded": torch.where(within < counts.unsqueeze(1), starts.unsqueeze(1) + within, int(counts.sum())),
             "gates": ends - 1,
+            "heaped": torch.tensor([i for i, law in enumerate(laws) for _ in law.rounded], dtype=torch.long),
             "others": torch.tensor([i for i in range(int(ends[-1])) if i not in set((ends - 1).tolist())]),
         }
 
@@ -104,13 +110,25 @@ class Classes(nn.Module):
         for name, value in found._asdict().items():
             self.get_buffer(name)[:count] = value
         self.weights[count:] = _NONE
+        if self.own.heaps is not None:
+            self.odds.copy_(self._found_odds(self.own.heaps, reading))
+
+    def _found_odds(self, heaps: Heaps, reading: Reading) -> Tensor:
+        """How much likelier than the values around it each rounded value is."""
+        some = Reading(*(t[:_JUDGED] for t in reading))
+        columns = torch.arange(len(self.sizes), device=some.x.device)
+        own = heaps.places // self._padded.shape[1]
+        held = some.atom[:, own] == heaps.places % self._padded.shape[1]
+        numbers = self._codes(some)[:, own] == self._last[own]
+        mixture = self._terms(*self._given(some, columns), columns, None)[1:]
+        return heaps.odds(heaps(*mixture), held.double().sum(0), numbers.double())
 
     def forward(self, theta: Tensor, reading: Reading, order: Tensor | None = None) -> Tensor:
         """theta of :attr:`beside` from the network's, (B, ``sum(sizes)``), under an order, (D,)."""
         gates, net = theta.index_select(1, self._gates), theta.index_select(1, self._others)
         columns = torch.arange(len(self.sizes), device=theta.device)
         given = self._given(reading, columns if order is None else order)
-        return _blended(self.own, self.beside, net, gates, self._terms(*given, columns), self.spread)
+        return _blended(self.own, self.beside, net, gates, self._terms(*given, columns, self.own.heaps), self.spread)
 
     def alone(self, theta: Tensor, reading: Reading) -> Tensor:
         """log p of each cell, (B, D), under the network without classes."""
@@ -144,8 +162,8 @@ class Classes(nn.Module):
             js = [numbers.index(i)] if i in numbers else []
             means = torch.stack([mean(j) for j in js], 2) if js else white[:, :, :0]
             deviations = factor.diagonal(dim1=1, dim2=2)[:, [at[j] for j in js]]
-            terms = self._terms(logs.log_softmax(0).unsqueeze(2), means, deviations, order[k : k + 1])
             laws = self.own.column(i), self.beside.column(i)
+            terms = self._terms(logs.log_softmax(0).unsqueeze(2), means, deviations, order[k : k + 1], laws[0].heaps)
             return _blended(*laws, theta[:, :-1], theta[:, -1:], terms, self.spread[js])
 
         return step
@@ -207,7 +225,7 @@ class Classes(nn.Module):
         logs = before[:, :, torch.argsort(order)] + self.weights[:, None, None]
         return logs.log_softmax(0), means, deviations
 
-    def _terms(self, logs: Tensor, means: Tensor, deviations: Tensor, columns: Tensor) -> Terms:
+    def _terms(self, logs: Tensor, means: Tensor, deviations: Tensor, columns: Tensor, heaps: Heaps | None) -> Terms:
         """What the classes make of these columns, from their log-probabilities (C, B, D) and of those with a rest."""
         shares, places = F.pad(self.shares, (0, 1), value=-math.inf), self._padded[columns]
         places = places[:, : int((places < self.shares.shape[1]).sum(1).max())]
@@ -217,7 +235,15 @@ class Classes(nn.Module):
         spread = deviations.unsqueeze(1).expand_as(means)
         halves = (weights, weights), (means + _APART * spread, means - _APART * spread), (spread, spread)
         weights, means, scales = (torch.cat(pair).permute(1, 2, 0) for pair in halves)
-        return Terms(each.logsumexp(0), weights.log_softmax(2), means, (_SCALE * scales).log())
+        mixture = weights.log_softmax(2), means, (_SCALE * scales).log()
+        masses = each.logsumexp(0)
+        if heaps is not None:
+            masses = heaps.taken(masses, last, self._odds_of(columns), mixture)
+        return Terms(masses, *mixture)
+
+    def _odds_of(self, columns: Tensor) -> Tensor:
+        """Those of the heaps of these columns."""
+        return self.odds if len(columns) == len(self.sizes) else self.odds[self._heaped == columns[0]]
 
 
 def _blended(own: Laws, beside: Laws, theta: Tensor, gates: Tensor, classes: Terms, spread: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from fluvial.core.constants import constant, on_cpu
 from fluvial.core.portable import first_not_below, log1mexp, log_sigmoid
 from fluvial.core.tracing import functional
 from fluvial.transforms.columns import ColumnMap, Numbers, bind, snap, unbound
+from fluvial.transforms.heaps import Heaps
 
 _FAR = 1e5  # where the edge of an outermost cell lies, in standard deviations
 _KNOTS, _REACH = 15, 2.2  # the piecewise linear features of a number, and the standard deviations that they span
@@ -40,6 +41,8 @@ class Law:
         rest: how all other values are standardised before f, a mixture of logistics, sees them; with a step they lie
             on a grid. None where every value is an atom.
         periods: after which what depends on the column may repeat, as a week and a year, in the column's unit.
+        rounded: the atoms that values about them are rounded to, as whole years are among ages in months: their
+            probabilities follow what is expected around them (:class:`~fluvial.transforms.heaps.Heaps`).
         other: of labels, the probability set aside for those that are none of the atoms, whatever the other columns
             hold. It is never drawn.
 
@@ -53,6 +56,7 @@ class Law:
     rest: ColumnMap | None = None
     periods: tuple[float, ...] = ()
     other: float = 0.0
+    rounded: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.atoms and self.rest is None:
@@ -61,6 +65,8 @@ class Law:
             raise ValueError(f"atoms: expected finite numbers in ascending order, got {self.atoms}")
         if not all(0 < p < math.inf for p in self.periods) or (self.labels and self.periods):
             raise ValueError(f"periods: expected finite numbers above 0, of numbers alone, got {self.periods}")
+        if self.rounded and (self.rest is None or len(self.rounded) < 2 or not set(self.rounded) <= set(self.atoms)):
+            raise ValueError(f"rounded: expected at least two of the atoms beside a rest, got {self.rounded}")
         if not 0 <= self.other < 1 or (self.other and self.rest is not None):
             raise ValueError(f"other: expected a probability below 1, of labels alone, got {self.other}")
 
@@ -132,6 +138,7 @@ class Laws(nn.Module):
     Args:
         laws: one for each column.
         components: K.
+        heaped: the logits of rounded values are raised by what is expected around them, not given whole.
     """
 
     _logits: Tensor
@@ -152,7 +159,7 @@ class Laws(nn.Module):
     _circles_at: Tensor
     _layout: Tensor
 
-    def __init__(self, laws: Sequence[Law], components: int = 12) -> None:
+    def __init__(self, laws: Sequence[Law], components: int = 12, heaped: bool = True) -> None:
         super().__init__()
         if not laws:
             raise ValueError("laws: expected one for each column, got none")
@@ -168,9 +175,10 @@ class Laws(nn.Module):
         self._numbers: dict[torch.device, tuple[Numbers, Tensor, Tensor]] = {}
         with on_cpu():
             places = {**self._places_in_theta(), **self._places_of_features()}
+            self.heaps: Heaps | None = self._made_heaps(places["logits"].shape[1]) if heaped else None
         for name, value in places.items():
             constant(self, f"_{name}", value)
-        self._columns = nn.ModuleList(Laws([law], components) for law in laws if len(laws) > 1)
+        self._columns = nn.ModuleList(Laws([law], components, heaped) for law in laws if len(laws) > 1)
 
     def column(self, i: int) -> Laws:
         """The law of column i alone."""
@@ -200,6 +208,14 @@ class Laws(nn.Module):
         kept["others"], kept["known"] = other.log(), torch.log1p(-other)
         kept["absent"] = torch.tensor([law.masses - 1 if law.missing else -1 for law in self.laws])
         return kept
+
+    def _made_heaps(self, widest: int) -> Heaps | None:
+        rests = [i for i, law in enumerate(self.laws) if law.rest]
+        found = [(i, law.atoms.index(a), a) for i, law in enumerate(self.laws) for a in law.rounded]
+        if not found:
+            return None
+        places = [i * widest + j for i, j, _ in found]
+        return Heaps(places, [rests.index(i) for i, *_ in found], [a for *_, a in found], [self.maps[i] for i in rests])
 
     def _layout_of(self, logits: Tensor, mixtures: Tensor) -> Tensor:
         """Where each number of theta stands among masses, weights, means and scales."""
@@ -338,7 +354,10 @@ class Laws(nn.Module):
     def _log_masses(self, theta: Tensor) -> Tensor:
         """Log-probabilities of the atoms and, behind them, of the rest: (B, D, the most of a column), -inf beyond."""
         padded = F.pad(theta, (0, 1), value=-math.inf)
-        return padded.index_select(1, self._logits.flatten()).unflatten(1, self._logits.shape).log_softmax(2)
+        logits = padded.index_select(1, self._logits.flatten()).unflatten(1, self._logits.shape)
+        if self.heaps is not None:
+            logits = self.heaps.raised(logits, *self._components(theta))
+        return logits.log_softmax(2)
 
     def _components(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log-weights, means and log-scales of the columns that have a rest, (B, R, K) each."""
@@ -397,6 +416,9 @@ class Laws(nn.Module):
         for i, places in zip(self._rests.tolist(), self._mixtures):
             _, means, scales = places.split(self.components)
             theta[means], theta[scales] = (t.to(theta.dtype) for t in self._side_by_side(reading, i))
+        if self.heaps is not None:
+            expected = self.heaps(*self._components(theta.unsqueeze(0)))[0]
+            theta[self._logits.flatten()[self.heaps.places]] -= expected
         return theta
 
     def _side_by_side(self, reading: Reading, i: int) -> tuple[Tensor, Tensor]:

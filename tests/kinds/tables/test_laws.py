@@ -61,6 +61,17 @@ def test_values_that_people_round_to_are_atoms_of_a_finer_grid():
     assert law(Column("x", "real", step=0.01), smooth).atoms == ()
 
 
+def test_values_that_others_are_rounded_to_are_known_as_such():
+    months = RNG.integers(1, 240, 2000)
+    ages = np.where(RNG.random(2000) < 0.7, np.round(months / 12) * 12, months).astype(float)
+    found = law(Column("age", "integer", step=1.0, lower=0.0), ages)
+    assert set(found.rounded) >= {24.0, 36.0, 120.0}
+    assert set(found.rounded) <= set(found.atoms)
+    one = np.where(RNG.random(2000) < 0.3, 60.0, months).astype(float)
+    alone = law(Column("age", "integer", step=1.0, lower=0.0), one)
+    assert (alone.atoms, alone.rounded) == ((60.0,), ())  # a value that means something of its own
+
+
 def test_a_column_of_few_amounts_has_each_of_them_as_an_atom():
     gain, weight = (Column(name, "integer", step=1.0, lower=0.0) for name in ("gain", "weight"))
     amounts = np.arange(1, 101) * 997.0

@@ -180,7 +180,7 @@ def law(column: Column, train: np.ndarray, every: np.ndarray) -> Law:
     ends = {0.0, column.lower, column.upper, found.rest.lower, found.rest.upper}
     straight = found.rest.center is None
     rest = found.rest if straight else ColumnMap.fit(train[~np.isnan(train)], found.rest.step)
-    return replace(found, atoms=tuple(a for a in found.atoms if a in ends), rest=rest)
+    return replace(found, atoms=tuple(a for a in found.atoms if a in ends), rest=rest, rounded=())
 
 
 def _scores(fitted: SeriesModel, panel: Panel, parts: _Parts) -> dict[str, Any]:

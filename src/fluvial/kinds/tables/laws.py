@@ -20,6 +20,7 @@ _SPIKE = 5  # rows that a value needs where values should hardly ever repeat, or
 _SPIKE_SHARE = 0.002
 _NEIGHBOURS, _ABOVE = 20, 10.0  # on a grid, a value with so many times the rows of the cells around it is a spike too
 _AMOUNTS = 0.5  # where so many of the other rows repeat values far apart, each is a spike: amounts fixed by law
+_HEAPS = 3  # rounded values that a column has at least; one or two mean something of their own
 _CALENDAR = (DAY * 365.2425, DAY * 7.0, float(DAY))  # microseconds: a year, a week, a day
 _HARMONICS = 3  # of each; of a week's seven days they tell any apart
 
@@ -64,7 +65,17 @@ def law_of(
     rest = _rest(column, others, *bounds)
     if rest is None:
         atoms = np.unique(known)[:_MOST_ATOMS]
-    return Law(tuple(float(a) for a in atoms), missing, rest=rest, periods=_periods(column, every))
+    rounded = _rounded(column, atoms, known) if rest is not None else ()
+    return Law(tuple(float(a) for a in atoms), missing, rest=rest, periods=_periods(column, every), rounded=rounded)
+
+
+def _rounded(column: Column, atoms: np.ndarray, known: np.ndarray) -> tuple[float, ...]:
+    """The atoms that values about them are rounded to: on a grid, several between other values."""
+    if column.step is None:
+        return ()
+    others = known[~np.isin(known, atoms)]
+    inside = [float(a) for a in atoms if others.min(initial=a) < a < others.max(initial=a)]
+    return tuple(inside) if len(inside) >= _HEAPS else ()
 
 
 def _of_unseen(codes: np.ndarray) -> float:
