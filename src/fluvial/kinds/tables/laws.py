@@ -32,13 +32,16 @@ def law_of(
     closed: bool = False,
     named: bool = False,
     unseen: bool = False,
+    few: bool = True,
 ) -> Law:
     """The law of a column, from its values (N,) in the rows to train on: NaN where missing, labels as codes.
 
     ``every`` value of the table, (M,), shows whether cells can be missing and whether a bound is reached, which says
     nothing else about the rows held out. With ``closed`` there are no values but those of the table, since other
     columns follow from them; with ``named`` the user has named the column's kind. With ``unseen`` labels that no row
-    has get a probability of their own, about that of labels which one row alone has (Good 1953, Biometrika 40).
+    has get a probability of their own, about that of labels which one row alone has (Good 1953, Biometrika 40). With
+    ``few`` rows in the table, rounded values follow what is around them; from many, a network learns each by itself,
+    in less time.
 
     Labels are atoms. A number that many rows share is one too (a 0 in money, a cap of 99; whole years among ages in
     months), on a grid beside the probability of its cell; so is each of a limited set of amounts, and a bound that is
@@ -65,7 +68,7 @@ def law_of(
     rest = _rest(column, others, *bounds)
     if rest is None:
         atoms = np.unique(known)[:_MOST_ATOMS]
-    rounded = _rounded(column, atoms, known) if rest is not None else ()
+    rounded = _rounded(column, atoms, known) if few and rest is not None else ()
     return Law(tuple(float(a) for a in atoms), missing, rest=rest, periods=_periods(column, every), rounded=rounded)
 
 

@@ -174,11 +174,13 @@ def _add_laws(
 ) -> list[str]:
     """What a model of any cells has to know of the columns: their laws; what there is to say of them, in sentences."""
     sources = {d.source for d in schema.dropped if d.mapping}
+    small = is_small(len(x), len(schema.columns), bool(schema.context))
     laws = [
-        law_of(c, v[kept], v, c.name in sources, c.name in kinds, schema.others) for c, v in zip(schema.columns, x.T)
+        law_of(c, v[kept], v, c.name in sources, c.name in kinds, schema.others, small)
+        for c, v in zip(schema.columns, x.T)
     ]
     config["laws"] = [asdict(law) for law in laws]
-    if "classes" in config["options"] and is_small(len(x), len(schema.columns), bool(schema.context)):
+    if "classes" in config["options"] and small:
         config["options"]["classes"] = options.get("classes", SMALL_CLASSES)
     return _at_spikes(schema.columns, laws)
 
