@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "kernels": {"core"},
     "univariate": {"core", "kernels"},
     "conditioners": {"core", "kernels"},
-    "transforms": {"core", "univariate", "conditioners"},
+    "transforms": {"core", "kernels", "univariate", "conditioners"},
     "data": {"core", "transforms"},
     "models": {"core", "univariate", "conditioners", "transforms", "data"},
     "training": {"core", "univariate", "conditioners", "transforms", "models", "data"},

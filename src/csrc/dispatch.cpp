@@ -67,7 +67,7 @@ extern "C" {
 
 #define EXPORT __attribute__((visibility("default")))
 
-EXPORT int fluvial_kernels_version() { return 4; }  // VERSION of kernels/native.py
+EXPORT int fluvial_kernels_version() { return 5; }  // VERSION of kernels/native.py
 
 EXPORT const char* fluvial_kernels_name() { return active->name; }
 
@@ -119,6 +119,12 @@ EXPORT void fluvial_wave(const WaveJob* job, int dtype, int threads) {
   // equal shares, since all streams cost the same; a multiple of what the products take at once
   const int64_t grain = ((job->rows + threads - 1) / threads + 3) / 4 * 4;
   parallel(job->rows, grain < 64 ? grain : 64, threads, [&](int64_t a, int64_t b) { kernel(*job, a, b); });
+}
+
+EXPORT void fluvial_laws(const LawsJob* job, int dtype, int threads) {
+  const auto kernel = active->laws[dtype];
+  const int64_t vectors = 2048 / (job->starts[job->columns] + 1) + 1;  // of at most 16 rows each
+  parallel(job->rows, 16 * vectors, threads, [&](int64_t a, int64_t b) { kernel(*job, a, b); });
 }
 
 }

@@ -73,6 +73,19 @@ struct WaveJob {
   void *theta, *x, *log_det;   // (rows, size * numbers), one step; (rows, steps, numbers); (rows, steps)
 };
 
+// log p (B, D) of cells whose columns' laws take their numbers of theta, column i's from starts[i] to starts[i + 1]: logits
+// of its masses, then, where there is a rest, its logit, and weights, means and log-scales of the components. gradient, null
+// or (B, starts[D]): of each cell's log p with respect to its own numbers.
+struct LawsJob {
+  int64_t rows, columns, components, widest, theta_stride;  // widest: the most numbers of a column
+  const int64_t *starts, *masses, *absent, *rest, *gridded;  // (D + 1,), (D,); absent: -1 where no cell is missing
+  const double *cells, *known, *others;                      // (D,): of a whole cell, of a known value, of another one
+  const int64_t* atom;                                       // (B, D), -1 where the value is none
+  const double* x;                                           // (B, D)
+  const void *low, *high, *width, *log_det, *theta;          // (B, D) each; theta's rows are theta_stride apart
+  void *log_p, *gradient;
+};
+
 // One instruction set's kernels, each for float and double, on the rows first .. last - 1.
 struct Kernels {
   const char* name;
@@ -81,4 +94,5 @@ struct Kernels {
   void (*sweep_vjp[2])(const SweepJob&, int64_t first, int64_t last);
   void (*affine[2])(const AffineJob&, int64_t first, int64_t last);
   void (*wave[2])(const WaveJob&, int64_t first, int64_t last);
+  void (*laws[2])(const LawsJob&, int64_t first, int64_t last);
 };

@@ -1,5 +1,6 @@
 // The kernels of one instruction set: this file is compiled once for each, FLUVIAL_KERNELS naming the table.
 #include "affine.h"
+#include "laws.h"
 #include "sweep_vjp.h"
 #include "wave.h"
 
@@ -10,4 +11,5 @@ const Kernels FLUVIAL_KERNELS = {
     {sweep<float>, sweep<double>},
     {sweep_vjp<float>, sweep_vjp<double>},
     {affine<float>, affine<double>},
-    {wave<float>, wave<double>}};
+    {wave<float>, wave<double>},
+    {laws<float>, laws<double>}};

@@ -75,3 +75,25 @@ def test_the_context_reaches_every_column():
 def test_sizes_that_make_no_network_are_refused(arguments, told):
     with pytest.raises(ValueError, match=told):
         RaggedMLP(*arguments)
+
+
+@pytest.mark.parametrize("context", [0, 2])
+@pytest.mark.parametrize("order", [None, (2, 0, 1)])
+def test_wide_networks_skip_the_empty_half_of_their_masks_and_give_the_same(order, context):
+    inputs, outputs, known = (40, 60, 50), (70, 50, 60), None if order is None else torch.tensor(order)
+    with drawing_from(0, lend=True):
+        network = RaggedMLP(inputs, outputs, 144, 1, context, 0.0).double()
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+        features = torch.randn(130, 150, dtype=torch.float64).requires_grad_()
+    assert network._blocks["inner"]
+    given = torch.ones(130, context, dtype=torch.float64) if context else None
+
+    halves = (None, None) if given is None else given.split(65)  # products over so few rows are dense
+    dense = torch.cat([network(part, c, known) for part, c in zip(features.split(65), halves)])
+    whole = network(features, given, known)
+    torch.testing.assert_close(whole, dense)
+    g = torch.randn(whole.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    inputs_of = (features, *network.parameters())
+    for a, b in zip(*(torch.autograd.grad(y, inputs_of, g) for y in (whole, dense))):
+        torch.testing.assert_close(a, b)

@@ -152,6 +152,23 @@ def test_columns_do_not_depend_on_what_their_reader_draws():
             assert torch.equal(next(disturbed), expected)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_dropout_leaves_each_entry_out_with_its_own_bits(share: float):
+    with drawing_from(3):
+        kept = randomness.dropout(torch.ones(4001, 250), share) > 0
+    n = kept.numel()
+    for part in kept.flatten()[: n // 4 * 4].view(-1, 4).t():  # each draw serves four
+        assert abs(part.double().mean().item() - (1 - share)) < 4 * 0.5 / (n / 4) ** 0.5
+    pairs = kept.flatten()[:-1] & kept.flatten()[1:]
+    assert abs(pairs.double().mean().item() - (1 - share) ** 2) < 4 * 0.5 / n**0.5
+
+
+def test_dropout_of_nearly_everything():
+    assert not randomness.dropout(torch.ones(3, 5), 1 - 1e-9).any()
+    assert not randomness.dropout(torch.ones(3, 5), 1.0).any()
+    assert randomness.dropout(torch.ones(0, 5), 0.5).shape == (0, 5)
+
+
 def test_dropout_keeps_the_mean():
     with drawing_from(0):
         x = randomness.Dropout(0.25)(torch.ones(40_000))

@@ -11,8 +11,10 @@ from torch import Tensor
 from zoo import randomized
 
 from fluvial.conditioners import MaskedMLP, WaveNet, sweeping
-from fluvial.kernels import affine, native, sweep, wavenet
+from fluvial.kernels import affine, laws, native, sweep, wavenet
 from fluvial.kernels.maps import Map
+from fluvial.transforms.columns import ColumnMap
+from fluvial.transforms.laws import Law, Laws
 
 pytestmark = pytest.mark.skipif(not native.active(), reason=native.status())
 AFFINE, SPLINE, CLASSES = Map("tanh", 3.0), Map("spline", 5.0, bins=3), Map("categorical")
@@ -70,6 +72,23 @@ def test_spline():
     refuses(lambda *given: torch.ops.fluvial.spline_vjp(x, theta, *given, 3, 5.0, False), *results, x, x)
     with pytest.raises(ValueError, match="bins: a compiled kernel needs 2 to 500, got 501"):
         torch.ops.fluvial.spline(x, torch.randn(5, 1502, 3), 501, 5.0, False)
+
+
+def test_laws():
+    known = Laws([Law((0.0, 1.0), missing=True, labels=True), Law((2.0,), rest=ColumnMap(step=1.0))], 3)
+    cells = known.read(torch.tensor([[0.0, 2.0], [1.0, 5.0]]))
+    table, theta = known._table, torch.randn(2, sum(known.sizes))
+    tensors = (*table[:-1], cells.atom, cells.x, *cells[3:], theta)
+
+    def call(*given: Tensor) -> Tensor:
+        described = laws.Table(*given[:8], components=table.components)
+        return laws.log_prob(described, laws.Cells(*given[8:14]), given[14], lambda t: t)
+
+    refuses(call, *tensors)
+    moved = {"components": 4}, {"masses": table.masses + 1}, {"starts": table.starts + 1}, {"rest": table.rest * 2}
+    for change in moved:
+        with pytest.raises(ValueError, match="needs"):
+            laws.log_prob(table._replace(**change), laws.Cells(*tensors[8:14]), theta, lambda t: t)
 
 
 @torch.no_grad()

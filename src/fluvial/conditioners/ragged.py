@@ -10,6 +10,9 @@ from torch.nn import functional as F
 
 from fluvial.core import randomness
 from fluvial.core.constants import constant, on_cpu
+from fluvial.kernels import blocks as staircase
+
+_BETWEEN = "inner"  # the masks between units, the same in every order
 
 
 class RaggedMLP(nn.Module):
@@ -62,34 +65,48 @@ class RaggedMLP(nn.Module):
             columns = torch.arange(self.columns)
             reads, writes = (columns.repeat_interleave(torch.tensor(counts)) for counts in (inputs, outputs))
             degrees = torch.arange(hidden) * self.columns // hidden
-        for name, value in (("reads", reads), ("writes", writes), ("degrees", degrees)):
+            places = {"reads": reads, "writes": writes, "degrees": degrees}
+            masks = {_BETWEEN: (degrees.unsqueeze(1) >= degrees).float(), **self._masks(columns, **places)}
+        for name, value in {**places, **masks}.items():
             constant(self, name, value)
+        # units are sorted by degree, so masks are staircases, of whose products the empty half can be skipped: of those
+        # between units in every order, of the others while columns are read as they stand
+        self._blocks = {name: staircase.blocks_of(mask) for name, mask in masks.items()}
         self.reads: Tensor
         self.writes: Tensor
         self.degrees: Tensor
 
     def forward(self, features: Tensor, context: Tensor | None = None, order: Tensor | None = None) -> Tensor:
         """theta under ``order``, (D,), the columns as they become known; as they stand, where there is none."""
-        first, inner, last, direct = self._masks(order)
-        x = features if context is None else torch.cat((features, context.to(features.dtype)), 1)
-        h = F.linear(x, self.first.weight * first, self.first.bias)
-        for one, two in self.blocks:  # pyright: ignore
-            t = F.linear(F.relu(h), one.weight * inner, one.bias)
-            t = randomness.dropout(F.relu(t), self.dropout) if self.training else F.relu(t)
-            h = h + F.linear(t, two.weight * inner, two.bias)
-        theta = F.linear(F.relu(h), self.last.weight * last, self.last.bias)
-        return theta + F.linear(features, self.direct.weight * direct)
-
-    def _masks(self, order: Tensor | None) -> tuple[Tensor, ...]:
-        """Which weights ``order`` keeps, (out, in): of the first layer, inside blocks, of the last, and across."""
-        rank = torch.arange(1, self.columns + 1, device=self.degrees.device)
+        masks, blocks = {name: self.get_buffer(name) for name in self._blocks}, self._blocks
         if order is not None:
-            rank = torch.empty_like(rank).scatter_(0, order, rank)
-        reads, writes, degrees = rank[self.reads], rank[self.writes], self.degrees.unsqueeze(1)
-        first = F.pad(degrees >= reads, (0, self.context), value=True)
-        inner = degrees >= self.degrees
-        last, direct = writes.unsqueeze(1) > self.degrees, writes.unsqueeze(1) > reads
-        return tuple(mask.to(self.first.weight.dtype) for mask in (first, inner, last, direct))
+            rank = torch.empty_like(order).scatter_(0, order, torch.arange(self.columns, device=order.device))
+            others = self._masks(rank, self.reads, self.writes, self.degrees)
+            masks |= {name: mask.to(self.first.weight.dtype) for name, mask in others.items()}
+            blocks = {**dict.fromkeys(masks, ()), _BETWEEN: blocks[_BETWEEN]}
+
+        def linear(x: Tensor, layer: nn.Linear, mask: str) -> Tensor:
+            return staircase.linear(x, layer.weight, layer.bias, masks[mask], blocks[mask])
+
+        x = features if context is None else torch.cat((features, context.to(features.dtype)), 1)
+        h = linear(x, self.first, "into")
+        for one, two in self.blocks:  # pyright: ignore
+            t = F.relu(linear(F.relu(h), one, _BETWEEN))
+            h = h + linear(randomness.dropout(t, self.dropout) if self.training else t, two, _BETWEEN)
+        return linear(F.relu(h), self.last, "out") + linear(features, self.direct, "across")
+
+    def _masks(self, rank: Tensor, reads: Tensor, writes: Tensor, degrees: Tensor) -> dict[str, Tensor]:
+        """Which weights are kept, (out, in), where column i is the rank[i]-th to become known, from 0 on.
+
+        Units of one degree have equal rows, and so have the outputs of one column: each is made once, then copied.
+        """
+        known = torch.arange(self.columns, device=rank.device).unsqueeze(1)
+        before = (known > rank[reads]).float()
+        return {
+            "into": F.pad(before.index_select(0, degrees), (0, self.context), value=1.0),
+            "out": (known >= degrees).float().index_select(0, rank[writes]),
+            "across": before.index_select(0, rank[writes]),
+        }
 
     def steps(self, order: Tensor, features: Tensor, context: Tensor | None = None) -> Callable[[int], Tensor]:
         """A function of k, called with 0, 1, ..., D - 1: theta of column ``order[k]``, (B, its outputs).

@@ -51,7 +51,7 @@ def blocks_of(mask: Tensor) -> tuple[Block, ...]:
     return tuple(blocks) if read < 0.8 * rows * columns else ()
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor, blocks: tuple[Block, ...]) -> Tensor:
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor, blocks: tuple[Block, ...]) -> Tensor:
     """x (B, in) @ (weight * mask).T + bias, where the blocks apply, else in one product."""
     applies = (
         blocks
@@ -64,7 +64,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor, blocks: tuple[
     )
     if not applies:
         return torch.nn.functional.linear(x, weight * mask, bias)
-    if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad or bias.requires_grad):
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, weight, bias)):
         return _Linear.apply(x, weight, bias, mask, blocks)  # pyright: ignore
     return _forward(x, _cut(weight, mask, blocks), bias, blocks)
 
@@ -79,11 +79,15 @@ def _cut(weight: Tensor, mask: Tensor, blocks: tuple[Block, ...]) -> Tensor:
     return cut
 
 
-def _forward(x: Tensor, cut: Tensor, bias: Tensor, blocks: tuple[Block, ...]) -> Tensor:
+def _forward(x: Tensor, cut: Tensor, bias: Tensor | None, blocks: tuple[Block, ...]) -> Tensor:
     y = x.new_empty(x.shape[0], cut.shape[0])
     for b in blocks:
         rows = slice(b.start, b.stop)
-        torch.addmm(bias[rows], x[:, : b.reads], cut[rows, : b.reads].t(), out=y[:, rows])
+        operands = x[:, : b.reads], cut[rows, : b.reads].t()
+        if bias is None:
+            torch.mm(*operands, out=y[:, rows])
+        else:
+            torch.addmm(bias[rows], *operands, out=y[:, rows])
     return y
 
 
@@ -93,7 +97,7 @@ class _Linear(torch.autograd.Function):
         ctx: Any,  # noqa: ANN401
         x: Tensor,
         weight: Tensor,
-        bias: Tensor,
+        bias: Tensor | None,
         mask: Tensor,
         blocks: tuple[Block, ...],
     ) -> Tensor:
@@ -105,8 +109,9 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         (g,), (x, weight, mask, cut) = grad_outputs, ctx.saved_tensors
+        g_bias = g.sum(0) if ctx.needs_input_grad[2] else None
         if torch.is_grad_enabled():  # a second derivative is wanted: plain products, which autograd knows
-            return g @ (weight * mask), (g.t() @ x) * mask, g.sum(0), None, None
+            return g @ (weight * mask), (g.t() @ x) * mask, g_bias, None, None
         g_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         g_weight = torch.zeros_like(weight)
         for b in ctx.blocks:
@@ -117,4 +122,4 @@ class _Linear(torch.autograd.Function):
             g_weight[rows, edge] *= mask[rows, edge]
         if g_x is not None:
             g_x[:, ctx.blocks[-1].reads :] = 0
-        return g_x, g_weight, g.sum(0), None, None
+        return g_x, g_weight, g_bias, None, None

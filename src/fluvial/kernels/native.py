@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fluvial.core.tracing import plain
 
-VERSION = 4
+VERSION = 5
 """Of the C interface; a library with another one is not used."""
 DTYPES = (torch.float32, torch.float64)
 """What the kernels compute in."""
@@ -136,7 +136,7 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
     library.fluvial_kernels_name.restype = ctypes.c_char_p
     library.fluvial_kernels_team.argtypes = [ctypes.c_void_p]
     library.fluvial_kernels_team.restype = None
-    for name in ("spline", "sweep", "sweep_vjp", "affine", "wave"):
+    for name in ("spline", "sweep", "sweep_vjp", "affine", "wave", "laws"):
         run = getattr(library, f"fluvial_{name}")
         run.argtypes, run.restype = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int], None
     # the entry of torch's own OpenMP runtime, which torch loads for the whole process; else the library's own threads

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from fluvial.core.constants import constant, on_cpu
 from fluvial.core.portable import first_not_below, log1mexp, log_sigmoid
 from fluvial.core.tracing import functional
+from fluvial.kernels import laws as kernel
 from fluvial.transforms.columns import ColumnMap, Numbers, bind, snap, unbound
 from fluvial.transforms.heaps import Heaps
 
@@ -176,6 +177,7 @@ class Laws(nn.Module):
         with on_cpu():
             places = {**self._places_in_theta(), **self._places_of_features()}
             self.heaps: Heaps | None = self._made_heaps(places["logits"].shape[1]) if heaped else None
+            self._table = self._for_kernel()
         for name, value in places.items():
             constant(self, f"_{name}", value)
         self._columns = nn.ModuleList(Laws([law], components, heaped) for law in laws if len(laws) > 1)
@@ -216,6 +218,25 @@ class Laws(nn.Module):
             return None
         places = [i * widest + j for i, j, _ in found]
         return Heaps(places, [rests.index(i) for i, *_ in found], [a for *_, a in found], [self.maps[i] for i in rests])
+
+    def _for_kernel(self) -> kernel.Table:
+        """What the compiled kernel reads of the laws."""
+        laws = self.laws
+        other, steps = (
+            torch.tensor(each, dtype=torch.float64)
+            for each in ([law.other for law in laws], [law.step or 1.0 for law in laws])
+        )
+        return kernel.Table(
+            F.pad(torch.tensor(self.sizes).cumsum(0), (1, 0)),
+            torch.tensor([law.masses for law in laws]),
+            torch.tensor([law.masses - 1 if law.missing else -1 for law in laws]),
+            torch.tensor([int(law.rest is not None) for law in laws]),
+            torch.tensor([int(law.step is not None) for law in laws]),
+            -steps.log(),
+            torch.log1p(-other),
+            other.log(),
+            self.components,
+        )
 
     def _layout_of(self, logits: Tensor, mixtures: Tensor) -> Tensor:
         """Where each number of theta stands among masses, weights, means and scales."""
@@ -326,6 +347,14 @@ class Laws(nn.Module):
 
     def log_prob(self, reading: Reading, theta: Tensor) -> Tensor:
         """log p of each cell, (B, D), given theta (B, ``sum(sizes)``)."""
+        dtype = torch.promote_types(theta.dtype, reading.low.dtype)
+        if not kernel.applies(theta.to(dtype)):
+            return self._formula(reading, theta)
+        cells = kernel.Cells(reading.atom, reading.x, *(t.to(dtype) for t in reading[3:]))
+        return kernel.log_prob(self._table, cells, theta.to(dtype), lambda t: self._formula(reading, t))
+
+    def _formula(self, reading: Reading, theta: Tensor) -> Tensor:
+        """:meth:`log_prob` by torch's operators."""
         logits = self._log_masses(theta)
         known = logits.gather(2, reading.atom.clamp(min=0).unsqueeze(2)).squeeze(2)
         # a whole cell of the grid stands for the atom on it
