@@ -160,3 +160,10 @@ def test_transformations_take_torch_s_operators():
     torch.testing.assert_close(gradient, torch.autograd.grad(laws.log_prob(reading, theta).sum(), theta)[0])
     with native.torch_only():
         torch.testing.assert_close(laws.log_prob(reading, theta).detach(), want[0])
+
+
+def test_a_gradient_at_the_cells_takes_torch_s_operators():
+    laws, reading, theta = case(4, 2)
+    moved = reading._replace(log_det=reading.log_det.clone().requires_grad_())
+    (gradient,) = torch.autograd.grad(laws.log_prob(moved, theta).sum(), moved.log_det)
+    assert (gradient != 0).any()

@@ -8,7 +8,7 @@ same exponentials, and backward multiplies it by what arrives.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -62,9 +62,11 @@ class LawsJob(ctypes.Structure):
     ]
 
 
-def applies(theta: Tensor) -> bool:
-    """True where the kernel may be called: plain memory on the CPU, float32 or float64."""
-    return native.active() and native.eager() and theta.device.type == "cpu" and theta.dtype in native.DTYPES
+def applies(theta: Tensor, cells: Sequence[Tensor]) -> bool:
+    """True where the kernel may be called: plain memory on the CPU, float32 or float64, no gradient at the cells."""
+    learnt = torch.is_grad_enabled() and any(t.requires_grad for t in cells)
+    on_cpu = theta.device.type == "cpu" and theta.dtype in native.DTYPES
+    return native.active() and native.eager() and on_cpu and not learnt
 
 
 def log_prob(table: Table, cells: Cells, theta: Tensor, formula: Formula) -> Tensor:

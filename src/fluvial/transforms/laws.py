@@ -348,10 +348,11 @@ class Laws(nn.Module):
     def log_prob(self, reading: Reading, theta: Tensor) -> Tensor:
         """log p of each cell, (B, D), given theta (B, ``sum(sizes)``)."""
         dtype = torch.promote_types(theta.dtype, reading.low.dtype)
-        if not kernel.applies(theta.to(dtype)):
+        numbers = theta.to(dtype)
+        if not kernel.applies(numbers, reading):
             return self._formula(reading, theta)
         cells = kernel.Cells(reading.atom, reading.x, *(t.to(dtype) for t in reading[3:]))
-        return kernel.log_prob(self._table, cells, theta.to(dtype), lambda t: self._formula(reading, t))
+        return kernel.log_prob(self._table, cells, numbers, lambda t: self._formula(reading, t))
 
     def _formula(self, reading: Reading, theta: Tensor) -> Tensor:
         """:meth:`log_prob` by torch's operators."""
