@@ -66,11 +66,6 @@ class Heaps(nn.Module):
         below = (torch.sigmoid(z) * weights.exp()[:, at]).sum(2)
         return (below[:, self._first + 1] - below[:, self._first]).clamp(min=_LEAST).log()
 
-    def raised(self, logits: Tensor, weights: Tensor, means: Tensor, scales: Tensor) -> Tensor:
-        """Logits (B, D, W), those of the heaps raised by what the mixtures expect around them."""
-        more = self(weights, means, scales).to(logits.dtype)
-        return logits.flatten(1).index_add(1, self.places, more).view_as(logits)
-
     def taken(self, masses: Tensor, rest: Tensor, odds: Tensor, mixture: Sequence[Tensor]) -> Tensor:
         """Log-probabilities (B, D, W) in which the heaps have their part of the rests'.
 

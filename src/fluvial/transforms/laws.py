@@ -347,16 +347,16 @@ class Laws(nn.Module):
 
     def log_prob(self, reading: Reading, theta: Tensor) -> Tensor:
         """log p of each cell, (B, D), given theta (B, ``sum(sizes)``)."""
-        dtype = torch.promote_types(theta.dtype, reading.low.dtype)
-        numbers = theta.to(dtype)
+        theta = self._raised(theta)
+        numbers = theta.to(torch.promote_types(theta.dtype, reading.low.dtype))
         if not kernel.applies(numbers, reading):
             return self._formula(reading, theta)
-        cells = kernel.Cells(reading.atom, reading.x, *(t.to(dtype) for t in reading[3:]))
+        cells = kernel.Cells(reading.atom, reading.x, *(t.to(numbers.dtype) for t in reading[3:]))
         return kernel.log_prob(self._table, cells, numbers, lambda t: self._formula(reading, t))
 
     def _formula(self, reading: Reading, theta: Tensor) -> Tensor:
-        """:meth:`log_prob` by torch's operators."""
-        logits = self._log_masses(theta)
+        """:meth:`log_prob` by torch's operators, from a theta that is raised already."""
+        logits = self._softmax(theta)
         known = logits.gather(2, reading.atom.clamp(min=0).unsqueeze(2)).squeeze(2)
         # a whole cell of the grid stands for the atom on it
         known = known + self._per_unit(reading) + self._known.to(known.dtype)
@@ -383,11 +383,18 @@ class Laws(nn.Module):
 
     def _log_masses(self, theta: Tensor) -> Tensor:
         """Log-probabilities of the atoms and, behind them, of the rest: (B, D, the most of a column), -inf beyond."""
+        return self._softmax(self._raised(theta))
+
+    def _raised(self, theta: Tensor) -> Tensor:
+        """theta, in which the logits of rounded values are raised by what the mixtures expect around them."""
+        if self.heaps is None:
+            return theta
+        more = self.heaps(*self._components(theta)).to(theta.dtype)
+        return theta.index_add(1, self._logits.flatten()[self.heaps.places], more)
+
+    def _softmax(self, theta: Tensor) -> Tensor:
         padded = F.pad(theta, (0, 1), value=-math.inf)
-        logits = padded.index_select(1, self._logits.flatten()).unflatten(1, self._logits.shape)
-        if self.heaps is not None:
-            logits = self.heaps.raised(logits, *self._components(theta))
-        return logits.log_softmax(2)
+        return padded.index_select(1, self._logits.flatten()).unflatten(1, self._logits.shape).log_softmax(2)
 
     def _components(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log-weights, means and log-scales of the columns that have a rest, (B, R, K) each."""
