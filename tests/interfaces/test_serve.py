@@ -33,6 +33,7 @@ with warnings.catch_warnings():
 from fluvial import fit, load
 from fluvial.interfaces.cli import main
 from fluvial.interfaces.server.app import application
+from fluvial.interfaces.server.desk import Desk
 from fluvial.interfaces.server.guard import Limits
 from fluvial.interfaces.server.shelf import Shelf
 
@@ -276,7 +277,7 @@ def test_waiting_requests_are_scored_together(run: Path):
             await asyncio.sleep(0.01)
             return function(*arguments)
 
-        one = Shelf.of([run], later).served["mixed"]
+        one = Shelf.of([run], Desk(later)).served["mixed"]
         encoded = [one.model.schema.encode(_table(seed)) for seed in range(9)]
         gone = asyncio.ensure_future(one.batches.log_prob(encoded[0]))
         answers = [asyncio.ensure_future(one.batches.log_prob(each)) for each in encoded]
@@ -305,9 +306,9 @@ def test_a_run_that_is_replaced_is_taken_up_and_a_damaged_one_is_not(run: Path, 
         async def compute(function, *arguments):
             return function(*arguments)
 
-        shelf = Shelf.of([place], compute)
+        shelf = Shelf.of([place], Desk(compute))
         first = shelf.served["mixed"].model
-        watching = asyncio.create_task(shelf.watch(compute, lambda event, **_: said.append(event), 0.01))
+        watching = asyncio.create_task(shelf.watch(lambda event, **_: said.append(event), 0.01))
         (place / "config.json").write_text("{")
         await _until(lambda: said == ["not reloaded"])
         assert shelf.served["mixed"].model is first
@@ -332,9 +333,9 @@ def test_runs_that_cannot_be_served_are_said(run: Path, tmp_path: Path, capsys: 
     async def compute(function, *arguments):
         return function(*arguments)
 
-    for paths, said in (([RUNS / "images"], "about tables"), ([run, run], "two runs"), ([tmp_path], "no finished run")):
+    for paths, said in (([RUNS / "rolls"], "served are"), ([run, run], "two runs"), ([tmp_path], "no finished run")):
         with pytest.raises(ValueError, match=said):
-            Shelf.of(paths, compute)
+            Shelf.of(paths, Desk(compute))
     wrong = {"--token": ["--host", "0.0.0.0"], "at least": ["--token", "short"], "a port": ["--port", "99999"]}
     for said, flags in wrong.items():
         assert main(["serve", str(run), *flags]) == 2

@@ -26,15 +26,16 @@ def serve(
     body: Whole = 16,
     timeout: float = 60.0,
 ) -> None:
-    """Answer questions about fitted tables over HTTP: score, sample, given, probability, detect.
+    """A page to look at fitted models and play with them, and their answers over HTTP.
 
-    Bodies are JSON, CSV, Arrow or Parquet; /openapi.json describes all, /metrics counts for Prometheus. A run that is
-    fitted again in its folder is taken up within a second or two. Stops on Ctrl-C or TERM, once requests are answered.
+    The page is at the address that is printed. Bodies are JSON, CSV, Arrow or Parquet; /openapi.json describes all,
+    /metrics counts for Prometheus. A run that is fitted again in its folder is taken up within a second or two.
+    Stops on Ctrl-C or TERM, once requests are answered.
 
     Parameters
     ----------
     runs
-        Run folders of fits of tables, served by their names.
+        Run folders of fits of tables, series, images or sound, served by their names.
     port
         To listen on.
     host
@@ -65,7 +66,7 @@ def serve(
         from fluvial.interfaces.server.app import application
         from fluvial.interfaces.server.guard import Limits
     except ImportError as error:
-        if error.name not in ("uvicorn", "fastapi", "prometheus_client", "starlette"):
+        if error.name not in ("uvicorn", "fastapi", "prometheus_client", "starlette", "plotly"):
             raise
         raise UsageError(f'the server needs {error.name}: pip install "fluvial[serve]"') from None
     with _listening(host, port) as door:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from fastapi import Request
@@ -19,6 +19,7 @@ from fluvial.interfaces.server.batches import Run
 
 ARROW, PARQUET, CSV = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "text/csv"
 _MOST = 100_000  # rows of JSON in one answer
+_UNITS: tuple[Literal["D", "m", "s"], ...] = ("D", "m", "s")
 
 
 def check_number(name: str, number: int, most: int) -> None:
@@ -27,13 +28,31 @@ def check_number(name: str, number: int, most: int) -> None:
         raise UsageError(f"{name}: expected 1 to {most:,} a request, got {number:,}")
 
 
+def for_a_spreadsheet(request: Request) -> bool:
+    """Whether a client wants text that a spreadsheet would run as formulas behind an apostrophe."""
+    return request.query_params.get("escape_formulas", "").lower() == "true"
+
+
 def cells(values: np.ndarray) -> list[Any]:
     """A column as JSON has it: null where missing, and for what JSON has no number for, such as -inf."""
     if values.dtype.kind == "f":
         return [v if np.isfinite(v) else None for v in values.tolist()]
     if values.dtype.kind == "M":
-        return [None if text == "NaT" else text for text in np.datetime_as_string(values).tolist()]
+        return [None if text == "NaT" else text for text in _instants(values)]
     return values.tolist()
+
+
+def _instants(values: np.ndarray) -> list[str]:
+    """Times as ISO 8601 has them, no longer than they need to be.
+
+    >>> _instants(np.array(["2024-01-01", "2024-01-02T05", "NaT"], dtype="datetime64[us]"))
+    ['2024-01-01T00:00', '2024-01-02T05:00', 'NaT']
+    """
+    there = values[~np.isnat(values)]
+    for unit in _UNITS:
+        if (there.astype(f"datetime64[{unit}]") == there).all():
+            return np.datetime_as_string(values, unit=unit).tolist()
+    return np.datetime_as_string(values).tolist()
 
 
 def table(columns: Mapping[str, np.ndarray], request: Request, more: Mapping[str, Any]) -> Response:

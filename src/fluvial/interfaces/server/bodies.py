@@ -58,6 +58,17 @@ class Rows(msgspec.Struct, forbid_unknown_fields=True):
         return read({name: [row.get(name) for row in self.rows or ()] for name in names})
 
 
+class Behind(Rows, forbid_unknown_fields=True):
+    """Rows of series to go on from, and which series; null: those of the fit, and all of them."""
+
+    series: list[str] | None = None
+
+    @property
+    def past(self) -> Table | None:
+        """The rows."""
+        return None if self.rows is None and self.columns is None else self.table()
+
+
 class Sample(msgspec.Struct, forbid_unknown_fields=True):
     """How many rows to draw, of which seed, given which context; and what is known of other columns."""
 
@@ -74,6 +85,67 @@ class Event(msgspec.Struct, forbid_unknown_fields=True):
     given: Known | None = None
     context: dict[str, Cell] | None = None
     draws: int = 10_000
+    seed: int = 0
+
+
+class Marginals(msgspec.Struct, forbid_unknown_fields=True):
+    """Columns' distributions from ``n`` draws, given what is known; of a ``pair`` of columns the two together."""
+
+    n: int = 1000
+    seed: int | None = 0
+    context: dict[str, Cell] | None = None
+    given: Known | None = None
+    pair: tuple[str, str] | None = None
+
+
+class Pictures(msgspec.Struct, forbid_unknown_fields=True):
+    """How many images to draw onto a sheet, of which seed, given which labels."""
+
+    n: int = 16
+    seed: int = 0
+    context: dict[str, str] | None = None
+    temperature: float = 1.0
+
+
+class Way(msgspec.Struct, forbid_unknown_fields=True):
+    """From the image that one seed draws to that of another, in ``n`` images."""
+
+    seeds: tuple[int, int] = (0, 1)
+    n: int = 8
+    context: dict[str, str] | None = None
+
+
+class Recording(msgspec.Struct, forbid_unknown_fields=True):
+    """A recording to draw: its seconds (null: as long as most), its seed, given which labels."""
+
+    seconds: float | None = None
+    seed: int = 0
+    context: dict[str, str] | None = None
+    temperature: float = 1.0
+
+
+class Forecast(Behind, forbid_unknown_fields=True):
+    """What comes next, as quantiles or as ``paths``, behind the rows in ``rows`` or ``columns``, or else the fit's."""
+
+    horizon: int | None = None
+    quantiles: list[float] = msgspec.field(default_factory=lambda: [0.1, 0.5, 0.9])
+    paths: int | None = None
+    seed: int = 0
+
+
+class Past(msgspec.Struct, forbid_unknown_fields=True):
+    """The last steps of series, at most those that the run keeps."""
+
+    steps: int = 72
+    series: list[str] | None = None
+
+
+class Ahead(Behind, forbid_unknown_fields=True):
+    """An event about the next steps, such as ``max(demand) > 900``; the rest as of a forecast."""
+
+    event: str = ""
+    horizon: int | None = None
+    draws: int = 1000
     seed: int = 0
 
 

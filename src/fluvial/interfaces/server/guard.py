@@ -18,8 +18,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-OPEN = ("/health", "/ready")
-"""Paths that need no token."""
+OPEN = ("/health", "/ready", "/")
+"""Paths that need no token: the page holds nothing of any model, and asks for the token itself."""
+_FILES = "/page/"  # of the page
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -99,7 +100,7 @@ class Guard:
             hosts = [headers.get(b"host", b""), *([headers[b"origin"]] if b"origin" in headers else [])]
             if not all(map(_is_local, hosts)):
                 raise RefusedError(421, "without a token this server answers to localhost alone; start it with --token")
-        elif scope["path"] not in OPEN:
+        elif scope["path"] not in OPEN and not scope["path"].startswith(_FILES):
             shown = headers.get(b"authorization", b"")
             if not hmac.compare_digest(shown, b"Bearer " + self.token.encode()):
                 raise RefusedError(401, "a token is needed: send the header Authorization: Bearer TOKEN")
@@ -158,7 +159,9 @@ class _Seen:
     async def send(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], (b"x-request-id", self.id.encode()), *_SAFE]
+            own = dict(message["headers"])
+            safe = [(name, value) for name, value in _SAFE if name not in own]
+            message["headers"] = [*message["headers"], (b"x-request-id", self.id.encode()), *safe]
         self.sent += len(message.get("body", b""))
         self.ended = message["type"] == "http.response.body" and not message.get("more_body")
         await self._send(message)
@@ -186,6 +189,7 @@ class _Seen:
 _SAFE = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
 

@@ -9,105 +9,71 @@ from pathlib import Path
 from typing import Any
 
 from fluvial.core.errors import FluvialError, RunError, UsageError
-from fluvial.data.tables import Table
-from fluvial.interfaces.server.batches import Batches, Run
-from fluvial.kinds.tables.detect import Detections, Detector
-from fluvial.kinds.tables.model import Model
+from fluvial.data.words import listed
+from fluvial.interfaces.server.desk import Desk
+from fluvial.interfaces.server.media import ServedImages, ServedSound
+from fluvial.interfaces.server.series import ServedSeries
+from fluvial.interfaces.server.served import Served
+from fluvial.interfaces.server.tables import ServedTable
+from fluvial.kinds.fitted import Fitted
 from fluvial.tasks.fit import load_model
 
 _CONFIG = "config.json"  # written last, so a run that has another one is another run
+_SERVED: tuple[type[Served[Any]], ...] = (ServedTable, ServedSeries, ServedImages, ServedSound)
+KINDS: dict[str, type[Served[Any]]] = dict(zip(("tables", "series", "images", "sound"), _SERVED))
+"""By the names of kinds of data."""
 
 Mark = tuple[int, int, int]
 
 
-@dataclass
-class Served:
-    """One run: the model of now, and the requests for its scores that wait for each other.
-
-    Requests keep the model that they began with.
-    """
-
-    name: str
-    path: Path
-    model: Model
-    mark: Mark
-    batches: Batches
-    judge: tuple[Model, Detector] | None = None
-
-    @classmethod
-    def of(cls, path: Path, run: Run) -> Served:
-        """UsageError, a sentence, if it is of anything but a table."""
-        mark, model = _mark(path), _loaded(path)
-        return cls(path.resolve().name, path, model, mark, Batches(model, run))
-
-    def detect(self, table: Table, rate: float | None) -> Detections:
-        """See ``Model.detect``; what it compares with is computed once for a model."""
-        model = self.model
-        if self.judge is None or self.judge[0] is not model:
-            self.judge = (model, Detector.of(model))
-        return self.judge[1].detect(table, rate)
-
-    def about(self) -> dict[str, Any]:
-        """What a client should know: columns, sizes, and how far to trust it."""
-        m, verdict = self.model, self.model.record.get("verdict")
-        known = [
-            {
-                "name": c.name,
-                "kind": c.kind,
-                "unit": c.unit,
-                "role": "context" if c in m.schema.context else "modelled" if c in m.schema.columns else "determined",
-                "lower": c.lower,
-                "upper": c.upper,
-                "categories": list(c.categories),
-            }
-            for c in m.schema.every
-        ]
-        level = verdict.get("level") if isinstance(verdict, dict) else None
-        return {
-            "name": self.name,
-            "model": m.record["model"]["model"],
-            "exact": m.exact,
-            "any_cells": m.schema.gaps,
-            "rows": m.record["sizes"]["train"],
-            "verdict": level,
-            "columns": known,
-        }
+class UnknownModelError(LookupError):
+    """There is no model of this name; the message is a sentence."""
 
 
 @dataclass
 class Shelf:
-    """All of them, by name."""
+    """All of them, by name, and the folders that they came from with the marks of these."""
 
-    served: dict[str, Served] = field(default_factory=dict[str, Served])
+    desk: Desk
+    served: dict[str, Served[Any]] = field(default_factory=dict[str, Served[Any]])
+    folders: dict[str, tuple[Path, Mark]] = field(default_factory=dict[str, tuple[Path, Mark]])
 
     @classmethod
-    def of(cls, paths: Sequence[Path], run: Run) -> Shelf:
+    def of(cls, paths: Sequence[Path], desk: Desk) -> Shelf:
         """UsageError, a sentence, if two runs have one name, or a run cannot be served."""
-        shelf = cls()
+        shelf = cls(desk)
         for path in paths:
-            one = Served.of(path, run)
-            if one.name in shelf.served:
-                raise UsageError(f"two runs are called {one.name!r}: rename the folder of one of them")
-            shelf.served[one.name] = one
+            name, mark = path.resolve().name, _mark(path)
+            if name in shelf.served:
+                raise UsageError(f"two runs are called {name!r}: rename the folder of one of them")
+            shelf.served[name] = _made(name, load_model(path), path, desk)
+            shelf.folders[name] = (path, mark)
         return shelf
 
-    async def watch(self, run: Run, say: Callable[..., None], every: float = 1.0) -> None:
+    def named(self, name: str) -> Served[Any]:
+        """UnknownModelError, a sentence, if there is none."""
+        if name not in self.served:
+            raise UnknownModelError(f"there is no model {name!r:.100}; there is {', '.join(self.served)}")
+        return self.served[name]
+
+    async def watch(self, say: Callable[..., None], every: float = 1.0) -> None:
         """Look for runs that have been replaced, for ever; a new one that cannot be loaded leaves the old in place."""
         refused: dict[str, Mark] = {}
         while True:
             await asyncio.sleep(every)
-            for one in self.served.values():
+            for name, (path, known) in list(self.folders.items()):
                 try:
-                    mark = _mark(one.path)
-                    if mark in (one.mark, refused.get(one.name)):
+                    mark = _mark(path)
+                    if mark in (known, refused.get(name)):
                         continue
-                    refused[one.name] = mark
-                    model = await asyncio.to_thread(_loaded, one.path)
+                    refused[name] = mark
+                    model = await asyncio.to_thread(load_model, path)
+                    self.served[name] = _made(name, model, path, self.desk)
                 except (FluvialError, OSError) as error:
-                    say("not reloaded", model=one.name, why=str(error))
+                    say("not reloaded", model=name, why=str(error))
                     continue
-                one.model, one.mark, one.batches = model, mark, Batches(model, run)
-                say("reloaded", model=one.name)
+                self.folders[name] = (path, mark)
+                say("reloaded", model=name)
 
 
 def _mark(path: Path) -> Mark:
@@ -118,8 +84,7 @@ def _mark(path: Path) -> Mark:
     return known.st_mtime_ns, known.st_size, known.st_ino
 
 
-def _loaded(path: Path) -> Model:
-    model = load_model(path)
-    if not isinstance(model, Model):
-        raise UsageError(f"{path} is a run of {model.KIND}: the server answers questions about tables")
-    return model
+def _made(name: str, model: Fitted, path: Path, desk: Desk) -> Served[Any]:
+    if model.KIND not in KINDS:
+        raise UsageError(f"{path} is a run of {model.KIND}: served are {listed(KINDS)}")
+    return KINDS[model.KIND](name, model, desk)

@@ -110,7 +110,7 @@ class Conditional:
                 return self._of_limits(more, draws if len(more) > 1 else 1)
             drawn = self._draw(draws)
             if comparison is not None:
-                holds = comparison.holds(_numbers(self.schema, drawn.x.numpy()))
+                holds = comparison.holds(numbers_of(self.schema, drawn.x.numpy()))
             else:
                 holds = self._asked(event, self.schema.decode(drawn.x.numpy()))
         return _weighted_share(holds, drawn)
@@ -163,7 +163,7 @@ class Conditional:
         name = _checked(self.schema, column)
         if _column(self.schema, name).categorical:
             raise UsageError(f"column {name!r} holds labels, which have no order; ask for mode or probability")
-        values = _numbers(self.schema, self.sample_rows(draws, seed))[name]
+        values = numbers_of(self.schema, self.sample_rows(draws, seed))[name]
         there = values[~np.isnan(values)]
         if not len(there):
             raise DataError(
@@ -368,7 +368,7 @@ def _askable(schema: Schema) -> tuple[str, ...]:
     return tuple(name for name in schema.order if name not in context)
 
 
-def _numbers(schema: Schema, x: np.ndarray) -> dict[str, np.ndarray]:
+def numbers_of(schema: Schema, x: np.ndarray) -> dict[str, np.ndarray]:
     """Encoded rows as named columns, those that follow others among them."""
     columns = dict(zip(schema.names, x.T))
     for d in schema.dropped:
