@@ -25,6 +25,8 @@ from fluvial.kernels import native
 
 assert metadata.version("fluvial") == fluvial.__version__, metadata.version("fluvial")
 assert resources.files("fluvial").joinpath("py.typed").is_file(), "py.typed is not in the wheel"
+page = resources.files("fluvial").joinpath("interfaces/server/static")
+assert {"index.html", "page.css", "page.js"} <= {file.name for file in page.iterdir()}, "the page is not in the wheel"
 assert len(fluvial.load("run").sample(3)["Rings"]) == 3
 print("kernels:", native.status())
 """

@@ -78,10 +78,13 @@ def address(run: Path, shop: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def window() -> Iterator[Any]:
+    """A browser whose pages share what they have fetched, as tabs do."""
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
+        window = browser.new_context(accept_downloads=True)
+        window.set_default_timeout(WAIT)
+        yield window
         browser.close()
 
 
@@ -91,11 +94,10 @@ VIOLATIONS = """document.addEventListener('securitypolicyviolation', (e) => {
 
 
 @pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
+def page(window: Any, address: str) -> Iterator[Any]:
     """A page of which no script fails, and that asks no other host for anything."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(WAIT)
-    page, faults = context.new_page(), list[str]()
+    page, faults = window.new_page(), list[str]()
+    page.set_viewport_size({"width": 1280, "height": 900})
     page.add_init_script(VIOLATIONS)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("dialog", lambda dialog: (faults.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
@@ -104,7 +106,7 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     yield page
     # the charts' library brings along the style of maps, which the policy keeps out
     assert page.evaluate("window.violations ?? []") == ["style-src-elem inline"]
-    context.close()
+    page.close()
     assert faults == []
 
 
@@ -122,7 +124,7 @@ def card(page: Any, name: str) -> Any:
 
 
 def chart_of(page: Any, name: str) -> str:
-    return card(page, name).get_by_role("img").get_attribute("aria-label")
+    return card(page, name).locator(".chart").get_attribute("aria-label")
 
 
 def fixed(page: Any) -> None:
@@ -218,7 +220,7 @@ def test_a_file_is_scored_and_taken_along(page: Any, run: Path):
 
 def test_new_rows_are_taken_along(page: Any):
     fixed(page)
-    page.get_by_label("Rows").fill("30")
+    page.get_by_label("Rows", exact=True).fill("30")
     with page.expect_download() as saving:
         page.get_by_role("button", name="Save as CSV").click()
     rows = list(csv.DictReader(io.StringIO(Path(saving.value.path()).read_text())))
@@ -300,7 +302,7 @@ def test_series_images_sound_and_models_of_whole_rows(page: Any):
     which = page.get_by_label("Model")
     which.select_option(label="shop")
     told(page, "in the middle of the forecast")
-    expect(page.locator(".chart.tall svg .scatterlayer path.js-line").first).to_be_visible(timeout=WAIT)
+    expect(page.locator(".chart.tall svg .fills path.js-fill").first).to_be_visible(timeout=WAIT)
     page.get_by_role("button", name="How likely?").click()
     told(page, "from 1,000 paths: max(`units sold`) >")
     which.select_option(label="images")
@@ -319,12 +321,11 @@ def test_series_images_sound_and_models_of_whole_rows(page: Any):
     assert page.get_by_text("How likely is that?").count() == 0
 
 
-def test_a_token_is_asked_for(browser: Any, run: Path):
-    (address,) = (server := serving([run], TOKEN)) and [next(server)]
-    page = browser.new_page()
-    page.goto(address)
+def test_a_token_is_asked_for(window: Any, run: Path):
+    server, page = serving([run], TOKEN), window.new_page()
+    page.goto(next(server))
     told(page, "This server asks for a token")
-    assert "size" not in page.content()
+    assert "=a" not in page.content()
     for typed, said in (("wrong", "A token is needed"), (TOKEN, "1,000 draws with nothing fixed")):
         page.get_by_label("Token").fill(typed)
         page.get_by_role("button", name="Open").click()

@@ -64,6 +64,7 @@ class ServedTable(Served[Model]):
             "any_cells": m.schema.gaps,
             "any_given": isinstance(m.density, AnyOrder),
             "rows": m.record["sizes"]["train"],
+            "compared_with": len(m.rows.get("held_out.x", ())),
             "columns": known,
         }
 

@@ -65,10 +65,12 @@ export function judgeRow(model) {
     const row = Object.fromEntries(fields.map((field) => [field.column.name, value(field)]));
     const found = await (await ask(`${of(model, "detect")}?rate=${EVERY}`, { json: { rows: [row] } })).json();
     const [p, why, name, score] = ["p", "why", "column", "log_prob"].map((key) => found.columns[key][0]);
-    const odd = p <= RATE;
+    const none = p * (model.compared_with + 1) < 1.5; // of the held-out rows
+    const odd = p <= RATE || none;
     const blamed = fields.find((field) => field.column.name === name);
     if (odd && blamed) blamed.node.classList.add("odd");
-    const judged = `${percent(p)} of ordinary rows are at least as unusual (log p ${score === null ? "is that of an impossible row" : `= ${short(score)} nats`}).`;
+    const share = none ? `None of the ${model.compared_with.toLocaleString("en")} held-out rows is` : `${percent(p)} of ordinary rows are`;
+    const judged = `${share} as unusual (log p ${score === null ? "is that of an impossible row" : `${short(score)} nats`}).`;
     say(said, el("b", { class: odd ? "bad" : "good" }, odd ? "Odd" : "Ordinary"), judged, reason(odd, name, why));
   }, el("button", { class: "main" }, "How odd?"), el("button", { type: "button", onclick: () => busy(node, place, fill) }, "Draw a row"));
   const intro = "Type a row, or let the model draw one. An empty cell is a missing one.";
