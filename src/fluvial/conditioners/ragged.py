@@ -115,27 +115,34 @@ class RaggedMLP(nn.Module):
             features: (B, sum of inputs), zeros; the caller writes those of column order[k] before it asks for k + 1.
         """
         ends = torch.bincount(self.degrees, minlength=self.columns).cumsum(0).tolist()
-        rows = features.shape[0]
-        wide = self.first.weight.shape[0]
-        h, ts = features.new_empty(rows, wide), [features.new_empty(rows, wide) for _ in self.blocks]
-        active = [features.new_empty(rows, wide) for _ in range(len(self.blocks) + 1)]
+        wide, rows = self.first.weight.shape[0], features.shape[0]
+        # units lie along the first axis, so that those of a step are one piece of memory
+        h, ts = features.new_empty(wide, rows), [features.new_empty(wide, rows) for _ in self.blocks]
+        active = [features.new_empty(wide, rows) for _ in range(len(self.blocks) + 1)]
         bounds = [0, *torch.tensor(self.outputs).cumsum(0).tolist()]
         places = order.tolist()
+        natural = places == sorted(places)
+        starts = [0, *torch.bincount(self.reads, minlength=self.columns).cumsum(0).tolist()]
 
         def step(k: int) -> Tensor:
-            start, end = (ends[k - 1] if k else 0), ends[k]
-            if end > start:
-                x = features if context is None else torch.cat((features, context.to(features.dtype)), 1)
-                h[:, start:end] = F.linear(x, self.first.weight[start:end], self.first.bias[start:end])
+            new, end = slice(ends[k - 1] if k else 0, ends[k]), ends[k]
+            before = slice(starts[k] if natural else None)  # features that are not all zeros
+            seen = features[:, before]
+
+            def units(layer: nn.Linear, x: Tensor, read: slice) -> Tensor:
+                return torch.addmm(layer.bias[new].unsqueeze(1), layer.weight[new, read], x)
+
+            if end > new.start:
+                x = seen if context is None else torch.cat((features, context.to(features.dtype)), 1)
+                h[new] = units(self.first, x.t(), before if context is None else slice(None))
                 for block, ((one, two), t) in enumerate(zip(self.blocks, ts)):  # pyright: ignore
-                    active[block][:, start:end] = F.relu(h[:, start:end])
-                    new = F.linear(active[block][:, :end], one.weight[start:end, :end], one.bias[start:end])
-                    t[:, start:end] = F.relu(new)
-                    h[:, start:end] += F.linear(t[:, :end], two.weight[start:end, :end], two.bias[start:end])
-                active[-1][:, start:end] = F.relu(h[:, start:end])
+                    active[block][new] = F.relu(h[new])
+                    t[new] = F.relu(units(one, active[block][:end], slice(end)))
+                    h[new] += units(two, t[:end], slice(end))
+                active[-1][new] = F.relu(h[new])
             i = places[k]
             own = slice(bounds[i], bounds[i + 1])
-            theta = F.linear(active[-1][:, :end], self.last.weight[own, :end], self.last.bias[own])
-            return theta + F.linear(features, self.direct.weight[own])
+            theta = F.linear(active[-1][:end].t(), self.last.weight[own, :end], self.last.bias[own])
+            return theta + F.linear(seen, self.direct.weight[own, before])
 
         return step

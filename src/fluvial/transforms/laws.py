@@ -539,7 +539,7 @@ class Laws(nn.Module):
         x = self._value_of(chosen)
         if not len(self._rests):
             return x
-        weights, means, scales = self._components(theta.double())
+        weights, means, scales = (t.double() for t in self._components(theta))
         which, share = _choose(weights.exp(), share[:, self._rests])
         mean, scale = (t.gather(2, which.unsqueeze(2)).squeeze(2) for t in (means, scales))
         value = x.new_zeros(x.shape)
