@@ -97,7 +97,7 @@ def test_contradicting_rows_are_impossible():
     same[5] = 4
     encoded = SCHEMA.encode(Table({**TABLE.columns, "copy": copy, "same": same}))
     assert np.flatnonzero(encoded.impossible).tolist() == [3, 5]
-    assert "2 rows contradict the constant or copied columns 'copy', 'same'" in encoded.warnings[0]
+    assert "2 rows contradict the constant or determined columns 'copy', 'same'" in encoded.warnings[0]
 
 
 def test_values_off_the_grid_are_told():

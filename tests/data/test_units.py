@@ -8,7 +8,7 @@ from fluvial.data.columns import Column
 from fluvial.data.schema import Schema
 from fluvial.data.units import in_other_units
 from fluvial.kinds.tables.comparisons import Limits
-from fluvial.kinds.tables.questions import limits_of
+from fluvial.kinds.tables.conditions import limits_of
 
 RNG = np.random.default_rng(0)
 CM = RNG.normal(170, 10, 300).round(1)
@@ -30,7 +30,7 @@ def test_rounded_units_are_found_and_rebuilt(step, slope, offset, first):
     np.testing.assert_array_equal(found["other"].values(CM), other)
     assert not found["other"].contradicted(other, CM).any()
     assert found["other"].contradicted(other + 2 * step, CM).all()
-    assert np.isnan(found["other"].sources(other, 0.1)).all()
+    assert np.isnan(found["other"].source_of(other, 0.1)).all()
 
 
 def test_what_only_nearly_follows_is_free():

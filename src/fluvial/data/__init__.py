@@ -2,9 +2,10 @@
 
 from fluvial.data.abalone import load_abalone
 from fluvial.data.columns import Column
+from fluvial.data.derived import Derived
 from fluvial.data.files import write
 from fluvial.data.infer import infer
-from fluvial.data.schema import Derived, Encoded, Schema
+from fluvial.data.schema import Encoded, Schema
 from fluvial.data.tables import Table, as_kind, read
 
 __all__ = [

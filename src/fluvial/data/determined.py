@@ -1,4 +1,5 @@
-"""Columns that have no freedom of their own: constants, copies of numbers, rounded or not, and what labels entail."""
+"""Columns that have no freedom of their own: constants, copies of numbers, rounded or not, what labels entail, sums and
+products of others."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from fluvial.core.errors import DataError
 from fluvial.data.checks import off_grid
 from fluvial.data.columns import Column
 from fluvial.data.copies import find_copies
-from fluvial.data.schema import Derived
+from fluvial.data.derived import Derived
+from fluvial.data.relations import in_order, related
 from fluvial.data.units import in_other_units
 from fluvial.data.words import listed
 
@@ -21,9 +23,10 @@ _BITS = 40.0  # of evidence that one column entails another: a coincidence of od
 
 
 def determined(columns: Sequence[Column], numbers: Mapping[str, np.ndarray], labels: bool = False) -> list[Derived]:
-    """The columns that follow from earlier ones, (N,) numbers of each with NaN where a cell is missing.
+    """The columns that follow from others, each behind those of them that it follows.
 
     Args:
+        numbers: (N,) of each column, NaN where a cell is missing.
         labels: columns of labels and whole numbers that another one entails are among them, and numbers that are others
             in another unit, rounded, whichever comes first.
 
@@ -39,7 +42,11 @@ def determined(columns: Sequence[Column], numbers: Mapping[str, np.ndarray], lab
     if labels:
         found |= in_other_units([c for c in free if not c.categorical and c.name not in found], numbers)
         found |= _entailed([c for c in free if c.discrete and c.name not in found], numbers)
-    return [found[c.name] for c in columns if c.name in found]
+    mapped = {d.source for d in found.values() if d.mapping}  # of which only values that the fit saw say anything
+    rounded = [d.column.name for d in found.values() if d.rounded]  # what was added up may have been these
+    usable = [c for c in free if c.name not in found or c.name in rounded]
+    found |= {d.column.name: d for d in related(usable, numbers, labels, list(found.values()), mapped)}
+    return in_order([found[c.name] for c in columns if c.name in found])
 
 
 def _constant(values: np.ndarray) -> bool:

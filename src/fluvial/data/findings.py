@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fluvial.data.schema import Derived, Schema
+from fluvial.data.derived import Derived
+from fluvial.data.schema import Schema
 from fluvial.data.words import counted, listed
 
 _OFTEN = 0.05  # share of the rows from which one value of a continuous column counts as repeated
@@ -25,8 +26,8 @@ def findings(schema: Schema, numbers: Mapping[str, np.ndarray]) -> list[str]:
         []
         if schema.gaps
         else [
-            _constants([d for d in schema.dropped if not d.source]),
-            _copies([d for d in schema.dropped if d.source]),
+            _constants([d for d in schema.dropped if not d.sources]),
+            _copies([d for d in schema.dropped if d.sources]),
             _repeated_values(schema, numbers),
         ]
     )
@@ -52,16 +53,11 @@ def _constants(found: Sequence[Derived]) -> str:
 def _copies(found: Sequence[Derived]) -> str:
     if not found:
         return ""
-    pairs = _some([f"{d.column.name!r} = {_affine(d)}" for d in found])
+    pairs = _some([f"{d.column.name!r} = {d.stated()}" for d in found])
     return (
         f"{counted(len(found), 'column')} determined by another, left out of the density (it would be infinite) and "
         f"computed when sampling: {pairs}"
     )
-
-
-def _affine(d: Derived) -> str:
-    scaled = {1.0: "", -1.0: "-"}.get(d.slope, f"{d.slope:g} * ") + repr(d.source)
-    return scaled if d.offset == 0 else f"{scaled} {'+' if d.offset > 0 else '-'} {abs(d.offset):g}"
 
 
 def _repeated_values(schema: Schema, numbers: Mapping[str, np.ndarray]) -> str:

@@ -107,6 +107,7 @@ def infer(
     guessed = [] if discrete else [_one_sided(schema, kinds)]
     notes = [*table.notes, *found.notes, *guessed, *findings(schema, found.numbers)]
     notes += _about_determined(schema) if cells else []
+    notes += _about_strays(schema)
     return schema, [note for note in notes if note]
 
 
@@ -329,12 +330,26 @@ def _left_out(empty: Sequence[str], identifiers: Sequence[Look]) -> list[str]:
 
 def _about_determined(schema: Schema) -> list[str]:
     """What to say of columns that follow from others."""
-    constant = [d.column.name for d in schema.dropped if not d.source]
-    follow = [f"{d.column.name!r} from {d.source!r}" for d in schema.dropped if d.source]
+    constant = [d.column.name for d in schema.dropped if not d.sources]
+    follow = [
+        f"{d.column.name!r} = {d.stated()}" if d.terms else f"{d.column.name!r} from {d.source!r}"
+        for d in schema.dropped
+        if d.sources
+    ]
     said = [f"always the same, so not modelled: {listed(constant)}"] if constant else []
     if follow:
         shown = ", ".join(follow[:_MOST]) + (f" and {len(follow) - _MOST} more" if len(follow) > _MOST else "")
         said.append(f"not modelled, since others determine them: {shown}")
+    return said
+
+
+def _about_strays(schema: Schema) -> list[str]:
+    """What to say of columns that what they follow from may leave out of their bounds."""
+    said: list[str] = []
+    for d in schema.dropped:
+        ends = [f"{w} {b:g}" for w, b in zip(("below", "above"), d.within) if b is not None]
+        if ends:
+            said.append(f"draws that would leave {d.column.name!r} {' or '.join(ends)} are made again")
     return said
 
 

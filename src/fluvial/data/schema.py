@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import EllipsisType
 from typing import Literal
 
 import numpy as np
 
-from fluvial.core.errors import DataError, UsageError
+from fluvial.core.errors import DataError
 from fluvial.data.checks import (
     about_infinite,
     complete_rows,
@@ -20,62 +20,9 @@ from fluvial.data.checks import (
     unseen,
 )
 from fluvial.data.columns import Column, Label, from_codes, from_numbers
+from fluvial.data.derived import Derived, as_written, complete_numbers
 from fluvial.data.tables import Columns, Table, read
 from fluvial.data.words import counted, listed, nearest
-
-
-@dataclass(frozen=True)
-class Derived:
-    """A column that others determine: ``offset + slope * source``, or always ``offset`` where source is empty.
-
-    With a ``mapping`` it is what that says of each value of the source, both as the schema encodes them and None where
-    missing. It is left out of the density, where it would be infinite. Rows that differ by more than ``tolerance``
-    (units of the column) contradict it. What is ``rounded`` to the column's step does not give the source back.
-    """
-
-    column: Column
-    source: str = ""
-    slope: float = 0.0
-    offset: float = 0.0
-    tolerance: float = 0.0
-    mapping: tuple[tuple[float | None, float | None], ...] = ()
-    rounded: bool = False
-
-    def values(self, source: np.ndarray) -> np.ndarray:
-        """What the column holds, (N,), given its source's values (N,)."""
-        if self.mapping:
-            return self._looked_up(source)
-        exact = self.offset + self.slope * source
-        step = self.column.step
-        return exact if step is None else np.rint(exact / step) * step
-
-    def sources(self, value: np.ndarray, step: float | None) -> np.ndarray:
-        """What the source holds, on its grid of ``step``, given its own values (N,); NaN where they do not say."""
-        if self.rounded:
-            return np.full(len(value), np.nan)
-        if self.mapping:
-            entailing: dict[float | None, list[float | None]] = {}
-            for source, entailed in self.mapping:
-                entailing.setdefault(entailed, []).append(source)
-            known = {b: a[0] for b, a in entailing.items() if len(a) == 1 and b is not None and a[0] is not None}
-            return np.array([known.get(v, np.nan) for v in value.tolist()], dtype=np.float64)
-        exact = (value - self.offset) / self.slope
-        return exact if step is None else np.rint(exact / step) * step
-
-    def _looked_up(self, source: np.ndarray) -> np.ndarray:
-        """Infinite for values of the source that the fit never saw: nothing agrees with that."""
-        known = {a: np.nan if b is None else b for a, b in self.mapping}
-        distinct, where = np.unique(source, return_inverse=True)
-        return np.array([known.get(None if v != v else v, np.inf) for v in distinct.tolist()])[where]
-
-    def contradicted(self, value: np.ndarray, source: np.ndarray) -> np.ndarray:
-        """Which values (N,) are other than the source's (N,) determine."""
-        expected = self.values(source)
-        if self.mapping:
-            return (value != expected) & ~(np.isnan(value) & np.isnan(expected))
-        rounding = 4 * self.column.precision * (np.abs(value) + np.abs(expected) + abs(self.offset))
-        apart = np.abs(value - expected) > self.tolerance + rounding
-        return apart | (np.isnan(value) != np.isnan(expected))
 
 
 @dataclass(frozen=True)
@@ -104,7 +51,7 @@ class Schema:
     Args:
         columns: the modelled ones, in the order of x.
         context: in the order of the context array.
-        dropped: constants and copies.
+        dropped: constants, copies and what else follows from others, each behind those that it follows.
         order: the names of all of these as the table had them.
         header: False where the table named no columns, so that others are matched by position.
         source: the names of all columns of such a table, where some of them were left out.
@@ -129,10 +76,14 @@ class Schema:
             raise DataError("a schema needs at least one column to model")
         if len(set(names)) < len(names) or sorted(names) != sorted(self.order):
             raise DataError(f"the schema's order {listed(self.order)} does not name each of its columns once")
-        modelled = {c.name for c in self.columns}
-        astray = [d.source for d in self.dropped if d.source and d.source not in modelled]
-        if astray:
-            raise DataError(f"a left-out column is said to follow {astray[0]!r}, which is not a modelled column")
+        known = {c.name for c in self.columns}
+        for derived in self.dropped:
+            if astray := [name for name in derived.sources if name not in known]:
+                raise DataError(
+                    f"a left-out column is said to follow {astray[0]!r}, which is neither modelled nor left out "
+                    "before it"
+                )
+            known.add(derived.column.name)
 
     @property
     def every(self) -> tuple[Column, ...]:
@@ -167,46 +118,9 @@ class Schema:
         >>> Schema((Column("share", "real"),)).edit("share", kind="bounded", lower=0, upper=1).columns[0].upper
         1
         """
-        old = next((c for c in self.every if c.name == name), None)
-        if old is None:
-            raise UsageError(f"there is no column {name!r}{nearest(name, self.order)} (columns: {listed(self.order)})")
-        kind = old.kind if kind is None else kind
-        if order is not None:
-            return self._swapped(self._ordered(old, tuple(order)))
-        if kind != old.kind and {kind, old.kind} & {"categorical", "ordinal", "circular", "time"}:
-            raise UsageError(f"column {name!r}: say that it is {kind} when inferring the schema, which reads the data")
-        kept = _bounds_kept(old, kind)
-        new = replace(
-            old,
-            kind=kind,
-            unit=old.unit if unit is None else unit,
-            lower=kept[0] if lower is ... else lower,
-            upper=kept[1] if upper is ... else upper,
-            step=(1.0 if kind in ("integer", "time") else old.step) if step is ... else step,
-        )
-        return self._swapped(new)
+        from fluvial.data.edits import edited
 
-    def _ordered(self, old: Column, order: tuple[Label, ...]) -> Column:
-        """A column of labels with an order."""
-        if not old.categorical or sorted(map(str, order)) != sorted(map(str, old.categories)):
-            has = f"its labels are {listed(old.categories)}" if old.categorical else f"it is {old.kind}"
-            raise UsageError(f"column {old.name!r}: order has each label once, and {has}; got {listed(order)}")
-        if any(d.mapping and old.name in (d.source, d.column.name) for d in self.dropped):
-            raise UsageError(
-                f"column {old.name!r}: say its order when inferring the schema, since others follow from it"
-            )
-        by_text = {str(label): label for label in old.categories}
-        return replace(old, kind="ordinal", categories=tuple(by_text[str(label)] for label in order))
-
-    def _swapped(self, new: Column) -> Schema:
-        """The schema with this column in place of the one of its name."""
-        swap = {new.name: new}
-        return replace(
-            self,
-            columns=tuple(swap.get(c.name, c) for c in self.columns),
-            context=tuple(swap.get(c.name, c) for c in self.context),
-            dropped=tuple(replace(d, column=swap.get(d.column.name, d.column)) for d in self.dropped),
-        )
+        return edited(self, name, kind, unit, (lower, upper, step), order)
 
     def encode(
         self,
@@ -242,13 +156,13 @@ class Schema:
             rows = complete_rows(numbers, drop_missing, warnings)
         numbers = {name: values[rows] for name, values in numbers.items()}
         if complete:
-            self._complete(numbers)
+            complete_numbers(self.dropped, numbers, {c.name: c.step for c in self.every})
         impossible = np.zeros(len(rows), dtype=bool)
         for d in self.dropped:
-            impossible |= d.contradicted(numbers[d.column.name], numbers.get(d.source, np.zeros(len(rows))))
+            impossible |= d.contradicted(numbers[d.column.name], d.combined(numbers, len(rows)))
         if impossible.any():
             warnings.append(
-                f"{counted(int(impossible.sum()), 'row')} contradict the constant or copied columns "
+                f"{counted(int(impossible.sum()), 'row')} contradict the constant or determined columns "
                 f"{listed(d.column.name for d in self.dropped)}: their density is 0 (log-density -inf)"
             )
         warnings += [w for c in self.columns for w in out_of_place(c, numbers[c.name], impossible)]
@@ -261,18 +175,6 @@ class Schema:
             impossible=impossible,
             warnings=tuple(warnings),
         )
-
-    def _complete(self, numbers: dict[str, np.ndarray]) -> None:
-        """Fill in missing numbers (N,) from those that determine them, and those that follow from them."""
-        steps = {c.name: c.step for c in self.columns}
-        for d in self.dropped:
-            source, value = (
-                (numbers[d.source] if d.source else np.zeros(len(numbers[d.column.name]))),
-                numbers[d.column.name],
-            )
-            if d.source:
-                source = numbers[d.source] = np.where(np.isnan(source), d.sources(value, steps[d.source]), source)
-            numbers[d.column.name] = np.where(np.isnan(value), d.values(source), value)
 
     def encode_context(self, source: object, n: int) -> np.ndarray | None:
         """Context for n draws, (n, C): n rows, or one row for all, from a table or a mapping of names to values.
@@ -306,29 +208,30 @@ class Schema:
 
     def decode(self, x: np.ndarray, context: np.ndarray | None = None) -> Columns:
         """Numbers (N, D), and context (N, C) if there is one, as columns in the table's own order and dtypes."""
-        decoded = self.decode_first(x)
+        decoded, wanted = self.decode_first(x), {name for d in self.dropped for name in d.sources}
+        given = zip(self.columns, np.asarray(x, dtype=np.float64).T)
+        numbers = {c.name: as_written(c, values, decoded[c.name]) for c, values in given if c.name in wanted}
         for d in self.dropped:
-            decoded[d.column.name] = _from_encoded(d.column, d.values(self._source(d, x, decoded)))
+            name, values = d.column.name, d.values(d.combined(numbers, len(x)))
+            decoded[name] = _from_encoded(d.column, values)
+            if name in wanted:
+                numbers[name] = as_written(d.column, values, decoded[name])
         if context is not None:
             for c, values in zip(self.context, np.asarray(context, dtype=np.float64).T, strict=True):
                 decoded[c.name] = _from_encoded(c, values)
         return {name: decoded[name] for name in self.order if name in decoded}
 
-    def _source(self, derived: Derived, x: np.ndarray, decoded: Columns) -> np.ndarray:
-        """Numbers (N,) of the column that ``derived`` follows, as it really is once it is in its dtype."""
-        if not derived.source:
-            return np.zeros(len(x))
-        column = self.columns[self.names.index(derived.source)]
-        if column.categorical:
-            return x[:, self.names.index(derived.source)]
-        if column.clock is not None:
-            return np.rint(x[:, self.names.index(derived.source)])
-        values = decoded[derived.source]
-        return (
-            np.array([np.nan if v is None else float(v) for v in values])
-            if values.dtype == object
-            else values.astype(np.float64)
-        )
+    def strays(self, x: np.ndarray) -> np.ndarray:
+        """Which rows (N,) of numbers (N, D) come to values of other columns that no row of the fit could have."""
+        astray = np.zeros(len(x), dtype=bool)
+        if any(d.within != (None, None) for d in self.dropped):
+            numbers = dict(zip(self.names, x.T))
+            for d in self.dropped:
+                source = d.combined(numbers, len(x))
+                numbers[d.column.name] = d.values(source)
+                if d.within != (None, None):
+                    astray |= d.beyond(source)
+        return astray
 
     def decode_first(self, x: np.ndarray) -> Columns:
         """The first columns of x, (N, D or fewer), alone."""
@@ -390,12 +293,3 @@ class Schema:
 
 def _from_encoded(column: Column, values: np.ndarray) -> np.ndarray:
     return from_codes(column, values) if column.categorical else from_numbers(column, values)
-
-
-def _bounds_kept(old: Column, kind: str) -> tuple[float | None, float | None]:
-    """The bounds that a column takes along into another kind."""
-    if kind == "real":
-        return None, None
-    if kind == "positive":
-        return (0.0 if old.lower is None else old.lower), None
-    return old.lower, old.upper

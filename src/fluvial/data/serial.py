@@ -39,7 +39,7 @@ def schema_from_json(data: object) -> Schema:
         raise RunError(f"{_WHAT} has format {version}, and this version of fluvial reads {_FORMAT}: upgrade fluvial")
     schema = typed(fields, Schema, _WHAT, exact=True)
     numbers = [n for c in schema.every for n in (c.lower, c.upper, c.step)]
-    numbers += [n for d in schema.dropped for n in (d.slope, d.offset, d.tolerance)]
+    numbers += [n for d in schema.dropped for n in (d.slope, d.offset, d.tolerance, *(number for _, number in d.terms))]
     if any(n is not None and abs(n) > _MOST for n in numbers):
         raise RunError(f"{_WHAT} is damaged: bounds, steps and slopes are at most {_MOST:g}, got {numbers!r:.80}")
     for column in schema.every:

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fluvial.data.columns import Column
-from fluvial.data.schema import Derived
+from fluvial.data.derived import Derived, rounding_of
 
 _ROWS, _STEPS = 50, 20  # rows, and steps between the least and the greatest value, below which it may be chance
 _ALIKE = 0.99  # a correlation that rounding to so many steps leaves
 _LOOKED_AT = 500  # rows that are enough to see it
-_DIGITS = range(1, 9)
+_ROUNDING = 1e-15  # of a value
+DIGITS = range(1, 9)
+"""How many digits the numbers of a relation may have."""
 
 
 def in_other_units(columns: Sequence[Column], numbers: Mapping[str, np.ndarray]) -> dict[str, Derived]:
@@ -45,13 +47,11 @@ def _relation(target: np.ndarray, source: np.ndarray, step: float) -> tuple[floa
     if np.ptp(t) < _STEPS * step:
         return None
     exact = float(np.polyfit(s - s.mean(), t, 1)[0])
-    for digits in _DIGITS:
+    for digits in DIGITS:
         slope = float(f"{exact:.{digits}g}")
-        low, high = float((t - slope * s).max() - step / 2), float((t - slope * s).min() + step / 2)
-        if slope and low <= high:
-            offset = _simplest(low, high)
-            if np.array_equal(np.rint((offset + slope * s) / step), np.rint(t / step)):
-                return slope, offset
+        offset = offset_of(t - slope * s, step, _ROUNDING * np.abs(t)) if slope else None
+        if offset is not None:
+            return slope, offset
     return None
 
 
@@ -63,9 +63,22 @@ def _alike(t: np.ndarray, s: np.ndarray) -> bool:
     return bool(abs(np.corrcoef(t, s)[0, 1]) >= _ALIKE)
 
 
-def _simplest(low: float, high: float) -> float:
+def offset_of(rest: np.ndarray, step: float | None, slack: np.ndarray) -> float | None:
+    """The number of fewest digits to which ``rest`` (N,) rounds, beside slack (N,); None if there is none.
+
+    What lies half a step from it may have been rounded either way; then it is 0, since two values a step apart lie half
+    a step from the number between them too, and there is no such number.
+    """
+    half = 0.0 if step is None else step / 2 - 1e-6 * step - 2 * slack
+    low, high = float((rest - half - slack).max()), float((rest + half + slack).min())
+    if low <= high:
+        return simplest(low, high)
+    return 0.0 if (np.abs(rest) <= rounding_of(step) + slack).all() else None
+
+
+def simplest(low: float, high: float) -> float:
     """The number of fewest digits from ``low`` to ``high``."""
     if low <= 0 <= high:
         return 0.0
     middle = (low + high) / 2
-    return next((v for digits in _DIGITS if low <= (v := float(f"{middle:.{digits}g}")) <= high), middle)
+    return next((v for digits in DIGITS if low <= (v := float(f"{middle:.{digits}g}")) <= high), middle)

@@ -8,7 +8,7 @@ from tiny import NAN, SCHEMA
 
 from fluvial.core.errors import UsageError
 from fluvial.kinds.tables.comparisons import Comparison, Limits, read_event
-from fluvial.kinds.tables.questions import encode
+from fluvial.kinds.tables.conditions import encode
 
 NAMES = ("Rings", "Sex", "is old", "größe", "a`b")
 ROWS = {

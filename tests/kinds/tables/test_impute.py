@@ -98,7 +98,7 @@ def test_a_cell_that_another_one_determines_is_inferred_from_it_and_back():
 
 def test_what_several_values_entail_says_nothing_of_them():
     derived = Derived(Column("b", "integer", step=1.0), "a", mapping=((0.0, 5.0), (1.0, 5.0), (2.0, 6.0), (None, 7.0)))
-    found = derived.sources(np.array([5.0, 6.0, 7.0, 8.0, np.nan]), 1.0)
+    found = derived.source_of(np.array([5.0, 6.0, 7.0, 8.0, np.nan]), 1.0)
     assert np.array_equal(found, [np.nan, 2, np.nan, np.nan, np.nan], equal_nan=True)
 
 

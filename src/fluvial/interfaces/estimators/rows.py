@@ -82,5 +82,8 @@ def determined(model: Model, columns: Columns) -> np.ndarray | None:
     derived = next((d for d in model.schema.dropped if d.column.name == TARGET), None)
     if derived is None:
         return None
-    n = len(next(iter(columns.values())))
-    return derived.values(columns[derived.source] if derived.source else np.zeros(n))
+    known, n = dict(columns), len(next(iter(columns.values())))
+    for d in model.schema.dropped:
+        if TARGET not in d.sources:
+            known[d.column.name] = d.values(d.combined(known, n))
+    return known[TARGET]

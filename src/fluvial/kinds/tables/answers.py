@@ -18,10 +18,11 @@ from fluvial.data.sentinels import blanked
 from fluvial.data.tables import Table, as_kind, is_missing, read, tidy
 from fluvial.data.words import listed, nearest
 from fluvial.kinds.fitted import Fitted
+from fluvial.kinds.tables.conditions import Condition, follows_several
 from fluvial.kinds.tables.events import Probability, probability
 from fluvial.kinds.tables.impute import filled
 from fluvial.kinds.tables.predict import mean_of_numbers, quantiles_of_numbers, shares_of_labels
-from fluvial.kinds.tables.questions import Condition, Conditional, given
+from fluvial.kinds.tables.questions import Conditional, given
 from fluvial.models import AnyOrder
 
 
@@ -80,12 +81,16 @@ class Answers(Fitted):
         Raises:
             UsageError: there is no such column, or the model does not condition on any columns.
         """
+        if follows_several(self.schema, target):
+            return self._computed(data, target)
         column, i = self._target(target)
         if column.categorical:
             shares = self.predict_proba(data, target)
             return from_codes(column, shares.argmax(1).astype(np.float64))
-        density, encoded, _ = self._of_any_cells(data, without=i)
+        density, encoded, _ = self._of_any_cells(data, without=target)
         means = mean_of_numbers(density, encoded.x, i, tensor(encoded.context))
+        if any(d.terms and target in d.sources for d in self.schema.dropped):  # the others may say it exactly
+            means = np.where(np.isnan(encoded.x[:, i]), means, encoded.x[:, i])
         return means if column.clock is None else from_numbers(column, means)
 
     def predict_proba(self, data: object, target: str) -> np.ndarray:
@@ -93,7 +98,7 @@ class Answers(Fitted):
         column, i = self._target(target)
         if not column.categorical:
             raise UsageError(f"{target!r} holds numbers: ask for predict or predict_quantiles")
-        density, encoded, _ = self._of_any_cells(data, without=i)
+        density, encoded, _ = self._of_any_cells(data, without=target)
         return shares_of_labels(density, encoded.x, i, tensor(encoded.context))
 
     def predict_quantiles(self, data: object, target: str, q: Sequence[float] = (0.05, 0.5, 0.95)) -> np.ndarray:
@@ -109,9 +114,14 @@ class Answers(Fitted):
             or not ((shares > 0) & (shares < 1)).all()
         ):
             raise UsageError(f"q: expected shares between 0 and 1, such as (0.05, 0.5, 0.95), got {q!r}")
-        density, encoded, _ = self._of_any_cells(data, without=i)
+        density, encoded, _ = self._of_any_cells(data, without=target)
         found = quantiles_of_numbers(density, encoded.x, i, tensor(encoded.context), shares.tolist())
         return found if column.clock is None else from_numbers(column, found.ravel()).reshape(found.shape)
+
+    def _computed(self, data: object, target: str) -> np.ndarray:
+        """A column (N,) that follows from several others, missing where one of them is."""
+        _, encoded, _ = self._of_any_cells(data, without=target)
+        return self.schema.decode(encoded.x)[target]
 
     def _target(self, name: str) -> tuple[Column, int]:
         if name not in self.schema.names:
@@ -119,17 +129,17 @@ class Answers(Fitted):
         i = self.schema.names.index(name)
         return self.schema.columns[i], i
 
-    def _of_any_cells(self, data: object, without: int | None = None) -> tuple[AnyOrder, Encoded, Table]:
-        """The density, and the table encoded; its column number ``without`` need not be there."""
+    def _of_any_cells(self, data: object, without: str | None = None) -> tuple[AnyOrder, Encoded, Table]:
+        """The density, and the table encoded; its column ``without`` need not be there, and is not looked at."""
         density = self._any_order()
         table = read(data)
-        names = set(table.names) if table.header else set()
-        if without is not None and names and (absent := self.schema.columns[without].name) not in names:
-            table = table.with_missing(absent)
+        if without is not None:
+            name = without if table.header else self.schema.find(table, list(self.schema.order))[without]
+            table = table.with_missing(name)
         codes = {c.name: c.missing for c in self.schema.every}
         table = replace(table, columns={n: blanked(v, codes.get(n, ())) for n, v in table.columns.items()})
         encoded = self.schema.encode(table, complete=True)
-        labels = [i for i, c in enumerate(self.schema.columns) if c.categorical and i != without]
+        labels = [i for i, c in enumerate(self.schema.columns) if c.categorical and c.name != without]
         unknown = [self.schema.names[i] for i in labels if (encoded.x[:, i] == FOREIGN).any()]
         if unknown:
             raise DataError(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fluvial.data.columns import Column
 from fluvial.data.schema import Schema
-from fluvial.kinds.tables.questions import Condition
+from fluvial.kinds.tables.conditions import Condition
 from fluvial.kinds.typed import parse_context
 
 

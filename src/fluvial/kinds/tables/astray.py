@@ -6,7 +6,8 @@ import numpy as np
 
 from fluvial.data.checks import read_columns
 from fluvial.data.columns import Column
-from fluvial.data.schema import Derived, Schema
+from fluvial.data.derived import Derived
+from fluvial.data.schema import Schema
 from fluvial.data.tables import Table
 from fluvial.kinds.tables.reasons import Reason, shown
 
@@ -25,7 +26,7 @@ def astray(schema: Schema, table: Table, rows: np.ndarray) -> dict[int, Reason]:
             found.setdefault(int(rows[r]), Reason(column.name, _bound(column, float(values[r]))))
     for derived in schema.dropped:
         values = numbers[derived.column.name]
-        source = numbers.get(derived.source, np.zeros(len(rows)))
+        source = derived.combined(numbers, len(rows))
         expected = derived.values(source)
         for r in np.flatnonzero(derived.contradicted(values, source)):
             told = _contradiction(derived, float(values[r]), float(expected[r]))
@@ -50,7 +51,8 @@ def _bound(column: Column, value: float) -> str:
 def _contradiction(derived: Derived, value: float, expected: float) -> str:
     column = derived.column
     cell = "missing" if np.isnan(value) else _cell(column, value)
-    rule = f"what {derived.source} says" if derived.source else "what it always is"
+    several = f"what {derived.stated()} comes to" if derived.terms else f"what {derived.source} says"
+    rule = several if derived.sources else "what it always is"
     if np.isinf(expected):
         return f"{column.name} is {cell}, and {derived.source} has a value that the fit never saw"
     return f"{column.name} is {cell}, against {rule} ({'missing' if np.isnan(expected) else _cell(column, expected)})"

@@ -229,14 +229,18 @@ class Model(Answers):
     @torch.no_grad()
     def _draw(self, n: int, context: np.ndarray | None) -> np.ndarray:
         x = np.full((n, len(self.schema.columns)), np.nan)
-        missing = np.arange(n)
+        missing, bad = np.arange(n), np.ones(n, dtype=bool)
         for _ in range(_REDRAWS):
             for rows in np.array_split(missing, -(-len(missing) // chunk_rows(self.density.event_shape))):
                 given = None if context is None else torch.from_numpy(context[rows]).to(self._device)
                 x[rows] = self.density.sample(len(rows), given).double().cpu().numpy()
-            missing = np.flatnonzero(~(np.isfinite(x) | (np.isnan(x) & self.density.gaps)).all(1))
+            bad = ~(np.isfinite(x) | (np.isnan(x) & self.density.gaps)).all(1)
+            missing = np.flatnonzero(bad | self.schema.strays(x))
             if not len(missing):
                 return x
+        missing = np.flatnonzero(bad)
+        if not len(missing):
+            return x
         raise RunError(f"{len(missing)} of {n} draws were not finite, {_REDRAWS} times over: fit the model again")
 
 
