@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data import Table, infer, load_abalone, read
+from fluvial.data.cells import tidy
 from fluvial.data.infer import is_discrete
 from fluvial.data.steps import find_step
-from fluvial.data.tables import tidy
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 

@@ -9,7 +9,8 @@ from math import isfinite
 import numpy as np
 
 from fluvial.core.errors import DataError
-from fluvial.data.tables import is_bools, is_missing
+from fluvial.data.forms import is_bools
+from fluvial.data.tables import is_missing
 from fluvial.data.times import Clock
 from fluvial.data.tokens import as_numbers
 from fluvial.data.words import counted, listed

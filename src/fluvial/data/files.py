@@ -19,9 +19,11 @@ from fluvial.core.errors import DataError
 from fluvial.core.files import written
 from fluvial.data.arrays import npz_heads, read_npy, read_npz
 from fluvial.data.arrow import arrow, read_feather, read_parquet
+from fluvial.data.cells import tidy
 from fluvial.data.delimited import read_delimited
+from fluvial.data.forms import as_frame, stack
 from fluvial.data.packed import TEXT, ending, unpacked
-from fluvial.data.tables import Columns, Table, as_frame, from_array, stack, tidy
+from fluvial.data.tables import Columns, Table, from_array
 from fluvial.data.tokens import MISSING
 
 _KNOWN = ".csv, .tsv or .txt (also .gz, .bz2, .xz, .zip), .parquet, .feather, .arrow, .npy, .npz"

@@ -9,8 +9,9 @@ from typing import Any, Protocol, cast, runtime_checkable
 import numpy as np
 
 from fluvial.core.errors import DataError
+from fluvial.data.cells import tidy
 from fluvial.data.limits import decoding
-from fluvial.data.tables import Reading, Table, tidy
+from fluvial.data.tables import Reading, Table
 from fluvial.data.words import listed
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fluvial.core.errors import DataError, UsageError
-from fluvial.data.checks import about_infinite, complete_rows, refuse_categorical, refuse_dates
+from fluvial.data.checks import about_infinite, complete_rows, refuse_dates
 from fluvial.data.columns import KINDS
 from fluvial.data.determined import determined
 from fluvial.data.findings import findings
@@ -16,7 +16,6 @@ from fluvial.data.look import (
     LABELS,
     ColumnKind,
     Look,
-    counts_rows,
     first_look,
     is_countable,
     is_label_like,
@@ -26,13 +25,25 @@ from fluvial.data.look import (
     timed_look,
 )
 from fluvial.data.schema import Schema
+from fluvial.data.sentences import (
+    MOST,
+    about_codes,
+    about_determined,
+    about_empty,
+    about_identifiers,
+    about_left_out,
+    about_one_sided,
+    about_row_numbers,
+    about_strays,
+    about_unmodelled,
+    all_problems,
+)
 from fluvial.data.tables import Table, is_missing
 from fluvial.data.times import is_date
-from fluvial.data.words import counted, flag, listed, nearest
+from fluvial.data.words import counted, listed, nearest
 
 _NONE_LEFT = "every column is context or of no use, so there is none left to model"
 FEWEST_ROWS = 10
-_MOST = 6
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,7 @@ def infer(
     context, kinds = list(dict.fromkeys(context)), dict(kinds or {})
     found = examine(table, context, kinds, discrete, drop_missing, cells)
     if found.problems:
-        raise DataError(_told(found.problems))
+        raise DataError(all_problems(found.problems))
     columns = [look.column for look in found.looks.values() if look.column is not None]
     modelled = [c for c in columns if c.name not in context]
     dropped = [] if discrete else determined(modelled, found.numbers, cells)
@@ -104,17 +115,11 @@ def infer(
         source=() if table.header else table.source or table.names,
         gaps=cells,
     )
-    guessed = [] if discrete else [_one_sided(schema, kinds)]
+    guessed = [] if discrete else [about_one_sided(schema, kinds)]
     notes = [*table.notes, *found.notes, *guessed, *findings(schema, found.numbers)]
-    notes += _about_determined(schema) if cells else []
-    notes += _about_strays(schema)
+    notes += about_determined(schema) if cells else []
+    notes += about_strays(schema)
     return schema, [note for note in notes if note]
-
-
-def _told(problems: Sequence[str]) -> str:
-    if len(problems) == 1:
-        return problems[0]
-    return "\n  - ".join([f"{len(problems)} things keep this table from being fitted:", *problems])
 
 
 def examine(
@@ -149,7 +154,7 @@ def examine(
     allowed = cells and not drop_missing
     gaps, numbers = (about_infinite(usable), usable) if allowed else _without_gaps(usable, drop_missing)
     if gaps:
-        gaps += _about_codes(table)
+        gaps += about_codes(table)
     if discrete:
         kinds = _whole_numbers(looks, numbers, context) | kinds
     looks = {
@@ -160,16 +165,16 @@ def examine(
     identifiers = [look for look in looks.values() if look.identifier]
     problems = [
         str(refuse_dates(refused)) if refused else "",
-        "" if cells else _empty(empty),
+        "" if cells else about_empty(empty),
         *(look.problem for look in looks.values()),
-        "" if cells else _identifiers(table, identifiers),
-        "" if cells else _unmodelled(looks, context, discrete),
+        "" if cells else about_identifiers(table, identifiers),
+        "" if cells else about_unmodelled(looks, context, discrete),
         gaps,
     ]
     if not any(problems) and not {n for n, look in looks.items() if look.column} - set(context):
-        problems = [_empty(empty), _identifiers(table, identifiers), _NONE_LEFT]
-    notes = [*(look.note for look in looks.values()), _row_numbers(looks, context)]
-    notes += _left_out(empty, identifiers) if cells else []
+        problems = [about_empty(empty), about_identifiers(table, identifiers), _NONE_LEFT]
+    notes = [*(look.note for look in looks.values()), about_row_numbers(looks, context)]
+    notes += about_left_out(empty, identifiers) if cells else []
     return Examined(looks, numbers, tuple(p for p in problems if p), tuple(n for n in notes if n))
 
 
@@ -247,8 +252,8 @@ def _without_gaps(numbers: dict[str, np.ndarray], drop_missing: bool) -> tuple[s
     if complete.sum() < FEWEST_ROWS:
         gaps = {name: int((~np.isfinite(values)).sum()) for name, values in numbers.items()}
         wide = sorted((name for name in gaps if gaps[name]), key=lambda name: -gaps[name])
-        stated = ", ".join(f"{name!r} {gaps[name]:,}" for name in wide[:_MOST])
-        more = f" and {len(wide) - _MOST} more columns" if len(wide) > _MOST else ""
+        stated = ", ".join(f"{name!r} {gaps[name]:,}" for name in wide[:MOST])
+        more = f" and {len(wide) - MOST} more columns" if len(wide) > MOST else ""
         return (
             f"only {int(complete.sum())} of {n:,} rows are without missing or infinite values (by column: {stated}"
             f"{more}); learning a density needs at least {FEWEST_ROWS}, fill them in or leave columns out (--drop "
@@ -261,116 +266,8 @@ def _without_gaps(numbers: dict[str, np.ndarray], drop_missing: bool) -> tuple[s
     return "", numbers if complete.all() else {name: values[complete] for name, values in numbers.items()}
 
 
-def _about_codes(table: Table) -> str:
-    """Which numbers count as missing values, in brackets; empty if none do."""
-    codes = {name: reading.missing for name, reading in table.readings.items() if reading.missing}
-    if not codes:
-        return ""
-    shown = [f"{name!r} {', '.join(f'{code:g}' for code in each)}" for name, each in codes.items()]
-    return f" (read as missing: {'; '.join(shown[:_MOST])})"
-
-
-def _empty(names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    return f"{counted(len(names), 'column')} without a single value: {listed(names)}; leave out such columns (--drop)"
-
-
-def _identifiers(table: Table, looks: Sequence[Look]) -> str:
-    if not looks:
-        return ""
-    one, name = len(looks) == 1, looks[0].name
-    stated = ", ".join(look.identifier for look in looks[:_MOST])
-    more = f" and {len(looks) - _MOST} more" if len(looks) > _MOST else ""
-    alone = (
-        "; or it is a whole line, if something else than commas, semicolons, tabs, pipes or blanks parts the columns"
-    )
-    return (
-        f"labels repeat, and {'this column hardly does' if one else 'these columns hardly do'}: {stated}{more}. "
-        f"{'It is an identifier' if one else 'They are identifiers'}, or misread: leave {'it' if one else 'them'} out "
-        f"with {flag('drop', name)} (drop={[look.name for look in looks[:_MOST]]!r} in Python), or say what "
-        f"{'it holds' if one else 'they hold'}, as {flag('kind', f'{name}=real')} or "
-        f"{flag('kind', f'{name}=categorical')} (kinds={{{name!r}: 'real'}}){alone if len(table.columns) == 1 else ''}"
-    )
-
-
-def _unmodelled(looks: Mapping[str, Look], context: Sequence[str], discrete: bool) -> str:
-    """What to say of columns that the model cannot have."""
-    columns = [look.column for look in looks.values() if look.column is not None and look.name not in context]
-    if not discrete:
-        names = [c.name for c in columns if c.categorical]
-        return str(refuse_categorical(names)) if names else ""
-    others = [c.name for c in columns if not c.discrete]
-    if not others:
-        return ""
-    one = len(others) == 1
-    return (
-        f"this model gives probabilities to labels and whole numbers, and {listed(others)} {'is' if one else 'are'} "
-        f"neither: leave {'it' if one else 'them'} out, make context of such columns, or choose another model"
-    )
-
-
 def _finite(numbers: np.ndarray) -> np.ndarray:
     return numbers if np.isfinite(numbers).all() else numbers[np.isfinite(numbers)]
-
-
-def _left_out(empty: Sequence[str], identifiers: Sequence[Look]) -> list[str]:
-    """What to say of columns that a model of any cells does without."""
-    said: list[str] = []
-    if empty:
-        said.append(f"left out, for not a single value: {listed(empty)}")
-    if identifiers:
-        names = ", ".join(look.identifier for look in identifiers[:_MOST])
-        said.append(
-            f"left out, since labels repeat and here they hardly do: {names}; where such texts are labels all the "
-            f"same, say {flag('kind', f'{identifiers[0].name}=categorical')}"
-        )
-    return said
-
-
-def _about_determined(schema: Schema) -> list[str]:
-    """What to say of columns that follow from others."""
-    constant = [d.column.name for d in schema.dropped if not d.sources]
-    follow = [
-        f"{d.column.name!r} = {d.stated()}" if d.terms else f"{d.column.name!r} from {d.source!r}"
-        for d in schema.dropped
-        if d.sources
-    ]
-    said = [f"always the same, so not modelled: {listed(constant)}"] if constant else []
-    if follow:
-        shown = ", ".join(follow[:_MOST]) + (f" and {len(follow) - _MOST} more" if len(follow) > _MOST else "")
-        said.append(f"not modelled, since others determine them: {shown}")
-    return said
-
-
-def _about_strays(schema: Schema) -> list[str]:
-    """What to say of columns that what they follow from may leave out of their bounds."""
-    said: list[str] = []
-    for d in schema.dropped:
-        ends = [f"{w} {b:g}" for w, b in zip(("below", "above"), d.within) if b is not None]
-        if ends:
-            said.append(f"draws that would leave {d.column.name!r} {' or '.join(ends)} are made again")
-    return said
-
-
-def _row_numbers(looks: Mapping[str, Look], context: Sequence[str]) -> str:
-    names = [look.name for look in looks.values() if look.name not in context and counts_rows(look)]
-    if not names:
-        return ""
-    return (
-        f"{listed(names)} numbers the rows one by one: leave it out with {flag('drop', names[0])} unless that is meant"
-    )
-
-
-def _one_sided(schema: Schema, kinds: Mapping[str, ColumnKind]) -> str:
-    """What to say of columns that only happened to lie on one side of 0."""
-    names = [c.name for c in schema.columns if c.lower == 0 and c.upper is None and c.name not in kinds]
-    if not names:
-        return ""
-    return (
-        f"no value is below 0 in {listed(names)}, so such values are taken to be impossible there (log-density -inf); "
-        f"where they can occur, say {flag('kind', f'{names[0]}=real')} (kinds={{{names[0]!r}: 'real'}} in Python)"
-    )
 
 
 def _whole_numbers(

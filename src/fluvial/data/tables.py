@@ -1,30 +1,20 @@
-"""Tables from anywhere: files, data frames, arrays, lists -> named columns of numpy, and back."""
+"""Tables from anywhere: files, data frames, arrays, lists -> named columns of numpy."""
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from decimal import Decimal
-from fractions import Fraction
-from importlib.util import find_spec
 from typing import Any, cast
 
 import numpy as np
 import torch
 
 from fluvial.core.errors import DataError, UsageError
+from fluvial.data.cells import tidy
+from fluvial.data.forms import Columns
 from fluvial.data.tokens import SPELLED
 from fluvial.data.words import counted, listed, nearest
-
-Columns = dict[str, np.ndarray]
-
-FRAMES = ("pandas", "polars", "pyarrow")
-"""Libraries whose frames come in and go out; for a file's columns, the first installed one is taken."""
-
-_WHOLE = 2**53  # whole numbers up to here are exact in float64
 
 
 @dataclass(frozen=True)
@@ -58,9 +48,9 @@ class Table:
 
     Args:
         columns: each (N,), of a numeric or bool dtype, datetime64, or str or bool objects with None where missing.
-        kind: where they came from, for :func:`as_kind`: a file's format ("csv", "parquet", "feather", "npy",
-            "npz"; one matrix of an npz file is "npy"), a frame's library ("pandas", "polars", "pyarrow"), "array",
-            "structured", "tensor", "list" or "dict".
+        kind: where they came from, for :func:`fluvial.data.forms.as_kind`: a file's format ("csv", "parquet",
+            "feather", "npy", "npz"; one matrix of an npz file is "npy"), a frame's library ("pandas", "polars", "pyarrow"),
+            "array", "structured", "tensor", "list" or "dict".
         header: False where the source names no columns; they are called x0, x1, ... and matched by position.
         readings: how columns were read, by name, as far as there is something to tell.
         notes: sentences about what reading guessed, left out or changed.
@@ -207,110 +197,6 @@ def from_array(array: np.ndarray, kind: str) -> Table:
     return Table({f"x{j}": tidy(array[:, j]) for j in range(array.shape[1])}, kind, header=False)
 
 
-def tidy(values: np.ndarray, null: np.ndarray | None = None) -> np.ndarray:
-    """One column in one of the dtypes that :class:`Table` promises; ``null`` marks missing entries (N,)."""
-    if values.ndim != 1:
-        raise DataError(f"a column is one-dimensional, but this one has shape {values.shape}")
-    if isinstance(values, np.ma.MaskedArray):
-        null, values = np.ma.getmaskarray(values), np.asarray(values.data)
-        if not null.any():
-            null = None
-        elif values.dtype.kind in "fiub":
-            return _with_gaps(values, null)
-    if values.dtype.kind in "biuMm" or values.dtype.name in ("float16", "float32", "float64"):
-        return values
-    if values.dtype.kind == "f":
-        return values.astype(np.float64)
-    if values.dtype.kind in "SU":
-        text = np.char.decode(values, "utf-8", "replace") if values.dtype.kind == "S" else values
-        cells = text.astype(object)
-        return cells if null is None else _spread(cells[~null], ~null, np.full(len(values), None))
-    if values.dtype.kind != "O":
-        raise DataError(f"columns of dtype {values.dtype} cannot be modelled: expected numbers, bools or text")
-    return _from_objects(values, null)
-
-
-def _from_objects(values: np.ndarray, null: np.ndarray | None) -> np.ndarray:
-    if null is None:
-        null = np.array([v is None or v is np.ma.masked or (isinstance(v, float) and v != v) for v in values], bool)
-    known = values[~null].tolist()
-    foreign = next((v for v in known if _is_foreign(v)), None)
-    if foreign is not None:
-        raise DataError(f"a column holds {type(foreign).__name__} in its cells: expected one number or text in each")
-    known = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in known]
-    if (dates := _dates(known)) is not None:
-        return _spread(dates, ~null, np.full(len(values), np.datetime64("NaT"), dates.dtype))
-    if known and all(isinstance(v, Decimal | Fraction) for v in known):
-        known = [_as_number(v) for v in known]
-    if any(isinstance(v, str) for v in known) and all(np.isscalar(v) for v in known):
-        return _as_text(known, null)  # numpy's own texts would all take as much memory as the longest
-    try:
-        plain = np.array(known)
-    except ValueError:  # lists of different lengths
-        plain = np.empty((0, 0))
-    if plain.ndim != 1:
-        raise DataError("a column holds lists or arrays in its cells: expected one number or text in each")
-    # numpy makes floats of whole numbers that no integer type holds, and texts of numbers beside texts
-    whole = any(isinstance(v, int) and abs(v) > _WHOLE for v in known)
-    if plain.dtype.kind in "iufbM" and not null.any() and not (whole and plain.dtype.kind == "f"):
-        return plain
-    if plain.dtype.kind == "M":
-        return _spread(plain, ~null, np.full(len(values), np.datetime64("NaT"), plain.dtype))
-    if plain.dtype.kind in "iuf" and not whole:
-        return _spread(plain, ~null, np.full(len(values), np.nan))
-    if plain.dtype.kind == "b":
-        return _spread(plain.astype(object), ~null, np.full(len(values), None))
-    return _as_text(known, null)
-
-
-def _as_text(known: Sequence[object], null: np.ndarray) -> np.ndarray:
-    """Cells as text (N,), None where ``null``."""
-    return _spread(np.array([str(v) for v in known], dtype=object), ~null, np.full(len(null), None))
-
-
-def _as_number(value: Any) -> float:  # noqa: ANN401  (Decimal or Fraction)
-    """A float, or a whole number where that is exact and a float is not."""
-    rounded = float(value)
-    whole = math.isfinite(rounded) and abs(rounded) > _WHOLE and math.floor(value) == value
-    return math.floor(value) if whole else rounded
-
-
-def _is_foreign(value: object) -> bool:
-    """Whether a cell is neither a number nor text, nor prints as anything that could be a label."""
-    kind = type(value)
-    return (
-        isinstance(value, Mapping)
-        or callable(value)
-        or (kind.__str__, kind.__repr__) == (object.__str__, object.__repr__)
-    )
-
-
-def _dates(known: Sequence[object]) -> np.ndarray | None:
-    """Dates and naive times; None for others, whose text says more."""
-    if not known or not all(isinstance(v, date) for v in known):
-        return None
-    if not any(isinstance(v, datetime) for v in known):
-        return np.array(known, dtype="datetime64[D]")
-    plain = all(isinstance(v, datetime) and v.tzinfo is None for v in known)
-    return np.array(known, dtype="datetime64[us]") if plain else None
-
-
-def _with_gaps(values: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Numbers with NaN where masked, bools with None; as text whole numbers that float64 would merge."""
-    known = values[~null]
-    if values.dtype.kind == "b":
-        return _spread(known.astype(object), ~null, np.full(len(values), None))
-    if values.dtype.kind in "iu" and any(abs(int(v)) > _WHOLE for v in known):
-        return _as_text(known.tolist(), null)
-    dtype = values.dtype if values.dtype.name in ("float16", "float32", "float64") else np.dtype(np.float64)
-    return _spread(known.astype(dtype), ~null, np.full(len(values), np.nan, dtype))
-
-
-def _spread(some: np.ndarray, where: np.ndarray, into: np.ndarray) -> np.ndarray:
-    into[where] = some
-    return into
-
-
 def _from_rows(rows: Sequence[object]) -> Table:
     if any(isinstance(row, Mapping) for row in rows):
         raise DataError(
@@ -337,81 +223,3 @@ def _even(columns: Columns, kind: str) -> Table:
     if len(set(lengths.values())) > 1:
         raise DataError(f"the columns have different lengths: {lengths}")
     return Table(columns, kind)
-
-
-def as_kind(columns: Columns, kind: str, numbers: Collection[str] = (), index: Any = None) -> Any:  # noqa: ANN401
-    """Columns in the form that a table of this kind came in.
-
-    Frames come back as frames of their library, arrays, tensors and lists as such (in the order of the columns).
-    Columns of a CSV, Parquet, Feather or npz file become a frame of the first of pandas, polars and pyarrow that
-    is installed, and stay a dict of arrays where none is.
-
-    Args:
-        columns: each (N,).
-        kind: as of :class:`Table`.
-        numbers: names that pandas is to have as whole numbers.
-        index: the rows' labels (N,), for pandas.
-    """
-    match kind:
-        case "array" | "npy":
-            return stack(columns)
-        case "structured":
-            return structured(columns)
-        case "tensor":
-            return torch.as_tensor(stack(columns))
-        case "list":
-            return [list(row) for row in zip(*(values.tolist() for values in columns.values()))]
-        case "dict":
-            return dict(columns)
-        case _:
-            backend = kind if kind in FRAMES else next((name for name in FRAMES if find_spec(name)), None)
-            if backend is None:
-                return dict(columns)
-            frame = as_frame(columns, backend)
-            if kind == "pandas" and numbers:
-                frame.columns = [int(name) if name in numbers else name for name in columns]
-            if kind == "pandas" and index is not None:
-                frame.index = index
-            return frame
-
-
-def as_frame(columns: Columns, backend: str) -> Any:  # noqa: ANN401  (a library's own type)
-    """Columns as a data frame of ``backend``, one of :data:`FRAMES`."""
-    import narwhals as nw
-
-    return cast(Any, nw).from_dict({k: _cells(v, backend) for k, v in columns.items()}, backend=backend).to_native()
-
-
-def _cells(values: np.ndarray, backend: str) -> Any:  # noqa: ANN401  (a library's own type)
-    """A column as the library takes it: pandas has no dates but Python's, and has bools with gaps apart from objects; a
-    list shows what others cannot see of objects, that they are bools, or times with a zone."""
-    if values.dtype == "datetime64[D]" and backend == "pandas":
-        return values.astype(object)
-    if values.dtype != object:
-        return values
-    if backend == "pandas" and is_bools(values):
-        import pandas
-
-        return pandas.array(cast(Any, values), dtype="boolean")
-    return values.tolist() if any(isinstance(v, datetime | bool) for v in values) else values
-
-
-def is_bools(values: np.ndarray) -> bool:
-    """Whether a column (N,) holds True, False and, where it is one of objects, gaps."""
-    if values.dtype != object:
-        return values.dtype == bool
-    return any(v is not None for v in values) and all(v is None or isinstance(v, bool) for v in values)
-
-
-def stack(columns: Columns) -> np.ndarray:
-    """The columns side by side (N, D), in the smallest dtype that holds them all."""
-    return np.stack(list(columns.values()), axis=1)
-
-
-def structured(columns: Columns) -> np.ndarray:
-    """The columns as one structured array (N,), text as fixed-width strings."""
-    plain = {name: v.astype(str) if v.dtype == object else v for name, v in columns.items()}
-    rows = np.empty(len(next(iter(plain.values()))), dtype=[(name, v.dtype) for name, v in plain.items()])
-    for name, values in plain.items():
-        rows[name] = values
-    return rows

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fluvial.data.tables import as_kind
+from fluvial.data.forms import as_kind
 from fluvial.examine.scores import ratio
 
 

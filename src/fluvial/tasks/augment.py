@@ -11,7 +11,8 @@ import numpy as np
 from fluvial.core.errors import DataError, UsageError
 from fluvial.core.numbers import whole
 from fluvial.data.columns import is_missing
-from fluvial.data.tables import Columns, Table, as_kind, read
+from fluvial.data.forms import as_kind
+from fluvial.data.tables import Columns, Table, read
 from fluvial.data.words import counted, listed, nearest
 from fluvial.kinds.tables.model import Model
 from fluvial.kinds.tables.privacy import Privacy, privacy

@@ -14,7 +14,8 @@ from fastapi.responses import Response, StreamingResponse
 from fluvial.core.errors import UsageError
 from fluvial.data.arrow import arrow
 from fluvial.data.files import joined, write_parquet, write_text
-from fluvial.data.tables import Columns, as_frame
+from fluvial.data.forms import as_frame
+from fluvial.data.tables import Columns
 from fluvial.interfaces.server.batches import Run
 
 ARROW, PARQUET, CSV = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "text/csv"

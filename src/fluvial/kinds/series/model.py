@@ -14,7 +14,8 @@ import torch
 from fluvial.core import UsageError
 from fluvial.core.errors import RunError
 from fluvial.core.numbers import whole
-from fluvial.data.tables import as_kind, read
+from fluvial.data.forms import as_kind
+from fluvial.data.tables import read
 from fluvial.kinds import records
 from fluvial.kinds.fitted import Fitted, record_of
 from fluvial.kinds.records import Kept, check_kept, check_record

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from fluvial.core.errors import DataError, UsageError
+from fluvial.data.cells import tidy
 from fluvial.data.checks import FOREIGN
 from fluvial.data.columns import Column, from_codes, from_numbers
+from fluvial.data.forms import as_kind
 from fluvial.data.schema import Encoded, Schema
 from fluvial.data.sentinels import blanked
-from fluvial.data.tables import Table, as_kind, is_missing, read, tidy
+from fluvial.data.tables import Table, is_missing, read
 from fluvial.data.words import listed, nearest
 from fluvial.kinds.fitted import Fitted
 from fluvial.kinds.tables.conditions import Condition, follows_several

@@ -10,8 +10,9 @@ import numpy as np
 
 from fluvial.core.errors import RunError, UsageError
 from fluvial.core.numbers import between
+from fluvial.data.forms import as_kind
 from fluvial.data.schema import Encoded
-from fluvial.data.tables import Table, as_kind, read
+from fluvial.data.tables import Table, read
 from fluvial.data.words import counted
 from fluvial.examine.conformal import Drift, discoveries, p_values
 from fluvial.kinds.tables.answers import tensor

@@ -16,8 +16,9 @@ from fluvial.core.batched import chunk_rows, score, score_parts
 from fluvial.core.errors import RunError, UsageError
 from fluvial.core.numbers import whole
 from fluvial.data.columns import Column
+from fluvial.data.forms import as_kind
 from fluvial.data.schema import Encoded, Schema
-from fluvial.data.tables import as_kind, read
+from fluvial.data.tables import read
 from fluvial.data.words import counted
 from fluvial.kinds import records
 from fluvial.kinds.fitted import record_of

@@ -14,8 +14,9 @@ from fluvial.core.errors import DataError, UsageError
 from fluvial.core.numbers import whole
 from fluvial.core.randomness import drawing_from
 from fluvial.data.columns import from_numbers
+from fluvial.data.forms import as_kind
 from fluvial.data.schema import Schema
-from fluvial.data.tables import Columns, as_kind, read
+from fluvial.data.tables import Columns, read
 from fluvial.data.words import listed
 from fluvial.kinds.tables.comparisons import Comparison, Limits, read_event
 from fluvial.kinds.tables.conditioning import Weighted, draw_given
