@@ -49,8 +49,8 @@ class Table:
     Args:
         columns: each (N,), of a numeric or bool dtype, datetime64, or str or bool objects with None where missing.
         kind: where they came from, for :func:`fluvial.data.forms.as_kind`: a file's format ("csv", "parquet",
-            "feather", "npy", "npz"; one matrix of an npz file is "npy"), a frame's library ("pandas", "polars", "pyarrow"),
-            "array", "structured", "tensor", "list" or "dict".
+            "feather", "npy", "npz"; one matrix of an npz file is "npy"), a frame's library ("pandas", "polars",
+            "pyarrow"), "array", "structured", "tensor", "list" or "dict".
         header: False where the source names no columns; they are called x0, x1, ... and matched by position.
         readings: how columns were read, by name, as far as there is something to tell.
         notes: sentences about what reading guessed, left out or changed.
