@@ -125,3 +125,16 @@ def test_what_cannot_be_read_is_told_where_it_is_used():
 def test_decimals_are_numbers():
     frame = FRAME.with_columns(pl.col("x").cast(pl.Decimal(10, 2)))
     assert read(frame).columns["x"].tolist() == [0.5, 1.5, 2.5]
+
+
+def test_a_relation_of_duckdb_is_a_table():
+    duckdb = pytest.importorskip("duckdb")
+    query = (
+        "select i, i / 4 as share, case when i % 3 = 0 then null else 'ab'[1 + i % 2] end as label from range(30) r(i)"
+    )
+    relation = duckdb.connect().sql(f"{query} order by i")
+    table = read(relation)
+    assert table.names == ("i", "share", "label")
+    assert table.columns["i"].tolist() == list(range(30))
+    assert table.columns["share"].tolist() == [i / 4 for i in range(30)]
+    assert table.columns["label"].tolist() == [None if i % 3 == 0 else "ab"[i % 2] for i in range(30)]

@@ -10,6 +10,7 @@ import torch
 from fluvial import Model, fit
 from fluvial.core.errors import UsageError
 from fluvial.data import read
+from fluvial.kinds.tables.astray import astray
 
 RNG = np.random.default_rng(0)
 N = 200
@@ -62,5 +63,7 @@ def test_events_are_about_them_and_conditions_are_not():
 
 
 def test_what_is_against_them_is_told():
-    found = model().detect(FRAME.head(20).assign(total=lambda f: f["total"].where(f.index != 3, 1.0)))
-    assert "against what 'price' * 'n' comes to" in " ".join(map(str, found.frame().loc[3]))
+    wrong = read(FRAME.head(20).assign(total=lambda f: f["total"].where(f.index != 3, 1.0)))
+    told = astray(model().schema, wrong, np.arange(20))
+    assert list(told) == [3]
+    assert "total is 1, against what 'price' * 'n' comes to" in told[3].sentence
