@@ -322,3 +322,11 @@ def test_categorical_columns_come_back_as_labels():
 def test_derived_values_keep_to_their_grid():
     derived = Derived(Column("c", "real", step=0.5), "x", slope=1.0000001)
     assert derived.values(np.array([0.5, 1.0])).tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize(("upper", "kind"), [(0.3, "bounded"), (360.0, "circular")])
+def test_the_last_value_of_a_grid_is_within_its_bounds(upper, kind):
+    values = np.arange(round(upper / 0.1) + (kind == "bounded")) / 10  # 3 * 0.1 is more than 0.3
+    table = Table({"a": np.tile(values, 40), "x": np.arange(40 * len(values)) ** 0.5})
+    schema, _ = infer(table, kinds={"a": (kind, 0, upper)}, cells=True, drop_missing=False)
+    assert not schema.encode(table).impossible.any()

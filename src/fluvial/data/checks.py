@@ -9,6 +9,7 @@ import numpy as np
 from fluvial.core.errors import DataError
 from fluvial.data.columns import Column, from_numbers, to_codes, to_counts, to_numbers
 from fluvial.data.sentinels import blanked
+from fluvial.data.steps import on_grid
 from fluvial.data.tables import Table
 from fluvial.data.times import is_date, name_of
 from fluvial.data.words import counted, flag, listed
@@ -123,7 +124,7 @@ def refuse_categorical(names: Sequence[str]) -> DataError:
 def out_of_place(column: Column, values: np.ndarray, impossible: np.ndarray) -> list[str]:
     """Sentences about values (N,) off a column's grid, or beyond its bounds; those rows become ``impossible``."""
     sentences = [off_grid(column, values)]
-    grid = values if column.step is None else np.rint(values / column.step) * column.step
+    grid = values if column.step is None else on_grid(values, column.step)
     for bound, beyond, word in (
         (column.lower, grid < (-np.inf if column.lower is None else column.lower), "below"),
         (column.upper, grid > (np.inf if column.upper is None else column.upper), "above"),

@@ -77,7 +77,7 @@ class Derived:
             known = {b: a[0] for b, a in entailing.items() if len(a) == 1 and b is not None and a[0] is not None}
             return np.array([known.get(v, np.nan) for v in value.tolist()], dtype=np.float64)
         exact = (value - self.offset) / self.slope
-        return exact if step is None else np.rint(exact / step) * step
+        return exact if step is None else on_grid(exact, step)
 
     def term_of(self, name: str, numbers: Mapping[str, np.ndarray], step: float | None) -> np.ndarray:
         """What one of several columns that it follows holds, (N,), given itself and all the others; NaN where these do

@@ -8,6 +8,7 @@ from fluvial.data.checks import read_columns
 from fluvial.data.columns import Column
 from fluvial.data.derived import Derived
 from fluvial.data.schema import Schema
+from fluvial.data.steps import on_grid
 from fluvial.data.tables import Table
 from fluvial.kinds.tables.reasons import Reason, shown
 
@@ -36,7 +37,7 @@ def astray(schema: Schema, table: Table, rows: np.ndarray) -> dict[int, Reason]:
 
 def _beyond(column: Column, values: np.ndarray) -> np.ndarray:
     """Which values (N,) are out of a column's bounds."""
-    grid = values if column.step is None else np.rint(values / column.step) * column.step
+    grid = values if column.step is None else on_grid(values, column.step)
     low, high = (-np.inf if column.lower is None else column.lower), (np.inf if column.upper is None else column.upper)
     return (grid < low) | (grid > high)
 
