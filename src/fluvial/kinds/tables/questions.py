@@ -238,7 +238,7 @@ def given(
     return Conditional(density, schema, known, limits, kind, context)
 
 
-def _numbers(schema: Schema, x: np.ndarray) -> dict[str, np.ndarray]:
+def numbers_of(schema: Schema, x: np.ndarray) -> dict[str, np.ndarray]:
     """Encoded rows as named columns, those that follow others among them."""
     columns = dict(zip(schema.names, x.T))
     for d in schema.dropped:
