@@ -102,3 +102,11 @@ def test_a_column_that_others_follow_has_no_values_but_those_of_the_table():
 def test_a_column_without_a_value_is_refused():
     with pytest.raises(DataError, match="not a single value"):
         law(REAL, np.full(9, np.nan))
+
+
+def test_zeros_that_most_rows_share_do_not_decide_how_amounts_are_standardised():
+    amounts = np.where(RNG.random(5000) < 0.9, 0.0, np.round(RNG.lognormal(8.0, 0.7, 5000)))
+    found = law(Column("gain", "integer", step=1.0, lower=0.0), amounts)
+    assert found.rest is not None
+    assert found.atoms == (0.0,)
+    assert found.rest.scale / found.rest.curve == pytest.approx(0.7, abs=0.1)  # the amounts' own spread, in logarithms

@@ -20,6 +20,7 @@ _SPIKE = 5  # rows that a value needs where values should hardly ever repeat, or
 _SPIKE_SHARE = 0.002
 _NEIGHBOURS, _ABOVE = 20, 10.0  # on a grid, a value with so many times the rows of the cells around it is a spike too
 _AMOUNTS = 0.5  # where so many of the other rows repeat values far apart, each is a spike: amounts fixed by law
+_MOST = 0.5  # of the rows, whose one value says nothing of where the others lie
 _HEAPS = 3  # rounded values that a column has at least; one or two mean something of their own
 _CALENDAR = (DAY * 365.2425, DAY * 7.0, float(DAY))  # microseconds: a year, a week, a day
 _HARMONICS = 3  # of each; of a week's seven days they tell any apart
@@ -64,7 +65,7 @@ def law_of(
         known = on_grid(known, column.step)
     atoms = _atoms(column, known, every)
     bounds = (column.lower, column.upper) if named else _bounds(column, atoms, every)
-    others = known if column.step is not None else known[~np.isin(known, atoms)]
+    others = _spread_out(known, atoms) if column.step is not None else known[~np.isin(known, atoms)]
     rest = _rest(column, others, *bounds)
     if rest is None:
         atoms = np.unique(known)[:_MOST_ATOMS]
@@ -135,6 +136,16 @@ def _bounds(column: Column, atoms: np.ndarray, every: np.ndarray) -> tuple[float
         if lower is not None and upper is None and atoms[-1] == np.nanmax(every) > lower:
             upper = float(atoms[-1])
     return lower, upper
+
+
+def _spread_out(known: np.ndarray, atoms: np.ndarray) -> np.ndarray:
+    """The values of a grid that tell how it is standardised: without a spike at its end that most rows share.
+
+    Beside many zeros, a map that suits the whole column has amounts so far out that what is drawn there is wild.
+    """
+    ends = [e for e in (known.min(), known.max()) if e in atoms and (known == e).mean() > _MOST]
+    others = known[~np.isin(known, ends)]
+    return others if len(others) >= _FEWEST else known
 
 
 def _rest(column: Column, others: np.ndarray, lower: float | None, upper: float | None) -> ColumnMap | None:
