@@ -52,13 +52,14 @@ def days(shops: int, steps: int = 200) -> pd.DataFrame:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     fit(table(), "mixed", out=folder / "mixed", **TABLE)
+    fit(table(), "gan", out=folder / "gan", epochs=1, progress=False)
     fit(days(2), out=folder / "shops", series="shop", **SERIES)
     return folder
 
 
 @pytest.fixture(scope="module")
 def client(folder: Path):
-    paths = [folder / "mixed", folder / "shops", RUNS / "images", RUNS / "sound", RUNS / "gaussian"]
+    paths = [folder / "mixed", folder / "gan", folder / "shops", RUNS / "images", RUNS / "sound", RUNS / "gaussian"]
     with TestClient(application(paths, limits=Limits(draws=2000)), base_url="http://localhost") as client:
         yield client
 
@@ -107,6 +108,13 @@ def test_marginals_of_models_that_condition_on_nothing(client: Any):
     about = client.get("/models/gaussian").json()
     assert about["any_given"] is False
     assert "does not condition" in post(client, "gaussian/marginals", {"given": {"x": 1}}, 422).json()["error"]
+
+
+def test_a_model_that_only_draws_says_so(client: Any):
+    about = client.get("/models/gan").json()
+    assert (about["scores"], set(about["answers"])) == (False, {"sample", "marginals"})
+    assert len(post(client, "gan/sample", {"n": 5, "seed": 1}).json()["columns"]["size"]) == 5
+    assert "is not asked here" in post(client, "gan/score", {"rows": [{"size": 1}]}, 422).json()["error"]
 
 
 def test_forecasts_are_the_librarys(client: Any, folder: Path):

@@ -25,7 +25,7 @@ from fluvial.interfaces.server.app import application  # noqa: E402
 from fluvial.interfaces.server.guard import Limits  # noqa: E402
 
 RUNS = Path(__file__).parents[1] / "runs"
-BODY, PATIENCE = 20_000, 2.0
+BODY, PATIENCE = 400_000, 2.0
 SCORED = "/models/gaussian/score"
 
 
@@ -118,7 +118,8 @@ def test_no_request_writes_a_header_or_a_line_of_the_log(port: int, capfd: pytes
     capfd.readouterr()
     found = [asked(port, f"/models/{INJECTED}"), asked(port, f"/models/{INJECTED}/score", "POST")]
     found.append(asked(port, SCORED, "POST", content_type="a<script>", content_length="0"))
-    found.append(asked(port, "/models", x_request_id="mine", accept="text/csv; \x0b set-cookie: a=b"))
+    found.append(asked(port, "/models", accept="text/csv; \x0b set-cookie: a=b"))
+    found.append(asked(port, "/models", x_request_id="mine", accept="text/html"))
     for answer in found:
         head = answer.partition(b"\r\n\r\n")[0].lower()
         assert b"stolen" not in head
@@ -162,6 +163,7 @@ def test_a_slow_client_keeps_nobody_waiting_and_is_sent_away(port: int):
         assert answers(port)
         assert time.monotonic() - began < PATIENCE
         found = slow.recv(65536)
+        assert time.monotonic() - began < 10 * PATIENCE
     assert b" 408 " in found.splitlines()[0]
     assert b"took longer than 2 seconds" in found
 
@@ -170,7 +172,7 @@ def test_a_huge_body_is_refused_before_it_has_come(port: int):
     head = ("host: localhost", f"content-length: {10 << 30}")
     assert b" 413 " in raw(port, f"POST {SCORED} HTTP/1.1", *head, body=b"x" * 1000).splitlines()[0]
     chunks = b"1000\r\n" + b"x" * 4096 + b"\r\n"
-    endless = raw(port, f"POST {SCORED} HTTP/1.1", "host: localhost", "transfer-encoding: chunked", body=chunks * 20)
+    endless = raw(port, f"POST {SCORED} HTTP/1.1", "host: localhost", "transfer-encoding: chunked", body=chunks * 120)
     assert not endless or b" 413 " in endless.splitlines()[0]
     assert answers(port)
 
@@ -245,4 +247,4 @@ def test_malformed_requests_leave_memory_flat(port: int):
     all_of_them(5)
     before = resident()
     all_of_them(20)
-    assert resident() - before < 4
+    assert resident() - before < 4  # what was sent comes to twice that

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from fastapi import Request
 from fastapi.responses import Response
 
+from fluvial.core import Sampler
 from fluvial.core.errors import UsageError
 from fluvial.data.tables import Table
 from fluvial.data.words import listed
@@ -48,6 +49,7 @@ class Served(ABC, Generic[M]):
             "kind": self.model.KIND,
             "model": record["model"]["model"],
             "exact": self.model.exact,
+            "scores": not isinstance(self.model.density, Sampler),
             "verdict": verdict.get("level") if isinstance(verdict, dict) else None,
             "reasons": list(verdict.get("reasons", ())) if isinstance(verdict, dict) else [],
             "answers": list(self.answers),

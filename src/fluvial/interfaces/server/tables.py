@@ -11,6 +11,7 @@ import numpy as np
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
+from fluvial.core import Sampler
 from fluvial.core.errors import UsageError
 from fluvial.data.tables import Columns
 from fluvial.interfaces.server import answers
@@ -36,14 +37,11 @@ class ServedTable(Served[Model]):
 
     @property
     def answers(self) -> Mapping[str, Answer]:
-        return {
-            "score": self.score,
-            "detect": self.detect,
-            "sample": self.sample,
-            "given": self.sample,
-            "probability": self.probability,
-            "marginals": self.marginals,
-        }
+        drawn = {"sample": self.sample, "marginals": self.marginals}
+        if isinstance(self.model.density, Sampler):
+            return drawn
+        scored = {"score": self.score, "detect": self.detect}
+        return {**drawn, **scored, "given": self.sample, "probability": self.probability}
 
     def details(self) -> dict[str, Any]:
         """Columns with their kinds, bounds and labels; rows; what can be conditioned on."""

@@ -17,7 +17,7 @@ function show(model) {
   const facts = [
     model.model,
     model.rows ? `fitted to ${model.rows.toLocaleString("en")} rows` : `a model of ${model.kind}`,
-    model.exact ? "exact probabilities" : "log-probabilities are lower bounds",
+    !model.scores ? "it draws and has no probabilities" : model.exact ? "exact probabilities" : "log-probabilities are lower bounds",
   ];
   main.replaceChildren(el("h1", {}, model.name), el("p", { class: "soft" }, facts.join(" · ")), verdict(model));
   SHOWS[model.kind](model, main);

@@ -13,7 +13,8 @@ export function showTable(model, main) {
   const view = new Explorer(model);
   main.append(view.columns, view.together);
   if (model.any_given) main.append(askEvent(model, view));
-  main.append(judgeRow(model), scoreFile(model), download(model, view));
+  if (model.scores) main.append(judgeRow(model), scoreFile(model));
+  main.append(download(model, view));
   view.refresh();
 }
 
