@@ -70,7 +70,7 @@ export function judgeRow(model) {
     const blamed = fields.find((field) => field.column.name === name);
     if (odd && blamed) blamed.node.classList.add("odd");
     const share = none ? `None of the ${model.compared_with.toLocaleString("en")} held-out rows is` : `${percent(p)} of ordinary rows are`;
-    const judged = `${share} as unusual (log p ${score === null ? "is that of an impossible row" : `${short(score)} nats`}).`;
+    const judged = `${share} as unusual or more (log p ${score === null ? "is that of an impossible row" : `${short(score)} nats`}).`;
     say(said, el("b", { class: odd ? "bad" : "good" }, odd ? "Odd" : "Ordinary"), judged, reason(odd, name, why));
   }, el("button", { class: "main" }, "How odd?"), el("button", { type: "button", onclick: () => busy(node, place, fill) }, "Draw a row"));
   const intro = "Type a row, or let the model draw one. An empty cell is a missing one.";
@@ -81,7 +81,8 @@ export function judgeRow(model) {
 
 function reason(odd, name, why) {
   if (!why) return "";
-  return ` ${odd ? "The cell that makes it so" : "The least usual cell"}: ${name || "the row as a whole"}. ${why}`;
+  const sentence = `${why[0].toUpperCase()}${why.slice(1)}.`;
+  return name ? ` ${odd ? "The cell that makes it so" : "The least usual cell"}: ${name}. ${sentence}` : ` ${sentence}`;
 }
 
 export function scoreFile(model) {
@@ -94,7 +95,7 @@ export function scoreFile(model) {
     results.replaceChildren();
     if (!file.files.length) throw new Error("choose a file first");
     const found = await (await post("application/json", "")).json();
-    say(said, found.notes.at(-1));
+    say(said, `${found.columns.p.length.toLocaleString("en")} rows are scored.`);
     const order = found.columns.p.map((p, i) => [p, i]).sort((a, b) => a[0] - b[0]).slice(0, SHOWN).map(([, i]) => i);
     const name = `${file.files[0].name.replace(/\.\w+$/, "")}-scored.csv`;
     const take = () => busy(node, place, async () => {
