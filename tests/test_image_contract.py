@@ -38,7 +38,8 @@ def inside(shape: zoo.Image, n: int = 3) -> torch.Tensor:
 
 
 def test_the_zoo_holds_every_image_recipe():
-    assert set(zoo.SMALL_IMAGES) == {r.name for r in models.recipes("images")}
+    flows = (r.name for r in models.recipes("images") if r.training.objective == "likelihood")
+    assert set(zoo.SMALL_IMAGES) == set(flows)  # the others are tried in kinds/images/test_latent_models.py
 
 
 @pytest.mark.parametrize("c", [0, CONTEXT])

@@ -8,6 +8,7 @@ from fluvial.conditioners.frames import Frames
 from fluvial.conditioners.gated import GatedConvNet
 from fluvial.conditioners.masked import MaskedLinear, MaskedMLP
 from fluvial.conditioners.mlp import ACTIVATIONS, MLP
+from fluvial.conditioners.pictures import ImageDecoder, ImageEncoder
 from fluvial.conditioners.pixelcnn import PixelCNN
 from fluvial.conditioners.predictor import PixelMLP, PixelPredictor
 from fluvial.conditioners.wavenet import WaveNet
@@ -22,6 +23,8 @@ __all__ = [
     "ConvNet",
     "Frames",
     "GatedConvNet",
+    "ImageDecoder",
+    "ImageEncoder",
     "MaskedLinear",
     "MaskedMLP",
     "PixelCNN",

@@ -55,7 +55,7 @@ class PixelPredictor(Contextual):
         self.context: ContextConv | None = ContextConv(context, channels * width) if context else None
         self.blocks: nn.ModuleList = nn.ModuleList(_Residual(channels, width) for _ in range(blocks))
         self.last = _SideBySide(channels, width, 3 * components, 1, factor=0.0, zero=True)
-        self.last.bias = nn.Parameter(_start(components).repeat(channels))
+        self.last.bias = nn.Parameter(start_of_logistics(components).repeat(channels))
         self.linear: nn.Parameter = nn.Parameter(torch.zeros(channels, known + channels, 3, 3))
         constant(self, "mask", mask)
         self.register_buffer("weight", torch.zeros_like(self.linear))
@@ -124,7 +124,7 @@ class PixelMLP(MaskedMLP):
         super().__init__(features, 3 * components, hidden, context)
         self.levels = levels
         with torch.no_grad():
-            self.last.bias.copy_(_start(components, 0.5).repeat_interleave(features))
+            self.last.bias.copy_(start_of_logistics(components, 0.5).repeat_interleave(features))
 
     def encode(self, x: Tensor) -> Tensor:
         return _centred(x, self.levels, self.last.weight.dtype)
@@ -180,7 +180,7 @@ def _part(t: Tensor, dim: int, count: int, only: int | None) -> Tensor:
     return t if only is None else t.tensor_split(count, dim)[only]
 
 
-def _start(components: int, error: float = 1.0) -> Tensor:
+def start_of_logistics(components: int, error: float = 1.0) -> Tensor:
     """theta (3 K,): logistics around 0 of several scales, whose mean absolute value is about ``error``."""
     places = torch.linspace(-1, 1, components) if components > 1 else torch.zeros(1)
     # E|x| of a standard logistic is 2 ln 2

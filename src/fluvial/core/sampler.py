@@ -28,5 +28,5 @@ class Sampler(Density):
     def _refuse(self) -> NoReturn:
         raise UsageError(
             f"a {type(self).__name__} only draws samples: it has no log-density. Choose a model with an exact one, "
-            "such as nsf or mixed, or a bound, such as vae_iaf; flow_gan learns as a GAN does and keeps an exact one"
+            "such as the default, or a bound, such as vae_iaf; flow_gan learns as a GAN does and keeps an exact one"
         )

@@ -9,7 +9,7 @@ from fluvial.conditioners import ContextEncoder, ContextMap
 from fluvial.core import Chain, Density, Flow, Transform, UsageError
 from fluvial.core.numbers import plain
 from fluvial.core.transform import EventShape
-from fluvial.models.gan import GAN
+from fluvial.models.gan import Game
 from fluvial.models.mixed import AnyOrder
 from fluvial.models.registry import hint, recipe_of
 from fluvial.models.vae import VAE
@@ -93,7 +93,7 @@ def behind_head(config: Mapping[str, Any], make: Callable[[EventShape | None], D
             name = type(density).__name__
             raise ValueError(f"expected a density of {what} of shape {want}, got {name}, of {what} of shape {got}")
     head = _head(config)
-    if isinstance(density, (AnyOrder, VAE, GAN)) and head is None and encoder is not None:
+    if isinstance(density, (AnyOrder, VAE, Game)) and head is None and encoder is not None:
         return density.reading(encoder, outer)  # it takes contexts itself, so nothing stands around it
     return density if head is None and encoder is None else Flow(head or Chain(), density, event_shape, outer, encoder)
 

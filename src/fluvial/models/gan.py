@@ -33,11 +33,11 @@ class Adversarial(Protocol):
     weight: float
 
     def seen(self, x: Tensor) -> Tensor:
-        """Rows as the critic sees them, (B, F)."""
+        """Rows as the critic sees them, (B, ...)."""
         ...
 
     def drawn(self, n: int, context: Tensor | None) -> Tensor:
-        """n draws as the critic sees them, (n, F), with gradients of the generator."""
+        """n draws as the critic sees them, (n, ...), with gradients of the generator."""
         ...
 
     def embedded(self, context: Tensor | None) -> Tensor | None:
@@ -57,7 +57,26 @@ class Network(nn.Module):
         return self.last(self.body(x, context))
 
 
-class GAN(Sampler):
+class Game(Sampler):
+    """A generator that only draws, and the critic that it learns from, whose contexts may be embedded first."""
+
+    weight = 0.0
+    critic: nn.Module
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed: nn.Module | None = None
+
+    def reading(self, embed: nn.Module, context_shape: EventShape | None) -> Self:
+        """This model, of contexts of another shape, which ``embed`` makes what the networks read."""
+        self.embed, self.context_shape = embed, context_shape
+        return self
+
+    def embedded(self, context: Tensor | None) -> Tensor | None:
+        return context if context is None or self.embed is None else self.embed(context)
+
+
+class GAN(Game):
     """Rows of a table as it is, drawn by a network from noise that another network, the critic, cannot tell from data.
 
     The generator gives each column logits of what its cell may be, an atom of its :class:`Law` or one of the modes of
@@ -74,7 +93,6 @@ class GAN(Sampler):
     """
 
     gaps = True
-    weight = 0.0
     _slots: Tensor
     _masses: Tensor
     _log_weights: Tensor
@@ -94,7 +112,6 @@ class GAN(Sampler):
             raise ValueError(f"modes: expected at least 1 a column, got {modes}")
         self.laws, self.size = laws, noise
         self.event_shape, self.context_shape = (len(laws.laws),), context_shape
-        self.embed: nn.Module | None = None
         with on_cpu():
             masses = torch.tensor([law.masses for law in laws.laws])
             counts = masses + modes * torch.tensor([law.rest is not None for law in laws.laws])
@@ -109,11 +126,6 @@ class GAN(Sampler):
         seen = self.choices + len(laws.laws)
         self.generator = Network(noise, seen, hidden, context)
         self.critic = Network(seen, 1, hidden, context)
-
-    def reading(self, embed: nn.Module, context_shape: EventShape | None) -> Self:
-        """This model, of contexts of another shape, which ``embed`` makes what the networks read."""
-        self.embed, self.context_shape = embed, context_shape
-        return self
 
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         with torch.no_grad():
@@ -139,9 +151,6 @@ class GAN(Sampler):
         moved = (self._value(logits.argmax(2), value) - self._at(self._centers, slot)) / self._at(self._scales, slot)
         counted = torch.where(slot < self._masses, value, moved)
         return torch.cat((choice[:, self._slots], (counted + (hard - counted * rest).detach()) * rest), 1)
-
-    def embedded(self, context: Tensor | None) -> Tensor | None:
-        return context if context is None or self.embed is None else self.embed(context)
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
         """Find the modes of the columns, and let the generator start at the columns' own shares."""

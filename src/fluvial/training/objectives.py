@@ -76,7 +76,7 @@ def adversarial_loss(density: Density, x: Tensor, context: Tensor | None = None)
     fake = made.detach().float().requires_grad_()
     of_real, of_fake = players.critic(real, context), players.critic(fake, context)
     slopes = torch.autograd.grad(of_real.sum() + of_fake.sum(), (real, fake), create_graph=True)
-    penalty = sum((slope.square().sum(1).mean() for slope in slopes), torch.zeros((), device=x.device))
+    penalty = sum((slope.square().flatten(1).sum(1).mean() for slope in slopes), torch.zeros((), device=x.device))
     held = {name: value.detach() for name, value in players.critic.named_parameters()}
     judged = torch.func.functional_call(players.critic, held, (made, context))
     loss = F.softplus(of_fake - of_real).mean() + _GAMMA / 2 * penalty + F.softplus(of_real.detach() - judged).mean()
@@ -96,7 +96,7 @@ def energy_distance(rows: Rows, density: Density, seed: int) -> float:
     was = density.training
     with randomness.drawing_from(seed):
         players, x, context = _players(density.eval(), *rows.rows(index, device))
-        data, made = players.seen(x).float(), players.drawn(x.shape[0], context).float()
+        data, made = (a.float().flatten(1) for a in (players.seen(x), players.drawn(x.shape[0], context)))
     density.train(was)
     n = len(data)
     within = sum(torch.cdist(a, a).sum() / (n * (n - 1)) for a in (data, made))

@@ -9,24 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fluvial.core import Flow, batched
+from fluvial.core import Density, Flow, batched
 from fluvial.core.batched import by_chunk, part
 from fluvial.core.errors import RunError
 from fluvial.core.randomness import drawing_from, uniform
 from fluvial.examine.round_trip import RoundTrip, trip_of
-from fluvial.examine.two_sample import ClassifierTest, Memorisation, classifier_tests, memorisation
 from fluvial.examine.typicality import Reference, bits, compressed_bits, excess
-from fluvial.kinds.images.latent import interpolate
+from fluvial.kinds.images.drawn import ImageDraws, Kept, compare_images, floats, kept, pixels
+from fluvial.kinds.images.latent import Coder, coder, interpolate
 from fluvial.kinds.images.model import ImageModel
-from fluvial.models import continuous, sample_at_temperature
+from fluvial.models import VAE, continuous, sample_at_temperature
 from fluvial.transforms import FactorOut
 
 COOL = 0.7
 """The temperature of the sharper samples, that of Glow's pictures."""
 TOLERANCE = 1e-4
 """Of the range of the pixels: a round trip that misses one by more has failed."""
-_DRAWN = 128  # images drawn at each temperature, and held-out images that they are compared with
-_NEAREST = 10  # samples whose nearest training images are shown
 _WAY = 10  # images of each interpolation
 _FOREIGN = 16  # foreign images of each kind
 _POINTS = 20_000  # numbers of z of each scale that are kept
@@ -61,20 +59,19 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class ImageDiagnosis:
-    """What the report of a model of images shows. Pixels are the model's integers, (N, C, H, W).
+class ImageDiagnosis(ImageDraws):
+    """What the report of a model of images shows beside its draws.
 
     Args:
         bits, train_bits: bits per dimension of held-out images (N,), those of ``held_out`` first, and of training
             images (M,).
         histogram, compressor: bits per dimension of the held-out images under the histogram of all training pixels,
             and after lossless compression of each.
-        samples, cool: drawn at temperatures 1 and ``COOL`` with the contexts of the first held-out images;
-            ``bad_samples`` of the former were not finite.
-        neighbours: the training images nearest to the first samples.
+        cool: drawn at temperature ``COOL`` with the contexts of the first held-out images; None without a flow.
+        reconstructed: the first held-out images as a VAE's latent variables keep them; None without any.
         ways: interpolations between held-out images, (2, n, C, H, W).
         scales: in the order of z; none for exact models, whose noise is the middle of each pixel's step.
-        round_trip, round_trip_of_samples: of pixels with their noise, in units of the pixels' range.
+        round_trip, round_trip_of_samples: of pixels with their noise, in units of their range; None without a flow.
     """
 
     bits: np.ndarray
@@ -82,18 +79,12 @@ class ImageDiagnosis:
     histogram: float
     compressor: float
     foreign: tuple[Foreign, ...]
-    held_out: np.ndarray
-    samples: np.ndarray
-    cool: np.ndarray
-    drawn: int
-    bad_samples: int
-    neighbours: np.ndarray
-    memorisation: Memorisation
-    classifiers: tuple[ClassifierTest, ...]
+    cool: np.ndarray | None
+    reconstructed: np.ndarray | None
     ways: np.ndarray
     scales: tuple[Scale, ...]
-    round_trip: RoundTrip
-    round_trip_of_samples: RoundTrip
+    round_trip: RoundTrip | None
+    round_trip_of_samples: RoundTrip | None
 
     @property
     def error(self) -> float:
@@ -109,46 +100,50 @@ def diagnose_image(model: ImageModel, seed: int = 0) -> ImageDiagnosis:
     Raises:
         RunError: it has kept too few, or hardly any draw is finite.
     """
-    train, held_out = model.rows.get("train.pixels"), model.rows.get("held_out.pixels")
-    log_prob = model.rows.get("held_out.log_prob")
-    if train is None or held_out is None or log_prob is None or min(len(train), len(held_out)) < 10:
-        raise RunError("the run has kept fewer than 10 held-out images to examine the model with: hold out more")
-    given = [None if c is None else torch.from_numpy(c).float() for c in map(model.rows.get, _CONTEXTS)]
-    numbers, n = model.schema.numbers, min(_DRAWN, len(held_out))
-    context = None if given[1] is None else given[1][:n]
-    drawn = batched.draw(model.density, n, context, seed)
-    finite = drawn.flatten(1).isfinite().all(1)
-    if finite.sum() < 10:
-        raise RunError(f"only {int(finite.sum())} of {n} draws are finite: fit the model again")
-    samples, some = _pixels(drawn[finite]), held_out[:n]
-    ends = min(len(held_out), 4) // 2 * 2
-    ways = [
-        interpolate(model.density, _float(held_out[i : i + 2]), _WAY, None if context is None else context[i : i + 2])
-        for i in range(0, ends, 2)
-    ]
-    m = min(len(train), len(held_out))
+    images, log_prob = kept(model), model.rows.get("held_out.log_prob")
+    if log_prob is None:
+        raise RunError("the run has kept no scores of held-out images: fit it again with some held out")
+    draws, drawn, finite = compare_images(model, images, seed)
+    density, numbers, context = model.density, model.schema.numbers, images.context
+    m, given = min(len(images.train), len(images.held_out)), model.rows.get("train.context")
+    known = None if given is None else torch.from_numpy(given[:m]).float()
+    trips: list[RoundTrip | None] = [None, None]
+    if isinstance(density, Flow):
+        some = None if context is None else context[finite]
+        trips = [
+            _round_trip(model, density, floats(images.some), context, seed),
+            _round_trip(model, density, drawn, some, seed),
+        ]
     return ImageDiagnosis(
+        **vars(draws),
         bits=bits(log_prob) / numbers,
-        train_bits=bits(model.log_prob_pixels(train[:m], None if given[0] is None else given[0][:m])) / numbers,
-        histogram=_histogram_bits(train, held_out, model.schema.bits),
-        compressor=float(compressed_bits(held_out).mean()) / numbers,
-        foreign=_foreign(model, train, held_out, context, log_prob, seed),
-        held_out=held_out,
-        samples=samples,
-        cool=_pixels(_cool(model.density, n, context, seed)),
-        drawn=n,
-        bad_samples=int((~finite).sum()),
-        neighbours=_nearest(samples[:_NEAREST], train),
-        memorisation=memorisation(_flat(samples), _flat(some), _flat(train), seed, unit=2**model.schema.bits),
-        classifiers=classifier_tests(_flat(samples), _flat(some), seed=seed),
-        ways=_pixels(torch.stack(ways)),
-        scales=_scales(model.density, some, context, seed),
-        round_trip=_round_trip(model, _float(some), context, seed),
-        round_trip_of_samples=_round_trip(model, drawn[finite], None if context is None else context[finite], seed),
+        train_bits=bits(model.log_prob_pixels(images.train[:m], known)) / numbers,
+        histogram=_histogram_bits(images.train, images.held_out, model.schema.bits),
+        compressor=float(compressed_bits(images.held_out).mean()) / numbers,
+        foreign=_foreign(model, images, log_prob, seed),
+        cool=pixels(_cool(density, len(images.some), context, seed)) if isinstance(density, Flow) else None,
+        reconstructed=_reconstructed(density, images, seed),
+        ways=_ways(coder(density), images),
+        scales=_scales(density, images.some, context, seed),
+        round_trip=trips[0],
+        round_trip_of_samples=trips[1],
     )
 
 
-_CONTEXTS = ("train.context", "held_out.context")
+def _ways(density: Coder, images: Kept) -> np.ndarray:
+    """Interpolations between the first held-out images, two by two."""
+    ends, context = min(len(images.held_out), 4) // 2 * 2, images.context
+    pairs = [slice(i, i + 2) for i in range(0, ends, 2)]
+    ways = [
+        interpolate(density, floats(images.held_out[i]), _WAY, None if context is None else context[i]) for i in pairs
+    ]
+    return pixels(torch.stack(ways))
+
+
+def _reconstructed(density: Density, images: Kept, seed: int) -> np.ndarray | None:
+    if not isinstance(density, VAE):
+        return None
+    return pixels(batched.evaluate(density, density.reconstruct, floats(images.some), images.context, seed))
 
 
 def scale_sizes(density: Flow) -> list[int]:
@@ -159,16 +154,9 @@ def scale_sizes(density: Flow) -> list[int]:
     return [*finished, total - sum(finished)]
 
 
-def _foreign(
-    model: ImageModel,
-    train: np.ndarray,
-    held_out: np.ndarray,
-    context: Tensor | None,
-    log_prob: np.ndarray,
-    seed: int,
-) -> tuple[Foreign, ...]:
-    rng, top = np.random.default_rng(seed), 2**model.schema.bits - 1
-    some = held_out[:_FOREIGN]
+def _foreign(model: ImageModel, images: Kept, log_prob: np.ndarray, seed: int) -> tuple[Foreign, ...]:
+    rng, top, context = np.random.default_rng(seed), 2**model.schema.bits - 1, images.context
+    held_out, some = images.held_out, images.held_out[:_FOREIGN]
     levels = np.linspace(0, top, len(some)).round().astype(np.uint8)
     given = None if context is None else context[: len(some)]
     greys = np.broadcast_to(levels[:, None, None, None], some.shape).copy()
@@ -200,11 +188,6 @@ def _histogram_bits(train: np.ndarray, held_out: np.ndarray, depth: int) -> floa
     return float(np.bincount(held_out.ravel(), minlength=2**depth) @ -np.log2(counts / counts.sum())) / held_out.size
 
 
-def _nearest(samples: np.ndarray, train: np.ndarray) -> np.ndarray:
-    distance = torch.cdist(_float(samples).flatten(1), _float(train).flatten(1))
-    return train[distance.argmin(1).numpy()]
-
-
 def _cool(density: Flow, n: int, context: Tensor | None, seed: int) -> Tensor:
     def chunk(i: slice, device: torch.device) -> Tensor:
         return sample_at_temperature(density, i.stop - i.start, COOL, part(context, i, device))
@@ -212,10 +195,10 @@ def _cool(density: Flow, n: int, context: Tensor | None, seed: int) -> Tensor:
     return by_chunk(density, chunk, n, seed)
 
 
-def _scales(density: Flow, x: np.ndarray, context: Tensor | None, seed: int) -> tuple[Scale, ...]:
-    if density.exact:
+def _scales(density: Density, x: np.ndarray, context: Tensor | None, seed: int) -> tuple[Scale, ...]:
+    if density.exact or not isinstance(density, Flow):
         return ()
-    z = batched.encode(density, _float(x), context, seed).double()
+    z = batched.encode(density, floats(x), context, seed).double()
     base, found = density.noise, list[Scale]()
     for values in z.split(scale_sizes(density), 1):
         flat = values.flatten().sort().values
@@ -225,8 +208,8 @@ def _scales(density: Flow, x: np.ndarray, context: Tensor | None, seed: int) -> 
     return tuple(found)
 
 
-def _round_trip(model: ImageModel, x: Tensor, context: Tensor | None, seed: int) -> RoundTrip:
-    density, flow = model.density, continuous(model.density)
+def _round_trip(model: ImageModel, density: Flow, x: Tensor, context: Tensor | None, seed: int) -> RoundTrip:
+    flow = continuous(density)
     back = batched.decode(density, batched.encode(density, x, context, seed), context, seed)
     if flow is None:  # noise that is learned comes back with a pixel or not at all
         error = (back - x).abs()
@@ -236,15 +219,3 @@ def _round_trip(model: ImageModel, x: Tensor, context: Tensor | None, seed: int)
         error = (batched.decode(flow, batched.encode(flow, noisy, context, seed), context, seed) - noisy).abs()
     changed = int((back != x).flatten(1).any(1).sum())
     return trip_of(error.flatten(1).double().numpy() / 2**model.schema.bits, TOLERANCE, changed)
-
-
-def _float(x: np.ndarray) -> Tensor:
-    return torch.from_numpy(x.astype(np.float32))
-
-
-def _flat(x: np.ndarray) -> np.ndarray:
-    return x.reshape(len(x), -1).astype(np.float64)
-
-
-def _pixels(x: Tensor) -> np.ndarray:
-    return x.nan_to_num(0.0).byte().numpy()

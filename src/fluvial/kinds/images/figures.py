@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from fluvial.core import Density
+from fluvial.core import Density, Flow
 from fluvial.core.density import sized
 from fluvial.examine.drawing import BASE, DATA, SAMPLES, blank, finish
 from fluvial.kinds.images.diagnose import COOL, ImageDiagnosis
+from fluvial.kinds.images.drawn import ImageDraws
 from fluvial.kinds.images.files import grid
 from fluvial.kinds.images.model import ImageModel
 
@@ -25,20 +26,22 @@ _EXTREMES = 10
 _FOREIGN = ("#CC79A7", "#009E73", "#E69F00", "#56B4E9")  # Okabe and Ito
 
 
-def samples(model: ImageModel, d: ImageDiagnosis) -> Figure:
-    """Held-out images beside samples at two temperatures."""
-    figure, axes = blank(10.4, 3.9, 1, 3)
+def samples(model: ImageModel, d: ImageDraws) -> Figure:
+    """Held-out images beside samples, at two temperatures if the model has one, and a VAE's reconstructions."""
+    panels = {"held out": d.held_out, "samples, T = 1" if isinstance(model.density, Flow) else "samples": d.samples}
+    if isinstance(d, ImageDiagnosis):
+        more = {f"samples, T = {COOL}": d.cool, "held out, reconstructed": d.reconstructed}
+        panels |= {name: pixels for name, pixels in more.items() if pixels is not None}
+    figure, axes = blank(3.47 * len(panels), 3.9, 1, len(panels))
     n = min(_SIDE**2, len(d.held_out), len(d.samples)) // _SIDE * _SIDE or min(len(d.held_out), len(d.samples))
-    for ax, pixels, name in zip(
-        axes, (d.held_out, d.samples, d.cool), ("held out", "samples, T = 1", f"samples, T = {COOL}")
-    ):
+    for ax, (name, pixels) in zip(axes, panels.items()):
         _show(ax, grid(model.schema.decode(pixels[:n]), _SIDE), name)
     best = max(c.auc for c in d.classifiers)
     finish(figure, f"Samples beside held-out images: a simple classifier tells them apart with an AUC of {best:.2f}")
     return figure
 
 
-def neighbours(model: ImageModel, d: ImageDiagnosis) -> Figure:
+def neighbours(model: ImageModel, d: ImageDraws) -> Figure:
     """Samples above, the training images nearest to them below."""
     figure, axes = blank(10.4, 2.7, 2, 1)
     for ax, pixels, name in zip(axes, (d.samples, d.neighbours), ("samples", "nearest\nin training")):

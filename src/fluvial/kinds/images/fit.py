@@ -12,17 +12,18 @@ import numpy as np
 import torch
 
 from fluvial.conditioners import ContextMap
-from fluvial.core import Flow
+from fluvial.core import Density, Sampler
 from fluvial.core.errors import DataError, UsageError
 from fluvial.kinds.images.files import Size
 from fluvial.kinds.images.model import ImageModel, restore
 from fluvial.kinds.images.read import Images, read_images
 from fluvial.kinds.images.rows import ImageRows
 from fluvial.kinds.images.schema import ImageSchema
-from fluvial.kinds.job import Job, Lesson, Words, a_flow
+from fluvial.kinds.job import Job, Lesson, Words
 from fluvial.kinds.parts import Parts, judged
 from fluvial.models import default_of, recipe_of, resolve
 
+_OF_DRAWS = Words("energy distance of draws to images", 1.0, "images")
 _JUDGES = 2000  # images at most that stop the training
 _KEPT_BYTES, _KEPT, _CONTEXTS = 1 << 23, 2000, 10_000  # images of each kind and rows of labels that a run keeps
 
@@ -65,7 +66,8 @@ def fit_image(
     parts = Parts.of(len(images), job.holdout, job.seed)
     kept, aside = images.take(parts.train), images.take(parts.judges)
     stopping = images.take(parts.validation[:_JUDGES])
-    batch = recipe_of(name, images.shape).training.batch[job.settings.torch_device().type == "cuda"]
+    training = recipe_of(name, images.shape).training
+    batch = training.batch[job.settings.torch_device().type == "cuda"]
     rows, held_out = (_rows(part, schema, batch) for part in (kept, aside))
     validation = _rows(stopping, schema, batch) if len(stopping) else None
 
@@ -75,18 +77,20 @@ def fit_image(
         schema,
         rows,
         validation,
-        image_words(schema.shape),
+        _OF_DRAWS if training.objective == "adversarial" else image_words(schema.shape),
         {"train": len(kept), "validation": len(stopping), "held_out": len(aside)},
         judged("images", len(kept), len(stopping), len(parts.test)),
         images.notes,
+        objective=training.objective,
     )
 
     def conclude(record: dict[str, Any], metrics: list[dict[str, Any]]) -> ImageModel:
-        log_prob = ImageModel(density, schema, record).log_prob_images(aside, held_out.context)
+        draws = isinstance(density, Sampler)
+        log_prob = None if draws else ImageModel(density, schema, record).log_prob_images(aside, held_out.context)
         augmented = {"augmentation": list(schema.augmentation)}
         record |= {**augmented, "scores": _scores(schema, density.exact, kept, aside, log_prob)}
         stored = {**_kept("train", rows), **_kept("held_out", held_out)}
-        if len(aside):
+        if log_prob is not None and len(aside):
             stored["held_out.log_prob"] = log_prob
         if rows.context is not None:
             stored["contexts"] = rows.context[:_CONTEXTS].numpy()
@@ -121,14 +125,13 @@ def _bits(options: Mapping[str, Any]) -> int:
     return bits
 
 
-def _built(job: Job, config: Mapping[str, Any], schema: ImageSchema) -> Flow:
+def _built(job: Job, config: Mapping[str, Any], schema: ImageSchema) -> Density:
     """The model; where it does not take images of this size, a sentence that names the nearest one that it takes."""
     try:
-        density = job.build(config)
+        return job.build(config)
     except UsageError as error:
         fits = _nearest(job, config, schema)
         raise UsageError(f"{error}{f'; --size {fits[0]}x{fits[1]} does so' if fits else ''}") from None
-    return a_flow(density, config["model"], "images are drawn and edited through the noise of one")
 
 
 def _nearest(job: Job, config: Mapping[str, Any], schema: ImageSchema) -> Size | None:
@@ -159,9 +162,11 @@ def _kept(name: str, rows: ImageRows) -> dict[str, np.ndarray]:
     return kept
 
 
-def _scores(schema: ImageSchema, exact: bool, train: Images, held_out: Images, log_prob: np.ndarray) -> dict[str, Any]:
+def _scores(
+    schema: ImageSchema, exact: bool, train: Images, held_out: Images, log_prob: np.ndarray | None
+) -> dict[str, Any]:
     """Bits per dimension of the held-out images, of the model and of a histogram of the training pixels' values."""
-    if not len(held_out):
+    if log_prob is None or not len(held_out):
         return {"held_out": None, "histogram": None}
     unit = schema.numbers * math.log(2)
     known, new = (_counts(part, schema) for part in (train, held_out))

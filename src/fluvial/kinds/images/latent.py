@@ -1,4 +1,4 @@
-"""Ways through the noise of a flow: from one image to another, and along an attribute.
+"""Ways through the noise of a flow, or the latent variables of a VAE: from one image to another, along an attribute.
 
 Images become noise with dequantisation noise that ``seed`` decides, as the model saw them in training: the middle of
 each grey level would be noise that no image of the training set has. It stays clear of the edges of the level, so that
@@ -13,14 +13,31 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fluvial.core import Flow, batched, randomness
+from fluvial.core import Density, Flow, batched, randomness
 from fluvial.core.errors import UsageError
-from fluvial.models import continuous
+from fluvial.models import VAE, continuous
 
 _EDGE = 0.02  # of a grey level, that dequantisation noise keeps away from its ends
 
+Coder = Flow | VAE
+"""What gives each image a point of a space, and each point an image."""
+
 Way = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(start (D,), end (D,), shares of the way (n,)) -> (n, D)"""
+
+
+def coder(density: Density) -> Coder:
+    """The density, if it is one.
+
+    Raises:
+        UsageError: it only draws.
+    """
+    if isinstance(density, Coder):
+        return density
+    raise UsageError(
+        f"model: a {type(density).__name__} has no noise that a given image stands for, so it can neither encode, "
+        "interpolate nor edit images; flows and VAEs can"
+    )
 
 
 def straight(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
@@ -51,18 +68,23 @@ def arc(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
     return torch.lerp(*norms, t) * turned
 
 
-def encode(density: Flow, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor:
-    """The noise that each event of x (N, \\*event_shape) stands for, (N, D)."""
+def encode(density: Coder, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor:
+    """The noise that each event of x (N, \\*event_shape) stands for, (N, D); of a VAE its latent variables."""
     flow = continuous(density)
     if flow is None:
-        return batched.encode(density, x, context, seed)
+        return batched.evaluate(density, density.encode, x, context, seed)
     with randomness.drawing_from(seed):
         noise = randomness.uniform(x.shape, x.dtype)
     return batched.encode(flow, x + _EDGE + (1 - 2 * _EDGE) * noise, context, seed)
 
 
+def decode(density: Coder, z: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor:
+    """The event that each row of noise (N, D) stands for; of a VAE the middle of what they make likely."""
+    return batched.evaluate(density, density.decode, z, context, seed)
+
+
 def interpolate(
-    density: Flow, ends: Tensor, n: int, context: Tensor | None = None, path: Way = arc, seed: int = 0
+    density: Coder, ends: Tensor, n: int, context: Tensor | None = None, path: Way = arc, seed: int = 0
 ) -> Tensor:
     """n events on the way between two, (n, \\*event_shape), the ends included.
 
@@ -80,7 +102,7 @@ def interpolate(
     start, end = encode(density, ends, context, seed)
     share = torch.linspace(0, 1, n, dtype=start.dtype)
     given = None if context is None else context[(share > 0.5).long()]
-    return batched.decode(density, path(start, end, share), given, seed)
+    return decode(density, path(start, end, share), given, seed)
 
 
 @dataclass(frozen=True)
@@ -101,7 +123,7 @@ class Attribute:
 
 
 def attribute(
-    density: Flow,
+    density: Coder,
     positives: Tensor,
     negatives: Tensor,
     contexts: tuple[Tensor | None, Tensor | None] = (None, None),
@@ -126,7 +148,7 @@ def attribute(
 
 
 def edit(
-    density: Flow,
+    density: Coder,
     x: Tensor,
     direction: Tensor,
     strengths: Tensor,
@@ -142,4 +164,4 @@ def edit(
     z = encode(density, x, context, seed)
     moved = z + strengths.to(z).unsqueeze(1) * direction.to(z)
     given = None if context is None else context.expand(len(moved), *context.shape[1:])
-    return batched.decode(density, moved, given, seed)
+    return decode(density, moved, given, seed)

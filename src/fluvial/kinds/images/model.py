@@ -14,21 +14,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fluvial.core import Flow, randomness
-from fluvial.core.batched import by_chunk, chunk_rows, decode, draw, encode, part, score
+from fluvial.core import Density, Flow, randomness
+from fluvial.core.batched import by_chunk, chunk_rows, draw, evaluate, part, score
+from fluvial.core.density import sized
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.core.files import make_folder, own_file
 from fluvial.core.numbers import whole
+from fluvial.data.words import counted
 from fluvial.kinds import records
 from fluvial.kinds.fitted import record_of
 from fluvial.kinds.images.files import grid, write_png
-from fluvial.kinds.images.latent import Attribute, Way, arc, attribute, edit, interpolate
+from fluvial.kinds.images.latent import Attribute, Way, arc, attribute, coder, decode, edit, interpolate
 from fluvial.kinds.images.read import Images, read_images
 from fluvial.kinds.images.schema import KIND, ImageSchema
 from fluvial.kinds.labelled import Labelled
 from fluvial.kinds.records import Kept, check_alike, check_context, check_kept, check_record
 from fluvial.kinds.scores import Scores
-from fluvial.models import continuous, sample_at_temperature
+from fluvial.models import VAE, continuous, sample_at_temperature
 from fluvial.training.saved import Saved
 
 _REDRAWS = 10  # attempts to replace draws that are not finite
@@ -50,7 +52,7 @@ class ImageModel(Labelled):
     """
 
     KIND: ClassVar[str] = KIND
-    density: Flow
+    density: Density
     schema: ImageSchema
 
     def log_prob(self, data: object, labels: object = None) -> np.ndarray:
@@ -79,7 +81,7 @@ class ImageModel(Labelled):
         """Log-probabilities (N,) of images that have been read, with ``others`` of their columns."""
         notes = list(images.notes)
         if not self.exact:
-            notes.append("the scores are bounds: of log p from below, of bits per dimension from above")
+            notes.append(f"the scores are bounds, of bits per dimension from above: {why_bound(self.density)}")
         return Scores(
             "image",
             np.array(images.names),
@@ -111,7 +113,7 @@ class ImageModel(Labelled):
         return np.where(np.isnan(values), -np.inf, values)
 
     def encode(self, data: object, labels: object = None, *, seed: int = 0) -> np.ndarray:
-        """The noise that each image stands for, every latent of it, (N, D); D is C H W.
+        """The noise that each image stands for, every latent of it, (N, D); D is C H W, or a VAE's latent variables.
 
         It is float64 where pixels are steps of exact probabilities, which can be that narrow, and else float32.
 
@@ -119,18 +121,19 @@ class ImageModel(Labelled):
         """
         images = self.read(data, labels)
         context = self.labels(images, labels)
-        flow = self.density if self._noisy is None else self._noisy
+        flow = coder(self.density) if self._noisy is None else self._noisy
         x = self._entering(self.schema.encode(images.read()), seed)
-        return encode(flow, x, context, seed).flatten(1).numpy()
+        return evaluate(flow, flow.encode, x, context, seed).flatten(1).numpy()
 
     def decode(self, z: np.ndarray, labels: Mapping[str, Any] | None = None) -> np.ndarray:
         """The image that each row of noise (N, D) stands for, uint8, (N, H, W) or (N, H, W, 3)."""
-        z = np.asarray(z, dtype=np.float64 if self.exact else np.float32)
-        if z.ndim != 2 or z.shape[1] != self.schema.numbers:
-            raise UsageError(f"z: expected shape (N, {self.schema.numbers}), got {z.shape}")
+        z, flow = np.asarray(z, dtype=np.float64 if self.exact else np.float32), coder(self.density)
+        numbers = sized(flow.noise.event_shape).numel() if isinstance(flow, VAE) else self.schema.numbers
+        if z.ndim != 2 or z.shape[1] != numbers:
+            raise UsageError(f"z: expected shape (N, {numbers}), got {z.shape}")
         encoded = self.schema.encode_context(labels or {}, len(z))
         context = None if encoded is None else torch.from_numpy(encoded)
-        return self._pictures(decode(self.density, torch.from_numpy(z), context))
+        return self._pictures(decode(flow, torch.from_numpy(z), context))
 
     def sample(
         self, n: int, context: Mapping[str, Any] | None = None, temperature: float = 1.0, seed: int | None = None
@@ -164,7 +167,8 @@ class ImageModel(Labelled):
         """
         ends = [self._one(image, labels) for image in (first, second)]
         context = None if ends[0][1] is None else torch.cat([c for _, c in ends if c is not None])
-        return self._pictures(interpolate(self.density, torch.cat([x for x, _ in ends]), n, context, path, seed))
+        flow = coder(self.density)
+        return self._pictures(interpolate(flow, torch.cat([x for x, _ in ends]), n, context, path, seed))
 
     def attribute(self, positives: object, negatives: object, labels: object = None, seed: int = 0) -> Attribute:
         """The direction in the noise that images with an attribute lie in, as seen from images without it.
@@ -173,14 +177,14 @@ class ImageModel(Labelled):
             positives, negatives, labels: as of :meth:`score`; some dozens of either kind, and of nothing else.
         """
         (x, given), (other, without) = (self._entries(images, labels) for images in (positives, negatives))
-        return attribute(self.density, x, other, (given, without), seed)
+        return attribute(coder(self.density), x, other, (given, without), seed)
 
     def edit(
         self, image: object, attribute: Attribute, strengths: Sequence[float], labels: object = None, seed: int = 0
     ) -> np.ndarray:
         """One image moved along an attribute, for each strength: 0 gives it back, 1 adds the examples' difference."""
         x, context = self._one(image, labels)
-        moved = edit(self.density, x, attribute.direction, torch.tensor(strengths, dtype=x.dtype), context, seed)
+        moved = edit(coder(self.density), x, attribute.direction, torch.tensor(strengths, dtype=x.dtype), context, seed)
         return self._pictures(moved)
 
     def read(self, data: object, labels: object = None) -> Images:
@@ -228,12 +232,17 @@ class ImageModel(Labelled):
     def _draw(self, n: int, context: Tensor | None, temperature: float, seed: int) -> Tensor:
         if temperature == 1.0:
             return draw(self.density, n, context, seed)
+        flow = self.density
+        if not isinstance(flow, Flow):
+            raise UsageError(
+                f"temperature: only the noise of a flow can be cooled, not that of a {type(flow).__name__}"
+            )
 
         def chunk(i: slice, device: torch.device) -> Tensor:
-            return sample_at_temperature(self.density, i.stop - i.start, temperature, part(context, i, device))
+            return sample_at_temperature(flow, i.stop - i.start, temperature, part(context, i, device))
 
         try:
-            return by_chunk(self.density, chunk, n, seed)
+            return by_chunk(flow, chunk, n, seed)
         except ValueError as error:
             raise UsageError(str(error)) from None
 
@@ -271,8 +280,6 @@ def write_samples(out: Path, images: np.ndarray) -> list[Path]:
 def restore(saved: Saved, path: str | os.PathLike[str]) -> ImageModel:
     """The model in a run folder that has been read."""
     schema = ImageSchema.from_json(saved.config["schema"])
-    if not isinstance(saved.density, Flow):
-        raise RunError(f"{path} is damaged: its model is not a flow")
     bits = saved.config["model"]["options"].get("bits")
     if saved.density.event_shape != schema.shape or bits != schema.bits:
         raise RunError(f"{path} is damaged: its model is not one of the images in its schema")
@@ -288,6 +295,13 @@ def restore(saved: Saved, path: str | os.PathLike[str]) -> ImageModel:
     check_alike(saved, path, "train.pixels", "train.context")
     check_alike(saved, path, "held_out.pixels", "held_out.context")
     return ImageModel(saved.density, schema, record_of(saved), saved.metrics, saved.rows)
+
+
+def why_bound(density: Density) -> str:
+    """Why a density's scores are bounds, in words."""
+    if isinstance(density, VAE):
+        return f"each is an average over {counted(density.samples, 'draw')} of the model's latent variables"
+    return "pixels enter with uniform or learned noise"
 
 
 def _spell(scores: object) -> None:

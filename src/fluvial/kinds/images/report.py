@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fluvial.core import Sampler
 from fluvial.examine.page import Report, Sentences, numbers, plus_minus
 from fluvial.kinds.images.diagnose import COOL, TOLERANCE, ImageDiagnosis, diagnose_image
-from fluvial.kinds.images.model import ImageModel
-from fluvial.kinds.images.verdict import judge_image
+from fluvial.kinds.images.drawn import compare_images, kept
+from fluvial.kinds.images.latent import coder
+from fluvial.kinds.images.model import ImageModel, why_bound
+from fluvial.kinds.images.verdict import judge_draws, judge_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,10 +44,40 @@ def image_report(model: ImageModel) -> Report:
     Raises:
         RunError: they are too few.
     """
+    if isinstance(model.density, Sampler):
+        return _of_draws(model)
     d = diagnose_image(model, int(model.record.get("seed") or 0))
-    checks = judge_image(d, int((model.record.get("training") or {}).get("skipped") or 0))
+    checks = judge_image(d, _skipped(model))
     content = {"diagnosis": _numbers(d)}
     return Report(checks, _TOPICS, _figures(model, d), content, _facts(model, d), f"{__package__}/report.html.j2")
+
+
+def _of_draws(model: ImageModel) -> Report:
+    """The report of a model that only draws: the checks that need a density are left out."""
+    from fluvial.examine import drawing
+    from fluvial.kinds.images import figures
+
+    d, _, _ = compare_images(model, kept(model), int(model.record.get("seed") or 0))
+    drawn = {
+        "samples": figures.samples(model, d),
+        "neighbours": figures.neighbours(model, d),
+        "memorisation": drawing.memorisation(d.memorisation, "image", "pixels scaled to [0, 1]"),
+        "training": drawing.training_curve(model.metrics, "energy distance", 1.0),
+    }
+    shown = {name: figure for name, figure in drawn.items() if figure is not None}
+    content = {"diagnosis": {k: v for k, v in numbers(d).items() if k not in _BULKY}}
+    facts = {"d": d, "shape": _shape(model), "given": list(model.schema.context)}
+    return Report(judge_draws(d, _skipped(model)), _TOPICS, shown, content, facts, f"{__package__}/sampled.html.j2")
+
+
+def _skipped(model: ImageModel) -> int:
+    return int((model.record.get("training") or {}).get("skipped") or 0)
+
+
+def _shape(model: ImageModel) -> str:
+    """Size, colours and bits in words."""
+    channels, height, width = model.schema.shape
+    return f"{width} x {height}, {'grey' if channels == 1 else 'colour'}, {model.schema.bits} bits"
 
 
 def _figures(model: ImageModel, d: ImageDiagnosis) -> dict[str, Figure]:
@@ -61,22 +94,22 @@ def _figures(model: ImageModel, d: ImageDiagnosis) -> dict[str, Figure]:
         "likelihoods": figures.likelihoods(d),
         "extremes": figures.extremes(model, d),
         "interpolations": figures.interpolations(model, d),
-        "noise": figures.noise(d, model.density.noise) if d.scales else None,
-        "round_trip": drawing.round_trip(
-            d.round_trip, d.round_trip_of_samples, TOLERANCE, "image", "of the pixels' range"
-        ),
+        "noise": figures.noise(d, coder(model.density).noise) if d.scales else None,
     }
+    if d.round_trip is not None and d.round_trip_of_samples is not None:
+        trips = d.round_trip, d.round_trip_of_samples
+        drawn["round_trip"] = drawing.round_trip(*trips, TOLERANCE, "image", "of the pixels' range")
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
 def _facts(model: ImageModel, d: ImageDiagnosis) -> dict[str, Any]:
     schema, sizes = model.schema, model.record.get("sizes") or {}
-    channels, height, width = schema.shape
     per_dimension = f"{d.bits.mean():.3f} ± {d.error:.3f}" if np.isfinite(d.bits).all() else "not finite"
     nats = d.bits * schema.numbers * math.log(2)
     return {
         "d": d,
-        "shape": f"{width} x {height}, {'grey' if channels == 1 else 'colour'}, {schema.bits} bits",
+        "shape": _shape(model),
+        "why_bound": why_bound(model.density),
         "numbers": f"{schema.numbers:,}",
         "given": list(schema.context),
         "augmentation": schema.augmentation,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from fluvial.core import Sampler
 from fluvial.data.words import counted
-from fluvial.kinds.images.model import ImageModel
+from fluvial.kinds.images.model import ImageModel, why_bound
 from fluvial.kinds.summary import fitted_line
 
 
@@ -21,12 +22,15 @@ def image_summary(model: ImageModel) -> list[str]:
             "and its bits do not compare with those of models without"
         )
     scores = record["scores"]
-    if scores["held_out"] is None:
+    if isinstance(model.density, Sampler):
+        lines.append("It only draws samples: it has no log-likelihood. Its report compares them with held-out images.")
+    elif scores["held_out"] is None:
         lines.append("nothing was held out to judge it by")
     else:
         held_out = scores["held_out"]
+        how = "exactly" if model.exact else f"an upper bound, as {why_bound(model.density)}"
         lines += [
-            f"bits per dimension of held-out images, {'exactly' if model.exact else 'an upper bound'}:",
+            f"bits per dimension of held-out images, {how}:",
             f"  {'model':24}{held_out['bits_per_dimension']:6.3f} ± {held_out['standard_error']:.3f}",
             f"  {'histogram':24}{scores['histogram']:6.3f}",
         ]

@@ -20,6 +20,7 @@ from fluvial.examine.verdict import (
     z_score,
 )
 from fluvial.kinds.images.diagnose import TOLERANCE, ImageDiagnosis
+from fluvial.kinds.images.drawn import ImageDraws
 
 
 def judge_image(d: ImageDiagnosis, skipped: int = 0) -> tuple[Check, ...]:
@@ -96,7 +97,12 @@ def _foreign(d: ImageDiagnosis) -> Iterator[Check]:
     )
 
 
-def _sampling(d: ImageDiagnosis) -> Iterator[Check]:
+def judge_draws(d: ImageDraws, skipped: int = 0) -> tuple[Check, ...]:
+    """The checks of a model that only draws."""
+    return (*few("sampling", len(d.held_out), "images"), *_sampling(d), *skipped_steps(skipped))
+
+
+def _sampling(d: ImageDraws) -> Iterator[Check]:
     if d.bad_samples:
         said = f"{d.bad_samples} of {d.drawn} samples are not finite."
         yield Check("sampling", "fail", said, "none may be", "unstable")
@@ -106,5 +112,6 @@ def _sampling(d: ImageDiagnosis) -> Iterator[Check]:
 
 def _numerics(d: ImageDiagnosis, skipped: int) -> Iterator[Check]:
     for what, trip in (("held-out images", d.round_trip), ("samples", d.round_trip_of_samples)):
-        yield came_back(what, trip, "of the pixels' range", TOLERANCE, 0.01)
+        if trip is not None:
+            yield came_back(what, trip, "of the pixels' range", TOLERANCE, 0.01)
     yield from skipped_steps(skipped)
