@@ -10,6 +10,7 @@ import numpy as np
 from fastapi import Request
 from fastapi.responses import Response
 
+from fluvial.core import Flow
 from fluvial.core.errors import UsageError
 from fluvial.core.numbers import whole
 from fluvial.interfaces.server import answers
@@ -29,7 +30,8 @@ class ServedImages(Served[ImageModel]):
 
     @property
     def answers(self) -> Mapping[str, Answer]:
-        return {"sample": self.sample, "interpolate": self.interpolate}
+        way = {"interpolate": self.interpolate} if isinstance(self.model.density, Flow) else {}
+        return {"sample": self.sample, **way}
 
     def details(self) -> dict[str, Any]:
         """Height and width, and the labels that images are given."""
