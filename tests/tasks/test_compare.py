@@ -27,7 +27,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     rows = RNG.permutation(1200)[:300]
     outside = {"good": banana(400), "cheat": {k: v[rows] for k, v in TABLE.items()}}
     out = tmp_path_factory.mktemp("compare")
-    return compare(TABLE, ["nsf", "gaussian"], epochs=25, samples=outside, out=out, options=SMALL, progress=False)
+    return compare(
+        TABLE, ["nsf", "gaussian", "kde"], epochs=25, samples=outside, out=out, options=SMALL, progress=False
+    )
 
 
 def test_a_weak_model_is_exposed(found: Comparison):
@@ -36,7 +38,15 @@ def test_a_weak_model_is_exposed(found: Comparison):
     assert weak.auc.auc > strong.auc.auc + 0.05
     assert weak.wasserstein > good.wasserstein
     assert weak.utility < good.utility  # pyright: ignore
-    assert "best nsf (exact); behind, in nats a row: gaussian (exact) by" in found.sentences[0]
+    assert "best nsf (exact); behind, in nats a row: " in found.sentences[0]
+    assert "gaussian (exact) by" in found.sentences[0]
+
+
+def test_a_kernel_density_estimate_is_a_rival(found: Comparison):
+    estimate, weak = (found.rivals[name] for name in ("kde", "gaussian"))
+    assert estimate.likelihood == "exact"
+    assert estimate.mean[0] > weak.mean[0] + 0.1  # pyright: ignore
+    assert estimate.auc.auc < weak.auc.auc
 
 
 def test_a_cheat_is_exposed(found: Comparison):
@@ -59,6 +69,8 @@ def test_the_page_and_a_second_call(found: Comparison):
     for name in ("nsf", "gaussian", "good", "cheat", CHEAT, CHANCE):
         assert f"<th>{name}</th>" in page
     assert (found.page.parent / "nsf" / "config.json").exists()
+    assert page.count("draws beside test rows") == len(found.rivals)
+    assert (found.page.parent / "figures" / "pairs-0.png").exists()
 
 
 def test_names_are_needed_once(tmp_path: Path):

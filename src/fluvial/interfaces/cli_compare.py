@@ -28,7 +28,7 @@ def compare(
     data
         A table, as fluvial fit takes it.
     models
-        Names of models, separated by commas; nsf,vae_iaf,gan,gaussian where none is named.
+        Names of models, or kde, separated by commas; nsf,vae_iaf,gan,gaussian where none is named.
     budget
         Time for each fit, such as 90s or 5m.
     samples

@@ -15,12 +15,14 @@ from fluvial.core.errors import DataError, UsageError
 from fluvial.core.files import make_folder
 from fluvial.data.tables import Table, read
 from fluvial.kinds.tables.contest import page_of, spoken
+from fluvial.kinds.tables.kernels import kernels, measured
 from fluvial.kinds.tables.model import Model
 from fluvial.kinds.tables.rivals import Ground, Rival, encoded, ground, lead
 from fluvial.tasks.fit import fit
 from fluvial.terminal import note
 
 MODELS = ("nsf", "vae_iaf", "gan", "gaussian")
+KDE = "kde"
 CHEAT, CHANCE = "training rows", "half of the rows"
 _TEST = 0.2
 
@@ -61,7 +63,8 @@ def compare(
 
     Args:
         data: a table, as of :func:`fluvial.fit`.
-        models: names of models of tables.
+        models: names of models of tables, or "kde" for scikit-learn's kernel density estimate, which takes numbers
+            and one column of labels at most.
         budget: of each fit, seconds or a text such as "2m".
         epochs: passes over the rows in place of a budget, for numbers that do not depend on the machine.
         samples: rows that other tools drew, by name: paths or frames with the table's columns.
@@ -84,11 +87,16 @@ def compare(
     left: dict[str, str] = {}
     for name in models:
         try:
+            if name == KDE:
+                estimate = kernels(field)
+                rivals[name] = field.judge(name, estimate.sample(len(test), seed), measured(estimate, field))
+                continue
             model = _fitted(train, name, budget, epochs, seed, folder, (options or {}).get(name), progress)
         except DataError as error:
             left[name] = f"{name} is left out: {error}."
             continue
-        rivals[name] = field.judge(name, encoded(field, model.sample(len(field.test), seed=seed)), model)
+        drawn = encoded(field, model.sample(len(test), seed=seed))
+        rivals[name] = field.judge(name, drawn, field.measure(model))
     for name, rows in (samples or {}).items():
         rivals[name] = field.judge(name, encoded(field, rows))
     if not rivals:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fluvial.examine.page import Report, need_extras, number, plus_minus, write_page
+from fluvial.examine.two_sample import marginals
 from fluvial.examine.verdict import Check, Verdict
+from fluvial.kinds.tables.drawn import Drawn
 from fluvial.kinds.tables.rivals import Ground, Rival, lead
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SIGMAS = 2.0
 _TOPICS = {"copies": ("No draws are copies.", "Look at the copies.", "Rows of the training set are handed out.")}
@@ -72,10 +77,31 @@ def page_of(folder: Path, field: Ground, rivals: Mapping[str, Rival], sentences:
     content = {"rivals": {name: _line(r, gaps.get(name)) for name, r in rivals.items()}}
     own = {name: r for name, r in rivals.items() if r.parameters is not None or name not in ("training rows",)}
     checks = tuple(copying(own))
-    report = Report(checks, _TOPICS, {}, content, facts, f"{__package__}/rivals.html.j2")
+    figures = _figures(field, rivals)
+    facts["drawn"] = [(name, [key for key in figures if key.endswith(f"-{i}")]) for i, name in enumerate(rivals)]
+    report = Report(checks, _TOPICS, figures, content, facts, f"{__package__}/rivals.html.j2")
     record: dict[str, Any] = {"data": {"name": "models side by side"}, "model": {"model": "comparison"}}
     verdict = replace(Verdict.of(checks, record), sentence=sentences[0])
     return write_page(folder, report, verdict, record, sum(r.parameters or 0 for r in rivals.values()))
+
+
+def _figures(field: Ground, rivals: Mapping[str, Rival]) -> dict[str, Figure]:
+    """Draws of each rival beside test rows: columns one by one, and two at a time."""
+    from fluvial.kinds.tables import figures
+
+    columns = field.schema.columns
+    labels, numbers = [c.name for c in columns], [i for i, c in enumerate(columns) if not c.categorical]
+    shown: dict[str, Figure] = {}
+    for i, rival in enumerate(rivals.values()):
+        rows = field.test[: len(rival.drawn)]
+        sizes = {"sample_rows": len(rival.drawn), "bad_samples": 0}
+        apart, mixed = marginals(rival.drawn, rows), len(numbers) < len(columns)
+        d = Drawn(
+            False, mixed, rival.classifiers, apart, rival.copies, **sizes, x=rows, samples=rival.drawn, context=None
+        )
+        drawn = figures.marginals(d, labels, [c.categories for c in columns]), figures.pairs(d, labels, numbers)
+        shown |= {f"{kind}-{i}": f for kind, f in zip(("columns", "pairs"), drawn) if f is not None}
+    return shown
 
 
 def _line(rival: Rival, gap: tuple[float, float] | None) -> list[str]:

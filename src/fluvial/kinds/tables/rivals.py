@@ -25,6 +25,16 @@ _TIMED = 1000
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What a model says and takes: see :class:`Rival`; of rows that another tool drew, nothing is known."""
+
+    likelihood: str = "none"
+    log_p: np.ndarray | None = None
+    seconds: tuple[float | None, float | None] = (None, None)
+    parameters: int | None = None
+
+
+@dataclass(frozen=True)
 class Rival:
     """What is measured of one model, or of rows that another tool drew.
 
@@ -36,6 +46,7 @@ class Rival:
         wasserstein: sliced, in standard deviations of the columns.
         utility: of a model trained on draws and tested on real rows, R^2 or accuracy; None without columns to predict.
         seconds: to draw and to score a thousand rows.
+        drawn: (M, D), encoded as the test rows are.
     """
 
     name: str
@@ -51,6 +62,7 @@ class Rival:
     utility: float | None
     seconds: tuple[float | None, float | None]
     parameters: int | None
+    drawn: np.ndarray
 
     @property
     def auc(self) -> ClassifierTest:
@@ -88,38 +100,38 @@ class Ground:
         stacked = np.stack(columns, 1)
         return np.hstack([np.nan_to_num(stacked), np.isnan(stacked).astype(float)])
 
-    def judge(self, name: str, drawn: np.ndarray, model: Model | None = None) -> Rival:
-        """Everything that is measured of rows (M, D), encoded, and of the model that drew them, if it is one."""
+    def judge(self, name: str, drawn: np.ndarray, known: Measured = Measured()) -> Rival:
+        """Everything that is measured of rows (M, D), encoded, beside what is known of the model that drew them."""
         test = self.test[:_MOST]
         drawn = drawn[: len(test)]
-        draws, rows, known = (self.points(x) for x in (drawn, test, self.train))
+        draws, rows, trained = (self.points(x) for x in (drawn, test, self.train))
         prdc = neighbours(draws, rows)
-        kind, log_p, seconds = "none", None, (None, None)
-        if model is not None:
-            kind, log_p, seconds = self._of_model(model)
         return Rival(
             name,
-            kind,
-            log_p,
+            known.likelihood,
+            known.log_p,
             classifier_tests(drawn, test, None, self.seed),
-            memorisation(draws, rows, known, self.seed, unit=1.0),
+            memorisation(draws, rows, trained, self.seed, unit=1.0),
             *prdc,
             wasserstein=sliced_wasserstein(draws, rows, self.seed),
             utility=self._utility(drawn),
-            seconds=seconds,
-            parameters=None if model is None else sum(p.numel() for p in model.density.parameters()),
+            seconds=known.seconds,
+            parameters=known.parameters,
+            drawn=drawn,
         )
 
-    def _of_model(self, model: Model) -> tuple[str, np.ndarray | None, tuple[float, float | None]]:
+    def measure(self, model: Model) -> Measured:
+        """What a fitted model says of the test rows, and how long it takes."""
+        parameters = sum(p.numel() for p in model.density.parameters())
         began = time.perf_counter()
         model.sample(_TIMED, seed=0)
         drawing = time.perf_counter() - began
         if isinstance(model.density, Sampler):
-            return "none", None, (drawing, None)
+            return Measured("none", None, (drawing, None), parameters)
         began = time.perf_counter()
         log_p = model.score(self.table, shares=False).log_prob
         scoring = (time.perf_counter() - began) * _TIMED / len(log_p)
-        return "exact" if model.exact else "bound", log_p, (drawing, scoring)
+        return Measured("exact" if model.exact else "bound", log_p, (drawing, scoring), parameters)
 
     def _utility(self, drawn: np.ndarray) -> float | None:
         """How well trees trained on these rows foretell the last column of the test rows from the others."""
