@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"core", "univariate", "conditioners", "transforms", "models", "data"},
     "examine": {"core", "transforms", "conditioners", "univariate", "models", "data", "training"},
     "kinds": {"core", "univariate", "transforms", "conditioners", "models", "data", "training", "examine"},
-    "tasks": {"core", "data", "models", "training", "kinds"},
+    "tasks": {"core", "transforms", "data", "models", "training", "examine", "kinds"},
     "interfaces": {
         "core",
         "kernels",

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import constraints
 
 from fluvial import models
 from fluvial.conditioners import (
@@ -44,6 +45,7 @@ from fluvial.transforms import (
     Codes,
     ColumnMap,
     Columns,
+    Constrained,
     Conv1x1,
     Coupling,
     Dequantize,
@@ -167,6 +169,9 @@ TRANSFORMS: dict[str, Build] = {
     "logit": lambda d, c: Logit(-9.0, 9.0),
     "logit-alpha": lambda d, c: Logit(-9.0, 9.0, alpha=0.05),
     "softplus": lambda d, c: Softplus(lower=-9.0, curve=2.0),
+    "constrained": lambda d, c: Constrained(
+        [(constraints.greater_than(-9.0), None, constraints.interval(-9.0, 9.0))[i % 3] for i in range(d)], d
+    ),
     "columns": lambda d, c: Columns(
         [
             (

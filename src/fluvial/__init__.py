@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fluvial.tasks.augment import augment
     from fluvial.tasks.compare import compare
     from fluvial.tasks.fit import fit, load
+    from fluvial.tasks.infer import infer
 
 __version__ = "0.1.0"
 
@@ -36,6 +37,7 @@ __all__ = [
     "augment",
     "compare",
     "fit",
+    "infer",
     "load",
     "models",
     "read_table",
@@ -55,6 +57,7 @@ _HOMES = {  # FlowSampler is not listed above, since it needs imbalanced-learn
     "augment": "fluvial.tasks.augment",
     "compare": "fluvial.tasks.compare",
     "fit": "fluvial.tasks.fit",
+    "infer": "fluvial.tasks.infer",
     "load": "fluvial.tasks.fit",
     "read_table": "fluvial.data.listing",
 }

@@ -4,6 +4,7 @@ from fluvial.transforms.autoregressive import Autoregressive, Spine, spine
 from fluvial.transforms.channels import MATRICES, Conv1x1, FullMatrix, LUMatrix, Matrix, QRMatrix, random_rotation
 from fluvial.transforms.codes import CodeMap, Codes
 from fluvial.transforms.columns import ColumnMap, Columns
+from fluvial.transforms.constrained import Constrained
 from fluvial.transforms.coupling import Coupling, MaskedCoupling, alternating_mask, checkerboard_mask
 from fluvial.transforms.dequantize import Dequantize, VariationalDequantize
 from fluvial.transforms.elementwise import Elementwise, Logit, Softplus, Standardize
@@ -30,6 +31,7 @@ __all__ = [
     "Codes",
     "ColumnMap",
     "Columns",
+    "Constrained",
     "Conv1x1",
     "Coupling",
     "Dequantize",
