@@ -29,7 +29,7 @@ _NEAR, _WIDE = 2.0, 10.0  # from 0 behind the constraints, half of them each
 _FAR = (3.0, 30.0)  # standard deviations of a mode, at which others are looked for
 _STEPS, _BATCH = 20, 256  # of an epoch, and draws a step
 _HIDDEN = (64, 64)
-_HEAVY = 0.1  # share of draws from heavy tails, so that no weight is much larger than ten
+_HEAVY, _FREEDOM = 0.5, 3.0  # share of noise with heavy tails: no weight grows large where the flow's own are too light
 _SHARED = 4000  # draws that decide how modes share
 _LOST = 2.0  # nats by which q may lie below the target around a mode that was found
 
@@ -64,8 +64,9 @@ def infer(
     r"""Fit a flow to an unnormalised density, and weigh its draws, so that expectations are the target's.
 
     First many points climb the target by Newton's steps, each of which gives a Gaussian; then a flow for each separate
-    mode learns the target from its own draws, standardised by that Gaussian; last come draws of all of them, a tenth of
-    them with heavy tails, weighted by target over q with Pareto smoothing (Vehtari et al. 2024, arXiv 1507.02646).
+    mode learns the target from its own draws, standardised by that Gaussian; last come draws of all of them, half of
+    them of noise with heavy tails, weighted by target over q with Pareto smoothing (Vehtari et al. 2024, arXiv
+    1507.02646).
 
     Args:
         log_target: log of the density up to a constant, of rows (B, D) to (B,), in PyTorch; -inf where it is zero.
@@ -216,11 +217,11 @@ def _fresh(plan: _Plan, features: int) -> Density:
 
 
 def _with_heavy_tails(density: Density, dtype: torch.dtype) -> Density:
-    """The same flow of noise that is now and then far out, where its noise is normal (Hesterberg 1995)."""
+    """The same flow, of noise half of which has heavy tails, where its own is normal (Hesterberg 1995)."""
     if type(density) is not Flow or not isinstance(density.base, Normal):
         return density
     shares = torch.tensor([1 - _HEAVY, _HEAVY], dtype=dtype)
-    base = _mixed([density.base, StudentT(density.event_shape)], shares)
+    base = _mixed([density.base, StudentT(density.event_shape, _FREEDOM)], shares)
     return Flow(density.transform, base, density.event_shape)
 
 
