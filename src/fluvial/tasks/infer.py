@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +13,9 @@ from torch import Tensor
 from fluvial.core import Chain, Density, Flow, Mixture, Normal, StudentT, Transform, UsageError, randomness
 from fluvial.core.errors import RunError
 from fluvial.core.numbers import is_real, whole
-from fluvial.examine.importance import TRUSTED, Weights, needs_arviz, weighed
+from fluvial.examine.importance import needs_arviz, weighed
 from fluvial.models import build, recipe_of
+from fluvial.tasks.doubts import listed, missed, told_of
 from fluvial.tasks.posterior import Posterior
 from fluvial.training import Settings, train
 from fluvial.training.laplace import Gaussian, distinct, gaussians
@@ -31,7 +31,6 @@ _STEPS, _BATCH = 20, 256  # of an epoch, and draws a step
 _HIDDEN = (64, 64)
 _HEAVY, _FREEDOM = 0.5, 3.0  # share of noise with heavy tails: no weight grows large where the flow's own are too light
 _SHARED = 4000  # draws that decide how modes share
-_LOST = 2.0  # nats by which q may lie below the target around a mode that was found
 
 
 @dataclass(frozen=True)
@@ -101,15 +100,9 @@ def infer(
     names = [f"x[{i}]" for i in range(dim)] if names is None else list(names)
     if len(names) != dim:
         raise UsageError(f"names: expected {dim}, got {len(names)}")
-    if not is_real(alpha) or not 0 <= alpha < 1:
-        raise UsageError(f"alpha: expected a number of at least 0 and below 1, got {alpha!r}")
-    try:
-        head = Constrained(constraints, dim)
-    except (TypeError, ValueError) as error:
-        raise UsageError(str(error)) from None
+    head = _head(constraints, dim)
     draws, modes = whole("draws", draws, 100), whole("modes", modes, 1)
-    settings = Settings(epochs=epochs, seed=seed, weight_decay=0.0, device="cpu")
-    plan = _Plan(flow, options, float(alpha), settings, dtype)
+    plan = _plan(flow, options, alpha, epochs, seed, dtype)
     target = Target(log_target, head)
     with randomness.drawing_from(seed):
         found = _searched(target, head, _points(head, start, dtype), modes)
@@ -120,10 +113,25 @@ def infer(
         x, log_q = density.eval().sample_and_log_prob(draws)
         log_weight = target.at(x) - log_q
         weights = weighed(log_weight)
-        lost = [g for g in kept if _missed(target, head, density, g, weights.log_evidence)]
-    return Posterior(
-        density, x, log_weight, weights, names, _told(head, log_weight, weights, kept, more, lost, density)
-    )
+        lost = [g for g in kept if missed(target, head, density, g, weights.log_evidence)]
+    told = told_of(head, log_weight, weights, kept, more, lost, density)
+    return Posterior(density, x, log_weight, weights, names, told)
+
+
+def _head(constraints: Spec, dim: int) -> Constrained:
+    try:
+        return Constrained(constraints, dim)
+    except (TypeError, ValueError) as error:
+        raise UsageError(str(error)) from None
+
+
+def _plan(
+    flow: str | Density, options: Mapping[str, Any] | None, alpha: float, epochs: int, seed: int, dtype: torch.dtype
+) -> _Plan:
+    if not is_real(alpha) or not 0 <= alpha < 1:
+        raise UsageError(f"alpha: expected a number of at least 0 and below 1, got {alpha!r}")
+    settings = Settings(epochs=epochs, seed=seed, weight_decay=0.0, device="cpu")
+    return _Plan(flow, options, float(alpha), settings, dtype)
 
 
 def _start(start: Tensor | None, dim: int | None, dtype: torch.dtype) -> tuple[Tensor | None, int]:
@@ -159,7 +167,7 @@ def _searched(target: Target, head: Constrained, points: Tensor, modes: int) -> 
     if not found:
         raise UsageError(
             f"log_target is -inf or NaN, or its gradient is, around each of the {len(points)} starting points, such as "
-            f"{_listed(head, points[0])}: give start=, points where it is finite, or the constraints that keep to them"
+            f"{listed(head, points[0])}: give start=, points where it is finite, or the constraints that keep to them"
         )
     return found + gaussians(target, _further(distinct(found, modes)[0], points.dtype))
 
@@ -246,55 +254,3 @@ def _shared(target: Target, fitted: list[Flow]) -> Mixture:
         shares = weight @ (parts + shares.log()).softmax(1)
         shares = shares.clamp(min=1e-3 / m) / shares.clamp(min=1e-3 / m).sum()
     return _mixed(fitted, shares)
-
-
-def _missed(target: Target, head: Constrained, density: Density, mode: Gaussian, log_evidence: float) -> bool:
-    """Whether q has far less mass than the target around a mode that was found."""
-    noise = randomness.normal((200, len(mode.mean)), mode.mean.dtype)
-    x = head.inverse(mode.mean + noise @ mode.factor.T)[0]
-    return float((target.at(x) - log_evidence - density(x)).median()) > _LOST
-
-
-def _told(
-    head: Constrained,
-    log_weight: Tensor,
-    weights: Weights,
-    kept: list[Gaussian],
-    more: int,
-    lost: list[Gaussian],
-    density: Density,
-) -> list[str]:
-    """What a reader should know."""
-    n, share = len(log_weight), weights.ess / len(log_weight)
-    told = [
-        f"log evidence {weights.log_evidence:.3f} ± {weights.log_evidence_error:.3f}; {n:,} draws are worth "
-        f"{weights.ess:,.0f} independent ones; Pareto k {weights.pareto_k:.2f}."
-    ]
-    if weights.pareto_k > TRUSTED or math.isnan(weights.pareto_k):
-        told.append(
-            f"Do not trust these means: Pareto k is above {TRUSTED}, so a few draws decide them. Train longer "
-            "(epochs=), try another flow, or write the target in numbers that depend on each other less."
-        )
-    elif share < 0.05:
-        told.append(
-            f"The fit is poor: {share:.1%} of the draws are left by the weights. Train longer or take more draws."
-        )
-    if isinstance(density, Mixture):
-        shares = ", ".join(f"{s:.3g}" for s in density.logits.softmax(0).tolist())
-        told.append(f"{len(kept)} separate modes were found, a flow for each; they hold {shares} of the mass.")
-    if more:
-        told.append(f"{more} further modes were found and left out: modes={len(kept) + more} fits them too.")
-    told += [
-        f"The mode at {_listed(head, g.mean)} was found but lost: the fit has too little mass there." for g in lost
-    ]
-    if outside := int((log_weight == -math.inf).sum()):
-        told.append(
-            f"At {outside / n:.1%} of the draws the target is zero or NaN; constraints would keep the fit from there."
-        )
-    return told
-
-
-def _listed(head: Constrained, z: Tensor) -> str:
-    """A point, in the units of the target."""
-    x = head.inverse(z[None])[0][0].tolist()
-    return "(" + ", ".join(f"{v:.4g}" for v in x[:5]) + (", ..." if len(x) > 5 else "") + ")"
