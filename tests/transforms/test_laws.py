@@ -113,6 +113,13 @@ def test_what_no_law_allows_has_probability_zero():
     assert not log_p.isnan().any()
 
 
+def test_infinity_is_no_atom():
+    laws = Laws([LAWS["labels"], LAWS["plain"]], components=3).double()
+    theta = theta_of(laws, 2)
+    ends = torch.tensor([[0.0, math.inf], [0.0, -math.inf]], dtype=torch.float64)
+    assert laws.log_prob(laws.read(ends), theta)[:, 1].tolist() == [-math.inf, -math.inf]
+
+
 def test_labels_that_the_law_does_not_know_share_what_is_set_aside():
     laws = Laws([LAWS["labels, some unseen"], LAWS["labels"]], components=3)
     rows = torch.tensor([[-1.0, 0.0], [7.0, 0.0], [0.0, -1.0], [NAN, 0.0], [0.0, NAN]], dtype=torch.float64)

@@ -291,7 +291,7 @@ class Laws(nn.Module):
         x = torch.where(n.gridded, snap(x, n), x)
         columns = x.t().contiguous()
         nearest = first_not_below(atoms, columns).clamp(max=atoms.shape[1] - 1)
-        atom = torch.where(atoms.gather(1, nearest) == columns, nearest, -1).t()
+        atom = torch.where((atoms.gather(1, nearest) == columns) & columns.isfinite(), nearest, -1).t()
         atom = torch.where(missing, self._absent, atom)
         step = torch.where(n.gridded, n.step, 0.0)
         warped, log_det = unbound(torch.cat((x + step / 2, x, x + step)), n, _EDGE)
