@@ -197,3 +197,11 @@ def test_components_start_where_the_values_are():
     log_p = laws.log_prob(reading, laws.resting(reading).expand(400, -1)).mean(0)
     best = -0.5 * math.log(2 * math.pi * math.e) - (0.75 * math.log(4 / 3) + 0.25 * math.log(4))
     assert log_p.tolist() == pytest.approx([best, best], abs=0.6)  # evenly spaced ones are at -6.0
+
+
+def test_components_start_where_values_are_that_most_rows_do_not_share():
+    amounts = torch.where(torch.arange(1000) % 10 > 0, 0.0, 1000.0 + torch.arange(1000)).double().unsqueeze(1)
+    laws = Laws([Law((0.0,), rest=ColumnMap(step=1.0, location=1500.0, scale=300.0))], components=4)
+    terms = laws.terms(laws.resting(laws.read(amounts)).unsqueeze(0))
+    assert terms.means.abs().max() < 2.0
+    assert terms.scales.max() < 0.0

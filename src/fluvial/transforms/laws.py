@@ -460,7 +460,10 @@ class Laws(nn.Module):
 
     def _side_by_side(self, reading: Reading, i: int) -> tuple[Tensor, Tensor]:
         """Means and log-scales of components that share column i's values evenly, each as wide as its share."""
-        there = ~self._is_missing(reading)[:, i] & (self._gridded[i] | (reading.atom[:, i] < 0))
+        atom = reading.atom[:, i]
+        there = ~self._is_missing(reading)[:, i] & (self._gridded[i] | (atom < 0))
+        often = atom.mode().values  # a value that most rows share has a probability of its own
+        there = there & (atom != often) if 2 * (atom == often).sum() > len(atom) and often >= 0 else there
         values, widths = reading.value[there, i].double(), reading.width[there, i].double()
         if not len(values):
             values = torch.linspace(-2.0, 2.0, 2, dtype=torch.float64, device=values.device)
