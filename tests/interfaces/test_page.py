@@ -33,7 +33,8 @@ ODD = '<img src=x onerror=alert("x")>'
 BOLD = "<b>n</b>"
 TOKEN = "a token of many signs"
 WIDTHS = (360, 768, 1280)
-WAIT = 30_000  # milliseconds, for busy machines
+WAIT = 300_000  # milliseconds, for busy machines
+expect.set_options(timeout=WAIT)
 
 
 def table(rows: int = 240) -> pd.DataFrame:
@@ -82,7 +83,7 @@ def address(run: Path, shop: Path) -> Iterator[str]:
 def window() -> Iterator[Any]:
     """A browser whose pages share what they have fetched, as tabs do."""
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         window = browser.new_context(accept_downloads=True)
         window.set_default_timeout(WAIT)
         yield window

