@@ -65,8 +65,8 @@ SHORT = """## Where fluvial falls short, and why
 - Calibration: of income the error is 0.010, of the trees 0.007; shares that are right have 0.007 over 16,281 rows by
   chance alone. Of diamonds it is several times the trees'.
 - Small tables: of titanic's 594 rows fluvial learns from 476, since a fifth judges it and stops its training. Of
-  the women in first class 0.86 to 0.90 survive in its draws, 0.97 in the table. ARF and TVAE end up with draws from which
-  survival is learnt a little better.
+  the women in first class 0.86 to 0.90 survive in its draws, 0.97 in the table. ARF and TVAE end up with draws from
+  which survival is learnt a little better.
 - Ages that are nearly all whole: 96 % in titanic, 72 to 78 % in the draws; the frequent ones alone have a probability
   of their own beside the grid of hundredths on which infants' ages lie.
 - Caps that few rows reach: 0.06 to 0.11 % of the draws work more than the 99 hours and 0.07 to 0.09 % are older than
