@@ -74,7 +74,7 @@ SHORT = """## Where fluvial falls short, and why
 - Rows that contradict themselves: 0.03 to 0.08 % of the draws are husbands and female. Where one column follows from
   another without exception (survived and alive, the class twice), fluvial derives it and no draw contradicts.
 - Numbers in gaps: chained trees that take values from like rows are closer in CRPS on abalone and miniboone, by 4 %,
-  and level on adult; one fold each. Half of fluvial's training goes to the columns in the table's own order, which gaps at random
-  places hardly ever ask for. Labels are level on abalone, where these rows hold too few to tell, and right more often
-  on adult; few draws make other fillers' guesses rough.
+  and level on adult; one fold each. Half of fluvial's training goes to the columns in the table's own order, which
+  gaps at random places hardly ever ask for. Labels are level on abalone, where these rows hold too few to tell, and
+  right more often on adult; few draws make other fillers' guesses rough.
 """
