@@ -47,7 +47,8 @@ class Kernels:
     def sample(self, n: int, seed: int) -> np.ndarray:
         """n encoded rows."""
         rng = np.random.default_rng(seed)
-        counts = rng.multinomial(n, [share for share, _ in self.parts.values()])
+        chosen = rng.choice(len(self.parts), n, p=[share for share, _ in self.parts.values()])
+        counts = np.bincount(chosen, minlength=len(self.parts))
         drawn: list[np.ndarray] = []
         for (value, (_, estimate)), count in zip(self.parts.items(), counts):
             if count:
