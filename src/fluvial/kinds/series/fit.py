@@ -174,13 +174,13 @@ def law(column: Column, train: np.ndarray, every: np.ndarray) -> Law:
     Other values that repeat do so because series move slowly, which is no property of the value. Heavy tails are not
     bent: moves along a bent axis would multiply, and paths run away.
     """
-    found = law_of(column, train, every)
+    found = law_of(column, train, every, few=False)
     if found.rest is None:
         return found
     ends = {0.0, column.lower, column.upper, found.rest.lower, found.rest.upper}
     straight = found.rest.center is None
     rest = found.rest if straight else ColumnMap.fit(train[~np.isnan(train)], found.rest.step)
-    return replace(found, atoms=tuple(a for a in found.atoms if a in ends), rest=rest, rounded=())
+    return replace(found, atoms=tuple(a for a in found.atoms if a in ends), rest=rest)
 
 
 def _scores(fitted: SeriesModel, panel: Panel, parts: _Parts) -> dict[str, Any]:
