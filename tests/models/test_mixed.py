@@ -9,7 +9,7 @@ import torch
 
 from fluvial.core.randomness import drawing_from
 from fluvial.models import build
-from fluvial.models.mixed import AnyOrder, mixed
+from fluvial.models.mixed import AnyOrder, _before, mixed
 from fluvial.transforms.columns import ColumnMap
 from fluvial.transforms.laws import Law
 
@@ -63,7 +63,7 @@ def test_the_columns_known_first_are_as_probable_alone_as_in_the_whole_row():
 def test_walking_gives_the_theta_of_the_parallel_pass(order):
     density, rows = small(context=(2,)), every_row()
     context = torch.randn(len(rows), 2, dtype=torch.float64)
-    theta = density.net(density.laws.describe(density.laws.read(rows)), context, torch.tensor(order))
+    theta = density.net(density.laws.describe(density.laws.read(rows)), context, _before(torch.tensor(order)))
     walk = density.walk(rows, torch.tensor(order), context)
     columns = theta.split(density.laws.sizes, 1)
     for k, i in enumerate(order):
@@ -74,7 +74,7 @@ def test_theta_reads_the_columns_before_it_and_no_others():
     density = small()
     features = torch.randn(1, sum(density.laws.features), dtype=torch.float64)
     order = torch.tensor([2, 0, 1])
-    jacobian = torch.autograd.functional.jacobian(lambda f: density.net(f, None, order), features)[0, :, 0]
+    jacobian = torch.autograd.functional.jacobian(lambda f: density.net(f, None, _before(order)), features)[0, :, 0]
     blocks = [part.split(density.laws.features, 1) for part in jacobian.split(density.laws.sizes, 0)]
     for at, i in enumerate(order.tolist()):
         for place, j in enumerate(order.tolist()):
@@ -130,3 +130,17 @@ def test_columns_that_are_known_are_told_by_one_bool_each(known):
             ask(rows, known)
     with pytest.raises(ValueError, match="expected shape"):
         density.complete(rows[:, :2], torch.tensor([True, False, False]))
+
+
+def test_what_a_step_teaches_a_column_to_read():
+    density, columns = small(), torch.arange(3)
+    with drawing_from(0):
+        sets = torch.stack([density._drawn_sets(torch.device("cpu")) for _ in range(2000)]).float()
+    assert (sets[:, columns, columns] == 0).all()
+    size = sets.sum(2)  # of the set of each column: (steps, D)
+    # as they stand with 0.4 (none for the first, all others for the last), all others with 0.3, else any number alike
+    for column, standing in enumerate(range(3)):
+        for n in range(3):
+            expected = 0.4 * (n == standing) + 0.3 * (n == 2) + 0.3 / 3
+            assert abs(float((size[:, column] == n).float().mean()) - expected) < 4 * (0.25 / 2000) ** 0.5
+    assert (sets[:, 0].unique(dim=0).shape[0], sets[:, 1].unique(dim=0).shape[0]) == (4, 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -134,8 +134,8 @@ class Classes(nn.Module):
         """log p of each cell, (B, D), under the network without classes."""
         return self.own.log_prob(reading, theta.index_select(1, self._others))
 
-    def steps(self, order: Tensor, rows: int) -> Callable[[int, Reading | None, Tensor], Tensor]:
-        """As :meth:`forward`, a column at a time: a function of k = 0, 1, ..., the cell before, and its theta."""
+    def steps(self, order: Tensor, rows: int) -> Callable[[int, Mapping[int, Reading], Tensor], Tensor]:
+        """As :meth:`forward`, a column at a time: a function of k, the new cells before it by column, and its theta."""
         factor, places = self._factor(order)
         at, numbers, columns = torch.argsort(places).tolist(), self._numbers.tolist(), order.tolist()
         logs = self.weights.unsqueeze(1).repeat(1, rows)
@@ -155,9 +155,9 @@ class Classes(nn.Module):
                 white[:, :, at[j]] = (value - mean(j)) / deviation
                 logs.add_(torch.where(present, _log_normal(white[:, :, at[j]], deviation), 0.0))
 
-        def step(k: int, before: Reading | None, theta: Tensor) -> Tensor:
-            if before is not None:
-                learn(columns[k - 1], before)
+        def step(k: int, before: Mapping[int, Reading], theta: Tensor) -> Tensor:
+            for i, reading in before.items():
+                learn(i, reading)
             i = columns[k]
             js = [numbers.index(i)] if i in numbers else []
             means = torch.stack([mean(j) for j in js], 2) if js else white[:, :, :0]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from fluvial.conditioners import ContextEncoder
-from fluvial.conditioners.ragged import RaggedMLP
+from fluvial.conditioners.columns import ColumnNets
 from fluvial.core import Density, Flow, Normal, Uniform
 from fluvial.core.density import sized
 from fluvial.core.transform import EventShape
@@ -65,9 +65,9 @@ def _independent(codes: Codes, train: Data) -> Density:
 def _alone(laws: Laws, context_shape: EventShape | None, train: Data) -> Density:
     """Each column's own law, whatever the others: a network that reads nothing, fitted to a few thousand rows."""
     laws = copy.deepcopy(laws)
-    alone = AnyOrder(laws, RaggedMLP(laws.features, laws.sizes, 1, 0), context_shape)
+    alone = AnyOrder(laws, ColumnNets(laws.features, laws.sizes, 1, 0), context_shape)
     with torch.no_grad():
-        for weight in (alone.net.first.weight, alone.net.last.weight, alone.net.direct.weight):
+        for weight in (alone.net.first.weight, alone.net.last.weight):
             weight.zero_()
     alone = alone.float().cpu()
     x = train.x[:_ALONE]
