@@ -60,9 +60,11 @@ class ColumnNets(nn.Module):
         self._outputs, self._inputs = _slices(outputs), _slices(inputs)
         with on_cpu():
             columns = torch.arange(self.columns)
-            constant(self, "owner", columns.repeat_interleave(torch.tensor(inputs)))
-            constant(self, "standing", self._mask(columns.unsqueeze(1) > columns))
-        self._blocks = staircase.blocks_of(self.standing)
+            owner = columns.repeat_interleave(torch.tensor(inputs))
+            standing = self._mask(columns.unsqueeze(1) > columns, owner)
+            self._blocks = staircase.blocks_of(standing)
+        constant(self, "owner", owner)
+        constant(self, "standing", standing)
         self.owner: Tensor
         self.standing: Tensor
 
@@ -75,7 +77,7 @@ class ColumnNets(nn.Module):
         """
         mask, blocks = self.standing, self._blocks
         if reads is not None:
-            mask, blocks = self._mask(reads).to(self.first.weight.dtype), ()
+            mask, blocks = self._mask(reads, self.owner).to(self.first.weight.dtype), ()
         x = features if context is None else torch.cat((context.to(features.dtype), features), 1)
         h = staircase.linear(x, self.first.weight, self.first.bias, mask, blocks)
         h = h.unflatten(1, (self.columns, self.hidden)).transpose(0, 1)
@@ -85,9 +87,9 @@ class ColumnNets(nn.Module):
         weight, bias = self.last.weight, self.last.bias
         return torch.cat([F.linear(r, weight[own], bias[own]) for r, own in zip(F.relu(h), self._outputs)], 1)
 
-    def _mask(self, reads: Tensor) -> Tensor:
-        """Which weights of the first layer are kept, (out, in)."""
-        kept = reads.index_select(1, self.owner).float().repeat_interleave(self.hidden, 0)
+    def _mask(self, reads: Tensor, owner: Tensor) -> Tensor:
+        """Which weights of the first layer are kept, (out, in); ``owner`` is the column of each feature."""
+        kept = reads.index_select(1, owner).float().repeat_interleave(self.hidden, 0)
         return F.pad(kept, (self.context, 0), value=1.0)
 
     def steps(self, order: Tensor, features: Tensor, context: Tensor | None = None) -> Callable[[int], Tensor]:
