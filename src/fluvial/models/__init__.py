@@ -19,7 +19,7 @@ from fluvial.models.pixels import bits_per_dimension, continuous, sample_at_temp
 from fluvial.models.realnvp import realnvp, realnvp_images
 from fluvial.models.recipe import Aim, Decay, Recipe, Training
 from fluvial.models.registry import default_of, named_recipes, recipe_of, recipes, register
-from fluvial.models.vae import VAE, vae, vae_iaf
+from fluvial.models.vae import VAE, vae
 from fluvial.models.wavenet import wavenet, wavenet_made
 
 __all__ = [
@@ -66,7 +66,6 @@ __all__ = [
     "resolve",
     "sample_at_temperature",
     "vae",
-    "vae_iaf",
     "wavenet",
     "wavenet_made",
 ]

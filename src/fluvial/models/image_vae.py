@@ -12,7 +12,6 @@ from fluvial.models.maf import maf
 from fluvial.models.posteriors import posterior
 from fluvial.models.recipe import Recipe, Training
 from fluvial.models.shapes import Image, context_features
-from fluvial.models.steps import depth
 from fluvial.models.vae import VAE
 from fluvial.transforms import Elementwise
 from fluvial.transforms.image import image_shape
@@ -28,13 +27,16 @@ def image_vae(
     channels: Sequence[int] = (16, 32, 32),
     hidden: int = 256,
     components: int = 5,
+    transforms: int = 0,
+    width: Sequence[int] = _HIDDEN,
+    gated: bool = True,
     prior_transforms: int = 0,
     free_bits: float = 0.0,
     samples: int = 16,
     bits: int = 8,
     context_shape: Shape | None = None,
 ) -> Density:
-    """A VAE of images with a diagonal Gaussian posterior (Kingma and Welling 2014, arXiv 1312.6114).
+    """A VAE of images (Kingma and Welling 2014, arXiv 1312.6114).
 
     Pixels of one bit are Bernoullis given the latent variables, others discretised mixtures of logistics.
 
@@ -43,6 +45,9 @@ def image_vae(
         channels: of each stage of the encoder, which halves the image; the decoder goes the same way back.
         hidden: features of the encoder, and units of the decoder's first layer.
         components: logistics in the mixture of a pixel.
+        transforms, gated: inverse autoregressive steps of the posterior (Kingma et al. 2016, arXiv 1606.04934), see
+            :func:`~fluvial.models.posteriors.posterior`; 0 for a diagonal Gaussian.
+        width: hidden layers of each step's network.
         prior_transforms, free_bits, samples: as of the VAE of tables.
         bits: of a pixel.
 
@@ -53,41 +58,7 @@ def image_vae(
     return VAE(
         _prior(latent, prior_transforms),
         _pixels(shape, latent + context, channels, hidden, components, bits),
-        posterior(latent, hidden),
-        ImageEncoder(shape, channels, hidden, context, 2**bits),
-        free_bits=free_bits,
-        samples=samples,
-        context_shape=context_shape,
-    )
-
-
-def image_vae_iaf(
-    event_shape: Shape,
-    *,
-    latent: int = 32,
-    channels: Sequence[int] = (16, 32, 32),
-    hidden: int = 256,
-    components: int = 5,
-    transforms: int = 2,
-    width: Sequence[int] = _HIDDEN,
-    gated: bool = True,
-    prior_transforms: int = 0,
-    free_bits: float = 0.0,
-    samples: int = 16,
-    bits: int = 8,
-    context_shape: Shape | None = None,
-) -> Density:
-    """:func:`image_vae` whose posterior goes through inverse autoregressive steps (Kingma et al. 2016, 1606.04934).
-
-    Args:
-        transforms, gated: the steps of the posterior, see :func:`~fluvial.models.posteriors.posterior`.
-        width: hidden layers of each step's network.
-    """
-    shape, context = image_shape(event_shape), context_features(context_shape)
-    return VAE(
-        _prior(latent, prior_transforms),
-        _pixels(shape, latent + context, channels, hidden, components, bits),
-        posterior(latent, hidden, transforms=depth(transforms), hidden=width, gated=gated),
+        posterior(latent, hidden, transforms=transforms, hidden=width, gated=gated),
         ImageEncoder(shape, channels, hidden, context, 2**bits),
         free_bits=free_bits,
         samples=samples,
@@ -129,11 +100,12 @@ RECIPES = (
         base="Normal",
     ),
     Recipe(
-        image_vae_iaf,
+        image_vae,
         name="vae_iaf",
         kind="images",
         values="whole",
         training=_TRAINED,
+        defaults={"transforms": 2},
         presets={"paper": {**_PAPER, "transforms": 8, "width": (1920, 1920)}},
         says="`vae` with inverse autoregressive steps in its posterior; a tighter bound",
         paper="Kingma et al. 2016, arXiv 1606.04934",

@@ -71,6 +71,7 @@ class Recipe:
         default: whether ``fit`` takes it where no model is named, for this kind of data and of values.
         closed_form: whether ``initialize`` with all training rows fits it completely.
         training: where the user says nothing.
+        defaults: options that stand otherwise in this model than in ``make``, which several models may share.
         presets: options by name, as the paper or its released code has them.
         says: what it is, in one sentence.
         paper: that it is from.
@@ -88,6 +89,7 @@ class Recipe:
     default: bool = False
     closed_form: bool = False
     training: Training = Training()
+    defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     says: str = ""
     paper: str = ""
@@ -114,7 +116,8 @@ class Recipe:
     @property
     def options(self) -> dict[str, Any]:
         """What a user can set, with its defaults."""
-        return {name: value for name, value in self._keywords.items() if name not in _OF_THE_DATA}
+        own = {name: value for name, value in self._keywords.items() if name not in _OF_THE_DATA}
+        return {**own, **self.defaults}
 
     @property
     def takes_context(self) -> bool:
@@ -131,6 +134,7 @@ class Recipe:
         Raises:
             ValueError: a size or an option that does not fit, as a sentence.
         """
+        options = {**self.defaults, **options}
         if self.takes_context:
             return self.make(event_shape, context_shape=context_shape, **options)
         if context_shape is not None:

@@ -19,7 +19,6 @@ from fluvial.models.maf import maf
 from fluvial.models.posteriors import posterior
 from fluvial.models.recipe import Recipe, Training
 from fluvial.models.shapes import context_of, features_of, laws_of_columns
-from fluvial.models.steps import depth
 from fluvial.transforms.laws import Law
 
 
@@ -214,74 +213,25 @@ def vae(
     latent: int = 8,
     hidden: Sequence[int] = (128, 128),
     components: int = 5,
-    prior_transforms: int = 0,
-    free_bits: float = 0.0,
-    samples: int = 16,
-    context_shape: Shape | None = None,
-) -> VAE:
-    """A VAE of a table as it is, with a diagonal Gaussian posterior (Kingma and Welling 2014, arXiv 1312.6114).
-
-    Args:
-        laws: of the columns, by which the cells depend on the latent variables; () for real numbers, standardised.
-        latent: how many latent variables.
-        hidden: widths of encoder and decoder.
-        components: logistics in the mixture of a continuous column.
-        prior_transforms: steps of MAF between the latent variables and normal noise; 0 for a normal prior.
-        free_bits, samples: see :class:`VAE`; a row is scored by so many draws, and trained on with one.
-    """
-    return _of_cells(
-        event_shape, laws, latent, hidden, components, prior_transforms, free_bits, samples, context_shape, 0, True
-    )
-
-
-def vae_iaf(
-    event_shape: Shape,
-    *,
-    laws: Sequence[Law] = (),
-    latent: int = 8,
-    hidden: Sequence[int] = (128, 128),
-    components: int = 5,
-    transforms: int = 2,
+    transforms: int = 0,
     gated: bool = True,
     prior_transforms: int = 0,
     free_bits: float = 0.0,
     samples: int = 16,
     context_shape: Shape | None = None,
 ) -> VAE:
-    """:func:`vae` whose posterior goes through inverse autoregressive steps (Kingma et al. 2016, arXiv 1606.04934).
+    """A VAE of a table as it is (Kingma and Welling 2014, arXiv 1312.6114).
 
     Args:
-        transforms, gated: the steps of the posterior, see :func:`~fluvial.models.posteriors.posterior`.
+        laws: of the columns, by which the cells depend on the latent variables; () for real numbers, standardised.
+        latent: how many latent variables.
+        hidden: widths of encoder and decoder.
+        components: logistics in the mixture of a continuous column.
+        transforms, gated: inverse autoregressive steps of the posterior (Kingma et al. 2016, arXiv 1606.04934), see
+            :func:`~fluvial.models.posteriors.posterior`; 0 for a diagonal Gaussian.
+        prior_transforms: steps of MAF between the latent variables and normal noise; 0 for a normal prior.
+        free_bits, samples: see :class:`VAE`; a row is scored by so many draws, and trained on with one.
     """
-    return _of_cells(
-        event_shape,
-        laws,
-        latent,
-        hidden,
-        components,
-        prior_transforms,
-        free_bits,
-        samples,
-        context_shape,
-        depth(transforms),
-        gated,
-    )
-
-
-def _of_cells(
-    event_shape: Shape,
-    laws: Sequence[Law],
-    latent: int,
-    hidden: Sequence[int],
-    components: int,
-    prior_transforms: int,
-    free_bits: float,
-    samples: int,
-    context_shape: Shape | None,
-    transforms: int,
-    gated: bool,
-) -> VAE:
-    """A VAE over the cells of a table."""
     columns, context = features_of(event_shape), context_of(context_shape)
     if latent < 1:
         raise ValueError(f"latent: expected at least 1 latent variable, got {latent}")
@@ -313,9 +263,11 @@ RECIPES = (
         base="Normal",
     ),
     Recipe(
-        vae_iaf,
+        vae,
+        name="vae_iaf",
         values="any",
         training=_TRAINED,
+        defaults={"transforms": 2},
         says="`vae` with inverse autoregressive steps in its posterior; a tighter bound",
         paper="Kingma et al. 2016, arXiv 1606.04934",
         score="16 draws of the latent variables",
