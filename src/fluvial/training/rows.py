@@ -61,3 +61,35 @@ class Rows(Protocol):
     def to(self, device: torch.device) -> Rows:
         """The same rows, where ``rows`` gets them quickest."""
         ...
+
+
+class Single:
+    """What rows have in common of which each is one unit, and all are in memory."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def measured(self) -> int:
+        """All rows: the statistics are exact."""
+        return len(self)
+
+    def count(self, index: Tensor | None = None) -> int:
+        """Rows."""
+        return len(self) if index is None else len(index)
+
+    def batches(self, order: Tensor, size: int) -> list[Tensor]:
+        """Parts of ``order``; a last one smaller than half joins the one before, so that none is of a single row."""
+        return split(order, size)
+
+
+def split(order: Tensor, size: int) -> list[Tensor]:
+    """Parts of ``size``; a last one smaller than half joins the one before.
+
+    >>> [len(part) for part in split(torch.arange(10), 4)], [len(part) for part in split(torch.arange(9), 4)]
+    ([4, 4, 2], [4, 5])
+    """
+    parts = list(order.split(size))
+    if len(parts) > 1 and len(parts[-1]) < max(2, size / 2):
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts

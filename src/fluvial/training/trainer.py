@@ -17,7 +17,7 @@ from fluvial.core.errors import DataError
 from fluvial.training.loop import Loop
 from fluvial.training.objectives import LIKELIHOOD, Objective
 from fluvial.training.progress import Record
-from fluvial.training.rows import Rows
+from fluvial.training.rows import Rows, Single, split
 from fluvial.training.settings import Settings
 from fluvial.training.streaming import Streamed
 
@@ -26,7 +26,7 @@ _ROOM = 0.5  # of the device's free memory, at most, for rows
 
 
 @dataclass(frozen=True)
-class Data:
+class Data(Single):
     """Rows x (N, *event_shape) and their context (N, *context_shape), if there is one."""
 
     x: Tensor
@@ -46,18 +46,9 @@ class Data:
         """A power of two that suits N."""
         return _batch_size(len(self))
 
-    @property
-    def measured(self) -> int:
-        """All rows: the statistics are exact."""
-        return len(self)
-
-    def count(self, index: Tensor | None = None) -> int:
-        """Rows."""
-        return len(self) if index is None else len(index)
-
     def batches(self, order: Tensor, size: int) -> list[Tensor]:
-        """Parts of ``order``."""
-        return _split(order.to(self.x.device), size)
+        """As :func:`~fluvial.training.rows.split`."""
+        return split(order.to(self.x.device), size)
 
     def score(self, density: Density, seed: int) -> float:
         """Mean log p of the rows, nats."""
@@ -137,11 +128,3 @@ def _batch_size(rows: int) -> int:
     (64, 256, 512)
     """
     return 1 << min(9, max(6, round(math.log2(rows / 50))))
-
-
-def _split(order: Tensor, size: int) -> list[Tensor]:
-    """Batches; a last one smaller than half joins the one before, so that none is of a single row."""
-    parts = list(order.split(size))
-    if len(parts) > 1 and len(parts[-1]) < max(2, size / 2):
-        parts[-2:] = [torch.cat(parts[-2:])]
-    return parts

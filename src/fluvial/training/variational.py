@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fluvial.core import Density, randomness
 from fluvial.training.objectives import Objective
-from fluvial.training.rows import Rows
+from fluvial.training.rows import Rows, Single
 from fluvial.training.target import Target
 
 JUDGED = 2048
@@ -71,7 +71,7 @@ def towards(target: Target, alpha: float) -> Objective:
 
 
 @dataclass(frozen=True)
-class Draws:
+class Draws(Single):
     """The rows of training without data: standard normal noise, read for its number alone.
 
     Args:
@@ -91,18 +91,6 @@ class Draws:
     def size(self) -> tuple[int, int]:
         """Draws of a pass, and numbers in each."""
         return len(self), self.features
-
-    @property
-    def measured(self) -> int:
-        return len(self)
-
-    def count(self, index: Tensor | None = None) -> int:
-        """Draws."""
-        return len(self) if index is None else len(index)
-
-    def batches(self, order: Tensor, size: int) -> list[Tensor]:
-        """Parts of ``order``."""
-        return list(order.split(size))
 
     def score(self, density: Density, seed: int) -> float:
         """Nothing: there are no data."""

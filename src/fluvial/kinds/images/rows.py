@@ -14,6 +14,7 @@ from fluvial.core import Density, randomness
 from fluvial.core.batched import chunk_rows, evaluate
 from fluvial.kinds.images.read import Images
 from fluvial.kinds.images.schema import ImageSchema
+from fluvial.training.rows import Single
 
 _INITIAL = 256
 _MEASURED = 1 << 21  # pixels
@@ -21,7 +22,7 @@ _FREE = 0.5  # of a device's memory that images may fill
 
 
 @dataclass(frozen=True)
-class ImageRows:
+class ImageRows(Single):
     """Images as integers (C, H, W), with their labels.
 
     Args:
@@ -59,10 +60,6 @@ class ImageRows:
     def measured(self) -> int:
         """So many images at once that a layer of a hundred channels fills about a GiB; each counts its every pixel."""
         return min(len(self), max(256, _MEASURED // math.prod(self.schema.shape[1:])))
-
-    def count(self, index: Tensor | None = None) -> int:
-        """Images."""
-        return len(self) if index is None else len(index)
 
     def batches(self, order: Tensor, size: int) -> list[Tensor]:
         """Parts of ``order``."""

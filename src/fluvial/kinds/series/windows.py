@@ -13,6 +13,7 @@ from torch import Tensor
 from fluvial.core import Density
 from fluvial.core.batched import evaluate
 from fluvial.models.wavenet_mixed import SeriesLaws
+from fluvial.training.rows import split
 
 _STEP = 768  # steps of series in one step of training: many small ones learn faster than few large ones
 _FEWEST = 20  # steps of training in an epoch, at least, where the data allow it
@@ -75,11 +76,8 @@ class SeriesWindows:
         return int((table[:, 3] - table[:, 2]).sum())
 
     def batches(self, order: Tensor, size: int) -> list[Tensor]:
-        """Parts of ``order``; a last one smaller than half joins the one before."""
-        parts = list(order.split(size))
-        if len(parts) > 1 and len(parts[-1]) < size / 2:
-            parts[-2:] = [torch.cat(parts[-2:])]
-        return parts
+        """As :func:`~fluvial.training.rows.split`."""
+        return split(order, size)
 
     def rows(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """Windows as (B, 2, T N): values, and 1 where they count; and what is known of their steps, (B, T, C).
