@@ -162,7 +162,7 @@ def test_files(tmp_path):
         m.save(tmp_path / "run")
     saved = load_run(tmp_path / "run")
     saved.config["schema"]["shape"] = [1, 6, 4]
-    from fluvial.kinds.images.model import restore
+    from fluvial.kinds.images.saved import restore
 
     with pytest.raises(RunError, match="not one of the images in its schema"):
         restore(saved, tmp_path / "run")

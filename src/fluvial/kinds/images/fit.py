@@ -15,9 +15,10 @@ from fluvial.conditioners import ContextMap
 from fluvial.core import Density, Sampler
 from fluvial.core.errors import DataError, UsageError
 from fluvial.kinds.images.files import Size
-from fluvial.kinds.images.model import ImageModel, restore
+from fluvial.kinds.images.model import ImageModel
 from fluvial.kinds.images.read import Images, read_images
 from fluvial.kinds.images.rows import ImageRows
+from fluvial.kinds.images.saved import restore
 from fluvial.kinds.images.schema import ImageSchema
 from fluvial.kinds.job import Job, Lesson, Words
 from fluvial.kinds.parts import Parts, judged
