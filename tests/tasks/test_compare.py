@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fluvial.core.errors import UsageError
-from fluvial.tasks.compare import CHANCE, CHEAT, Comparison, compare
+from fluvial.kinds.contest import CHANCE, CHEAT
+from fluvial.tasks.compare import Comparison, compare
 
 RNG = np.random.default_rng(0)
 
@@ -53,7 +55,7 @@ def test_a_cheat_is_exposed(found: Comparison):
     said = [s for s in found.sentences if "repeats training rows" in s]
     assert [s.split()[0] for s in said] == ["cheat"]
     assert found.rivals[CHEAT].copies.copies == len(found.rivals[CHEAT].copies.samples)
-    assert "Rows of the training set are handed out" in found.page.read_text()
+    assert "Data of the training set are handed out" in found.page.read_text()
 
 
 def test_rows_of_the_truth_are_told_by_nothing(found: Comparison):
@@ -84,3 +86,41 @@ def test_a_model_that_does_not_fit_the_table_is_left_out_and_said(tmp_path: Path
     result = compare(table, ["nsf", "vae"], epochs=1, out=tmp_path, options=small, progress=False)
     assert any(s.startswith("nsf is left out: ") for s in result.sentences)
     assert result.rivals["vae"].likelihood == "bound"
+
+
+def stripes(n: int) -> np.ndarray:
+    """Images of 8 x 8 whose stripes lie across or upright, with noise."""
+    across = 200 * (np.arange(8) % 4 < 2)[None, :, None] * np.ones((n, 8, 8))
+    turned = np.where(RNG.random(n)[:, None, None] < 0.5, across, across.transpose(0, 2, 1))
+    return (turned + RNG.uniform(0, 40, turned.shape)).astype(np.uint8)
+
+
+def test_images_are_compared_too(tmp_path: Path):
+    images = stripes(800)
+    flat = images.reshape(len(images), -1).astype(float)
+    gauss = RNG.multivariate_normal(flat.mean(0), np.cov(flat.T), 400).clip(0, 255).astype(np.uint8).reshape(-1, 8, 8)
+    outside = {"gauss": gauss, "cheat": images[RNG.permutation(640)[:200]]}
+    small = {"vae": {"latent": 2, "channels": [4], "hidden": 8, "components": 2}}
+    small |= {"gan": {"noise": 4, "channels": [4], "hidden": 8}}
+    found = compare(
+        images, ["vae", "gan", "kde"], epochs=2, samples=outside, out=tmp_path, options=small, progress=False
+    )
+    good, weak = found.rivals[CHANCE], found.rivals["gauss"]
+    assert abs(good.auc.auc - 0.5) < 4.5 * good.auc.auc_error
+    assert weak.auc.auc > 0.9
+    assert [s.split()[0] for s in found.sentences if "repeats training images" in s] == ["cheat"]
+    assert any(s.startswith("kde is left out: ") for s in found.sentences)
+    vae = found.rivals["vae"]
+    assert vae.likelihood == "bound"
+    assert found.rivals["gan"].log_p is None
+    bits = -vae.mean[0] / (64 * np.log(2))  # pyright: ignore
+    numbers = json.loads((tmp_path / "report.json").read_text())["rivals"]["vae"]
+    assert float(numbers["bits per dimension"].split()[0]) == pytest.approx(bits, abs=0.01)
+    assert "utility" not in numbers
+    assert (tmp_path / "figures" / "sheet-0.png").exists()
+
+
+def test_what_has_no_ground_is_said(tmp_path: Path):
+    (tmp_path / "a.wav").touch()
+    with pytest.raises(UsageError, match="compare is about tables and images; this is about sound"):
+        compare(tmp_path)

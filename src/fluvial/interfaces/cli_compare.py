@@ -21,27 +21,27 @@ def compare(
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     seed: Whole = 0,
 ) -> None:
-    """Fit several models to a table under the same budget, judge them by rows that none of them saw, on one page.
+    """Fit several models to a table or to images under the same budget, judge them by what none saw, on one page.
 
     Parameters
     ----------
     data
-        A table, as fluvial fit takes it.
+        A table or images, as fluvial fit takes them.
     models
-        Names of models, or kde, separated by commas; nsf,vae_iaf,gan,gaussian where none is named.
+        Names of models, or kde, separated by commas. Where none is named: nsf,vae_iaf,gan,gaussian; of images
+        multiscale,vae_iaf,gan.
     budget
         Time for each fit, such as 90s or 5m.
     samples
-        A table of rows that another tool drew, to be judged beside the models; can be repeated.
+        What another tool drew, a table or images, to be judged beside the models; can be repeated.
     out
         Folder for the runs and the page; the same command goes on with the runs that it holds. Without one, a new
         temporary folder.
     seed
         Seed of the split, of the fits and of all draws.
     """
-    from fluvial.tasks.compare import MODELS
     from fluvial.tasks.compare import compare as run
 
     named = [name for each in models or () for name in each.split(",") if name]
     outside = {path.name: str(path) for path in samples or ()}
-    say(repr(run(data, named or MODELS, budget=budget, samples=outside, out=out, seed=seed)))
+    say(repr(run(data, named or None, budget=budget, samples=outside, out=out, seed=seed)))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from fluvial.examine.page import Report
     from fluvial.kinds.fitted import Fitted, Scores
+    from fluvial.kinds.ground import Ground
     from fluvial.kinds.job import Job
     from fluvial.training.saved import Saved
 
@@ -149,6 +150,12 @@ class Kind(ABC):
         Raises:
             RunError: the run kept too little to examine it with.
         """
+
+    def ground(self, data: object, seed: int) -> Ground:
+        """Data in two parts, by which models are compared."""
+        from fluvial.core.errors import UsageError
+
+        raise UsageError(f"compare is about tables and images; this is about {self.name}")
 
     def takes(self, verb: str) -> dict[str, Option]:
         """The options of "fit", "score" or "sample", by name."""

@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 
 from fluvial.core.errors import DataError
-from fluvial.data.tables import read
-from fluvial.kinds.tables.kernels import kernels
-from fluvial.kinds.tables.rivals import Ground, ground
+from fluvial.kinds.tables import kernels as module
+from fluvial.kinds.tables.ground import ground
+from fluvial.kinds.tables.kernels import Kernels
 
 RNG = np.random.default_rng(0)
 
 
-def of(table: dict[str, np.ndarray]) -> Ground:
-    rows = read(table)
-    n = len(rows) // 2
-    return ground(rows, rows.rows(np.arange(n)), rows.rows(np.arange(n, 2 * n)))
+def kernels(table: dict[str, np.ndarray]) -> Kernels:
+    field = ground(table)
+    return module.kernels(field.schema, field.train, 0)
 
 
 SEX = RNG.choice(["F", "M"], 400, p=[0.25, 0.75])
@@ -24,7 +23,7 @@ TABLE = {"sex": SEX.astype(object), "weight": 50 + 20 * (SEX == "M") + 3 * RNG.n
 
 
 def test_the_density_of_numbers_and_labels_sums_to_one():
-    estimate = kernels(of(TABLE))
+    estimate = kernels(TABLE)
     weight = np.linspace(0, 120, 2001)
     total = sum(
         np.trapezoid(np.exp(estimate.log_prob(np.stack((np.full(2001, code), weight), 1))), weight)
@@ -35,14 +34,14 @@ def test_the_density_of_numbers_and_labels_sums_to_one():
 
 
 def test_draws_are_like_the_rows():
-    drawn = kernels(of(TABLE)).sample(2000, 0)
-    assert drawn[:, 0].mean() == pytest.approx((SEX[:200] == "M").mean(), abs=0.05)
+    drawn = kernels(TABLE).sample(2000, 0)
+    assert drawn[:, 0].mean() == pytest.approx((SEX == "M").mean(), abs=0.05)
     for code, middle in ((0, 50), (1, 70)):
         assert drawn[drawn[:, 0] == code, 1].mean() == pytest.approx(middle, abs=1.5)
 
 
 def test_what_it_cannot_estimate_is_said():
     with pytest.raises(DataError, match="one column of labels at most"):
-        kernels(of({**TABLE, "eyes": RNG.choice(["blue", "brown"], 400).astype(object)}))
+        kernels({**TABLE, "eyes": RNG.choice(["blue", "brown"], 400).astype(object)})
     with pytest.raises(DataError, match="20 rows of each label"):
-        kernels(of({name: values[:40] for name, values in TABLE.items()}))
+        kernels({name: values[:40] for name, values in TABLE.items()})

@@ -83,7 +83,7 @@ def compare_images(model: ImageModel, images: Kept, seed: int = 0) -> tuple[Imag
         samples=samples,
         drawn=n,
         bad_samples=int((~finite).sum()),
-        neighbours=_nearest(samples[:_NEAREST], images.train),
+        neighbours=nearest(samples[:_NEAREST], images.train),
         memorisation=memorisation(one, other, known, seed, unit=unit),
         classifiers=classifier_tests(one, other, seed=seed),
     )
@@ -105,6 +105,7 @@ def floats(x: np.ndarray) -> Tensor:
     return torch.from_numpy(x.astype(np.float32))
 
 
-def _nearest(samples: np.ndarray, train: np.ndarray) -> np.ndarray:
+def nearest(samples: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """The training image nearest to each sample, pixel by pixel."""
     distance = torch.cdist(floats(samples).flatten(1), floats(train).flatten(1))
     return train[distance.argmin(1).numpy()]

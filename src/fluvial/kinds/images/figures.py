@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,10 +13,12 @@ import torch
 from fluvial.core import Density, Flow
 from fluvial.core.density import sized
 from fluvial.examine.drawing import BASE, DATA, SAMPLES, blank, finish
+from fluvial.examine.two_sample import Memorisation
 from fluvial.kinds.images.diagnose import COOL, ImageDiagnosis
 from fluvial.kinds.images.drawn import ImageDraws
 from fluvial.kinds.images.files import grid
 from fluvial.kinds.images.model import ImageModel
+from fluvial.kinds.images.schema import ImageSchema
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,21 +35,26 @@ def samples(model: ImageModel, d: ImageDraws) -> Figure:
     if isinstance(d, ImageDiagnosis):
         more = {f"samples, T = {COOL}": d.cool, "held out, reconstructed": d.reconstructed}
         panels |= {name: pixels for name, pixels in more.items() if pixels is not None}
+    return sheets(model.schema, panels, max(c.auc for c in d.classifiers))
+
+
+def sheets(schema: ImageSchema, panels: Mapping[str, np.ndarray], auc: float) -> Figure:
+    """Images of each name as a square, held-out ones first."""
     figure, axes = blank(3.47 * len(panels), 3.9, 1, len(panels))
-    n = min(_SIDE**2, len(d.held_out), len(d.samples)) // _SIDE * _SIDE or min(len(d.held_out), len(d.samples))
+    fewest = min(_SIDE**2, *map(len, panels.values()))
+    n = fewest // _SIDE * _SIDE or fewest
     for ax, (name, pixels) in zip(axes, panels.items()):
-        _show(ax, grid(model.schema.decode(pixels[:n]), _SIDE), name)
-    best = max(c.auc for c in d.classifiers)
-    finish(figure, f"Samples beside held-out images: a simple classifier tells them apart with an AUC of {best:.2f}")
+        _show(ax, grid(schema.decode(pixels[:n]), _SIDE), name)
+    finish(figure, f"Samples beside held-out images: a simple classifier tells them apart with an AUC of {auc:.2f}")
     return figure
 
 
-def neighbours(model: ImageModel, d: ImageDraws) -> Figure:
+def nearest(schema: ImageSchema, some: np.ndarray, training: np.ndarray, distances: Memorisation) -> Figure:
     """Samples above, the training images nearest to them below."""
     figure, axes = blank(10.4, 2.7, 2, 1)
-    for ax, pixels, name in zip(axes, (d.samples, d.neighbours), ("samples", "nearest\nin training")):
-        _show(ax, grid(model.schema.decode(pixels[: len(d.neighbours)]), len(d.neighbours)), name, left=True)
-    closer = 100 * d.memorisation.closer
+    for ax, pixels, name in zip(axes, (some, training), ("samples", "nearest\nin training")):
+        _show(ax, grid(schema.decode(pixels), len(training)), name, left=True)
+    closer = 100 * distances.closer
     finish(figure, f"Nearest training images: {closer:.0f} % of samples lie nearer than the median held-out image")
     return figure
 

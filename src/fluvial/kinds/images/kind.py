@@ -12,6 +12,7 @@ from fluvial.kinds.typed import listed_names, parse_size
 
 if TYPE_CHECKING:
     from fluvial.examine.page import Report
+    from fluvial.kinds.ground import Ground
     from fluvial.kinds.images.model import ImageModel
     from fluvial.kinds.job import Job
     from fluvial.kinds.scores import Scores
@@ -63,7 +64,7 @@ class ImagesKind(Kind):
         return fit_image(data, model, job, **arguments)
 
     def restore(self, saved: Saved, path: str | os.PathLike[str]) -> ImageModel:
-        from fluvial.kinds.images.model import restore
+        from fluvial.kinds.images.saved import restore
 
         return restore(saved, path)
 
@@ -107,6 +108,11 @@ class ImagesKind(Kind):
         images = model.sample(number, wish.context, seed=wish.seed, **options)
         return write_samples(wish.out or own_file(wish.run / "samples.png"), images)
 
+    def ground(self, data: object, seed: int) -> Ground:
+        from fluvial.kinds.images.ground import ground
+
+        return ground(data, seed)
+
     def examine(self, model: ImageModel) -> Report:
         from fluvial.kinds.images.report import image_report
 
@@ -116,7 +122,7 @@ class ImagesKind(Kind):
 def image_run(run: str | os.PathLike[str]) -> ImageModel:
     """The model of a run that is of images."""
     from fluvial.core.errors import UsageError
-    from fluvial.kinds.images.model import restore
+    from fluvial.kinds.images.saved import restore
     from fluvial.training.saved import load_run
 
     saved = load_run(run)

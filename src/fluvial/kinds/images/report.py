@@ -10,7 +10,7 @@ import numpy as np
 from fluvial.core import Sampler
 from fluvial.examine.page import Report, Sentences, numbers, plus_minus
 from fluvial.kinds.images.diagnose import COOL, TOLERANCE, ImageDiagnosis, diagnose_image
-from fluvial.kinds.images.drawn import compare_images, kept
+from fluvial.kinds.images.drawn import ImageDraws, compare_images, kept
 from fluvial.kinds.images.latent import coder
 from fluvial.kinds.images.model import ImageModel, why_bound
 from fluvial.kinds.images.verdict import judge_draws, judge_image
@@ -60,7 +60,7 @@ def _of_draws(model: ImageModel) -> Report:
     d, _, _ = compare_images(model, kept(model), int(model.record.get("seed") or 0))
     drawn = {
         "samples": figures.samples(model, d),
-        "neighbours": figures.neighbours(model, d),
+        "neighbours": _nearest(model, d),
         "memorisation": drawing.memorisation(d.memorisation, "image", "pixels scaled to [0, 1]"),
         "training": drawing.training_curve(model.metrics, "energy distance", 1.0),
     }
@@ -68,6 +68,12 @@ def _of_draws(model: ImageModel) -> Report:
     content = {"diagnosis": {k: v for k, v in numbers(d).items() if k not in _BULKY}}
     facts = {"d": d, "shape": _shape(model), "given": list(model.schema.context)}
     return Report(judge_draws(d, _skipped(model)), _TOPICS, shown, content, facts, f"{__package__}/sampled.html.j2")
+
+
+def _nearest(model: ImageModel, d: ImageDraws) -> Figure:
+    from fluvial.kinds.images import figures
+
+    return figures.nearest(model.schema, d.samples[: len(d.neighbours)], d.neighbours, d.memorisation)
 
 
 def _skipped(model: ImageModel) -> int:
@@ -88,7 +94,7 @@ def _figures(model: ImageModel, d: ImageDiagnosis) -> dict[str, Figure]:
     yardsticks = {"compressor": d.compressor, "histogram of pixels": d.histogram}
     drawn = {
         "samples": figures.samples(model, d),
-        "neighbours": figures.neighbours(model, d),
+        "neighbours": _nearest(model, d),
         "memorisation": drawing.memorisation(d.memorisation, "image", "pixels scaled to [0, 1]"),
         "training": drawing.training_curve(model.metrics, "bits per dimension", unit, yardsticks),
         "likelihoods": figures.likelihoods(d),

@@ -5,18 +5,16 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fluvial.core.errors import DataError
-from fluvial.kinds.tables.rivals import Ground, Measured
+from fluvial.data.schema import Schema
 
 _WIDTHS = np.geomspace(0.05, 1.0, 10)  # of the kernel, in standard deviations, of which cross-validation chooses
 _CHOSEN_BY, _MOST, _FEWEST = 2000, 10_000, 20  # rows that choose, rows that are kept, and those that a label needs
-_TIMED = 1000
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,8 @@ class Kernels:
         return np.delete(x, self.label, 1), x[:, self.label]
 
 
-def kernels(ground: Ground) -> Kernels:
-    """The estimate of the training rows, the width of its kernel chosen by five-fold cross-validation.
+def kernels(schema: Schema, x: np.ndarray, seed: int) -> Kernels:
+    """The estimate of encoded rows (N, D), the width of its kernel chosen by five-fold cross-validation.
 
     Raises:
         DataError: the table has several columns of labels, or gaps, or no numbers, as a sentence.
@@ -71,8 +69,8 @@ def kernels(ground: Ground) -> Kernels:
     from sklearn.model_selection import GridSearchCV
     from sklearn.neighbors import KernelDensity
 
-    x = ground.train[np.random.default_rng(ground.seed).permutation(len(ground.train))[:_MOST]]
-    labels = [i for i, c in enumerate(ground.schema.columns) if c.categorical]
+    x = x[np.random.default_rng(seed).permutation(len(x))[:_MOST]]
+    labels = [i for i, c in enumerate(schema.columns) if c.categorical]
     if len(labels) > 1 or len(labels) == x.shape[1] or not np.isfinite(x).all():
         raise DataError("a kernel density estimate needs numbers in all cells, and one column of labels at most")
     label = labels[0] if labels else None
@@ -88,14 +86,3 @@ def kernels(ground: Ground) -> Kernels:
         estimate = KernelDensity(bandwidth=search.best_params_["bandwidth"]).fit(rows)
         parts[float(value)] = len(rows) / len(x), estimate
     return Kernels(label, center, scale, parts)
-
-
-def measured(estimate: Kernels, ground: Ground) -> Measured:
-    """Its log-likelihood of the test rows, and the seconds that it takes."""
-    began = time.perf_counter()
-    estimate.sample(_TIMED, 0)
-    drawing = time.perf_counter() - began
-    began = time.perf_counter()
-    log_p = estimate.log_prob(ground.test)
-    scoring = (time.perf_counter() - began) * _TIMED / len(log_p)
-    return Measured("exact", log_p, (drawing, scoring), None)

@@ -13,6 +13,7 @@ from fluvial.kinds.typed import listed_names, parse_kinds, parse_missing, parse_
 
 if TYPE_CHECKING:
     from fluvial.examine.page import Report
+    from fluvial.kinds.ground import Ground
     from fluvial.kinds.job import Job
     from fluvial.kinds.scores import Scores
     from fluvial.kinds.tables.model import Model
@@ -157,6 +158,11 @@ class TablesKind(Kind):
         for warning in caught:
             note(f"note: {warning.message}")
         return ()
+
+    def ground(self, data: object, seed: int) -> Ground:
+        from fluvial.kinds.tables.ground import ground
+
+        return ground(data, seed)
 
     def examine(self, model: Model) -> Report:
         from fluvial.kinds.tables.report import table_report
