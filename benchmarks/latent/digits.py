@@ -24,6 +24,7 @@ from fluvial.kinds.images.files import grid, write_png
 from fluvial.training import Settings
 
 RUNS = Path(tempfile.gettempdir()) / "fluvial-benchmarks" / "latent"
+OPTIONS = {"channels": [16, 32, 32], "hidden": 128}  # small, so that a minute holds more steps
 DRAWN, READ = 200, 20_000  # draws of each digit, and real ones that the classifier learns from
 
 app = App(help=__doc__)
@@ -36,7 +37,9 @@ def run(seed: int = 0, budget: float = 600.0, runs: Path = RUNS) -> None:
     out = runs / f"digits-{seed}"
     time.monotonic = now  # fluvial's budgets count by it
     settings = Settings(budget=budget, seed=seed)
-    model = fluvial.fit(str(images), "gan", labels="labels", settings=settings, out=out, resume=out.exists())
+    model = fluvial.fit(
+        str(images), "gan", labels="labels", options=OPTIONS, settings=settings, out=out, resume=out.exists()
+    )
     asked = np.repeat(np.arange(10), DRAWN)
     drawn = model.sample(len(asked), context={"label": [str(digit) for digit in asked]}, seed=seed)
     write_png(out / "digits.png", grid(drawn[:: DRAWN // 10], 10))
@@ -47,6 +50,8 @@ def run(seed: int = 0, budget: float = 600.0, runs: Path = RUNS) -> None:
         "commit": commit(),
         "seed": seed,
         "cpu_seconds": budget,
+        "options": OPTIONS,
+        "steps": model.record["training"]["steps"],
         "epochs": model.record["training"]["epochs"],
         "parameters": model.record["sizes"]["parameters"],
         "draws": len(asked),

@@ -51,7 +51,7 @@ def copying(field: Ground, rivals: Mapping[str, Rival]) -> list[Check]:
     """Which rivals hand out data of the training set, beyond what chance and equal data explain."""
     found: list[Check] = []
     near = f"{100 * field.near:.0f} % nearer or " if field.near < 1 else ""
-    rule = f"fail 3 standard errors beyond chance, and above {near}{100 * _MANY:.0f} % equal"
+    rule = f"fail beyond 3 standard errors from chance, and above {near}{100 * _MANY:.0f} % equal"
     for name, rival in rivals.items():
         m = rival.copies
         z = (m.closer - 0.5) / m.error
@@ -59,7 +59,7 @@ def copying(field: Ground, rivals: Mapping[str, Rival]) -> list[Check]:
         if z > 3 and (m.closer > field.near or extra > _MANY * len(m.samples)):
             said = (
                 f"{name} repeats training {field.item}s: {100 * m.closer:.0f} % of its draws lie nearer to one than "
-                f"the median test {field.item} does (chance 50 ± {100 * m.error:.0f} %), {m.copies} are equal to one."
+                f"the median test {field.item} does (chance 50 ± {100 * m.error:.0f} %), {m.copies:,} are equal to one."
             )
             found.append(Check("copies", "fail", said, rule))
     return found
@@ -88,9 +88,10 @@ def page_of(folder: Path, field: Ground, rivals: Mapping[str, Rival], sentences:
     checks = tuple(copying(field, {name: r for name, r in rivals.items() if name != CHEAT}))
     figures: dict[str, Figure] = {key: figure for key, (_, figure) in drawn.items()}
     report = Report(checks, _TOPICS, figures, {"rivals": table}, facts, f"{__package__}/rivals.html.j2")
-    record: dict[str, Any] = {"data": {"name": "models side by side"}, "model": {"model": "comparison"}}
+    named = ", ".join(name for name in rivals if name not in (CHEAT, CHANCE))
+    record: dict[str, Any] = {"data": {"name": named}, "model": {"model": "side by side"}}
     verdict = replace(Verdict.of(checks, record), sentence=sentences[0])
-    return write_page(folder, report, verdict, record, sum(r.parameters or 0 for r in rivals.values()))
+    return write_page(folder, report, verdict, record, 0)
 
 
 def _line(field: Ground, rival: Rival, gap: tuple[float, float] | None) -> dict[str, str]:
@@ -98,7 +99,7 @@ def _line(field: Ground, rival: Rival, gap: tuple[float, float] | None) -> dict[
     _, nat = field.unit
     mean = None if rival.mean is None else (rival.mean[0] * nat, rival.mean[1] * abs(nat))
     away = None if gap is None else (gap[0] * abs(nat), gap[1] * abs(nat))
-    timed = [f"{number(1000 * s)} ms" if s is not None else "–" for s in rival.seconds]
+    drawing, scoring = (_timed(s) for s in rival.seconds)
     cells = {
         "model": rival.name,
         "log p" if nat > 0 else "bits per dimension": "–" if mean is None else plus_minus(*mean),
@@ -113,8 +114,19 @@ def _line(field: Ground, rival: Rival, gap: tuple[float, float] | None) -> dict[
         "utility": "–" if rival.utility is None else f"{rival.utility:.3f}",
         "nearer": f"{100 * rival.copies.closer:.0f} %",
         "copies": f"{rival.copies.copies:,}",
-        "draw 1,000": timed[0],
-        "score 1,000": timed[1],
+        "draw 1,000": drawing,
+        "score 1,000": scoring,
         "parameters": "–" if rival.parameters is None else f"{rival.parameters:,}",
     }
     return cells if field.utility else {head: cell for head, cell in cells.items() if head != "utility"}
+
+
+def _timed(seconds: float | None) -> str:
+    """A time to read.
+
+    >>> _timed(14.42455), _timed(0.0123), _timed(None)
+    ('14.42 s', '12.30 ms', '–')
+    """
+    if seconds is None:
+        return "–"
+    return f"{number(seconds)} s" if seconds >= 1 else f"{number(1000 * seconds)} ms"

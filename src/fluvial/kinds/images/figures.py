@@ -45,7 +45,7 @@ def sheets(schema: ImageSchema, panels: Mapping[str, np.ndarray], auc: float) ->
     n = fewest // _SIDE * _SIDE or fewest
     for ax, (name, pixels) in zip(axes, panels.items()):
         _show(ax, grid(schema.decode(pixels[:n]), _SIDE), name)
-    finish(figure, f"Samples beside held-out images: a simple classifier tells them apart with an AUC of {auc:.2f}")
+    finish(figure, f"Samples beside held-out images: a classifier's AUC is {auc:.2f}")
     return figure
 
 
