@@ -13,7 +13,7 @@ from fluvial.data.schema import Derived, Schema
 from fluvial.kinds.tables.model import Model
 from fluvial.models.mixed import AnyOrder, mixed
 from fluvial.transforms.columns import ColumnMap
-from fluvial.transforms.laws import Law
+from fluvial.transforms.law import Law
 
 NAN = math.nan
 SEX = Column("Sex", "categorical", "str", categories=("F", "M", "I"))

@@ -14,7 +14,8 @@ from fluvial.conditioners import MaskedMLP, WaveNet, sweeping
 from fluvial.kernels import affine, laws, native, sweep, wavenet
 from fluvial.kernels.maps import Map
 from fluvial.transforms.columns import ColumnMap
-from fluvial.transforms.laws import Law, Laws
+from fluvial.transforms.law import Law
+from fluvial.transforms.laws import Laws
 
 pytestmark = pytest.mark.skipif(not native.active(), reason=native.status())
 AFFINE, SPLINE, CLASSES = Map("tanh", 3.0), Map("spline", 5.0, bins=3), Map("categorical")

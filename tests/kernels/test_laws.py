@@ -13,7 +13,8 @@ from transforms.test_laws import LAWS, some
 
 from fluvial.kernels import native
 from fluvial.transforms.columns import ColumnMap
-from fluvial.transforms.laws import Law, Laws, Reading
+from fluvial.transforms.law import Law, Reading
+from fluvial.transforms.laws import Laws
 
 pytestmark = pytest.mark.skipif(not native.active(), reason=native.status())
 

@@ -13,7 +13,7 @@ from fluvial.models.classes import _merited
 from fluvial.models.clusters import Prior, Rows, clusters_of, fit
 from fluvial.models.mixed import AnyOrder, mixed
 from fluvial.transforms.columns import ColumnMap
-from fluvial.transforms.laws import Law
+from fluvial.transforms.law import Law
 
 LAWS = (
     Law((0.0, 1.0, 2.0), missing=True, labels=True),

@@ -11,7 +11,7 @@ from fluvial.core.randomness import drawing_from
 from fluvial.models import build
 from fluvial.models.mixed import AnyOrder, _before, mixed
 from fluvial.transforms.columns import ColumnMap
-from fluvial.transforms.laws import Law
+from fluvial.transforms.law import Law
 
 LAWS = (
     Law((0.0, 1.0, 2.0), missing=True, labels=True),

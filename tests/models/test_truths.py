@@ -12,7 +12,7 @@ from scipy import stats
 from fluvial.core.randomness import drawing_from
 from fluvial.models.mixed import AnyOrder, mixed
 from fluvial.transforms.columns import ColumnMap, Numbers, bind
-from fluvial.transforms.laws import Law
+from fluvial.transforms.law import Law
 
 NAN = math.nan
 

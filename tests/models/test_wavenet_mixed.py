@@ -9,7 +9,7 @@ from fluvial.core.randomness import drawing_from
 from fluvial.kinds.series.windows import Scored, SeriesWindows
 from fluvial.models.wavenet_mixed import SeriesLaws, wavenet_mixed
 from fluvial.transforms.columns import ColumnMap
-from fluvial.transforms.laws import Law
+from fluvial.transforms.law import Law
 
 NAN = math.nan
 LAWS = (

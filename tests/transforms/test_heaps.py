@@ -6,7 +6,8 @@ import torch
 from fluvial.core.randomness import drawing_from
 from fluvial.transforms.columns import ColumnMap
 from fluvial.transforms.heaps import Heaps
-from fluvial.transforms.laws import Law, Laws
+from fluvial.transforms.law import Law
+from fluvial.transforms.laws import Laws
 
 YEARS = (12.0, 24.0, 36.0)
 AGES = Law(YEARS, rest=ColumnMap(step=1.0, scale=12.0), rounded=YEARS)

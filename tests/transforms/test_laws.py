@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from fluvial.transforms.columns import ColumnMap
-from fluvial.transforms.laws import Law, Laws
+from fluvial.transforms.law import Law
+from fluvial.transforms.laws import Laws
 
 NAN = math.nan
 LAWS = {

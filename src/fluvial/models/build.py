@@ -14,7 +14,7 @@ from fluvial.models.mixed import AnyOrder
 from fluvial.models.registry import hint, recipe_of
 from fluvial.models.vae import VAE
 from fluvial.transforms import CodeMap, Codes, ColumnMap, Columns
-from fluvial.transforms.laws import Law
+from fluvial.transforms.law import Law
 
 
 def preset(model: str, name: str, event_shape: EventShape = ()) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from fluvial.core.constants import constant, on_cpu
 from fluvial.core.portable import log_sigmoid
 from fluvial.models.clusters import Rows, clusters_of
 from fluvial.transforms.heaps import Heaps
-from fluvial.transforms.laws import Laws, Reading, Terms
+from fluvial.transforms.law import Reading, Terms
+from fluvial.transforms.laws import Laws
 
 _APART, _SCALE = 0.55856, 0.46373  # two logistics that stand in for a Gaussian: 0.0022 nats between them
 _FAR = 8.0  # standard deviations beyond which a number is read as no farther out

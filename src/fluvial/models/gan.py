@@ -16,7 +16,8 @@ from fluvial.models.modes import NEVER, Modes, modes_of
 from fluvial.models.nsf import nsf_coupling
 from fluvial.models.recipe import Recipe, Training
 from fluvial.models.shapes import context_of, features_of, laws_of_columns
-from fluvial.transforms.laws import Law, Laws
+from fluvial.transforms.law import Law
+from fluvial.transforms.laws import Laws
 
 _SOFT = 0.5  # temperature of the softmax through which gradients pass labels
 

@@ -14,7 +14,8 @@ from fluvial.core.transform import EventShape, Shape, by_rows
 from fluvial.models.classes import Classes
 from fluvial.models.recipe import Recipe
 from fluvial.models.shapes import context_of, features_of, laws_of_columns
-from fluvial.transforms.laws import Law, Laws, Reading
+from fluvial.transforms.law import Law, Reading
+from fluvial.transforms.laws import Laws
 
 _STANDING = 0.4  # of the training steps, in which a column's network reads the columns before it, to score whole rows
 _ORDERLY = 0.5  # likewise, of a density with classes

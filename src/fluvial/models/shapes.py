@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from fluvial.core.transform import Shape
 from fluvial.transforms.columns import ColumnMap
-from fluvial.transforms.laws import Law, Laws
+from fluvial.transforms.law import Law
+from fluvial.transforms.laws import Laws
 
 Image = tuple[int, int, int]
 

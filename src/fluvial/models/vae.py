@@ -19,7 +19,7 @@ from fluvial.models.maf import maf
 from fluvial.models.posteriors import posterior
 from fluvial.models.recipe import Recipe, Training
 from fluvial.models.shapes import context_of, features_of, laws_of_columns
-from fluvial.transforms.laws import Law
+from fluvial.transforms.law import Law
 
 
 class VAE(Density):

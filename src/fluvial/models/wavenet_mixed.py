@@ -18,7 +18,8 @@ from fluvial.core.density import sized
 from fluvial.core.transform import EventShape
 from fluvial.models.recipe import Decay, Recipe, Training
 from fluvial.transforms.columns import ColumnMap
-from fluvial.transforms.laws import Around, Law, Laws
+from fluvial.transforms.law import Around, Law
+from fluvial.transforms.laws import Laws
 
 _NUMBERS = 64  # that the WaveNet gives for a step, about, where that is left open
 _EMBEDDED = 8  # numbers that stand for a series

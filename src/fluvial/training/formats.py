@@ -17,7 +17,7 @@ from fluvial.core.errors import RunError
 from fluvial.core.typed import decoded, typed
 from fluvial.training.settings import Settings
 from fluvial.transforms import CodeMap, ColumnMap
-from fluvial.transforms.laws import Law
+from fluvial.transforms.law import Law
 
 Count = Annotated[int, Meta(ge=0, le=1 << 62)]
 Finite = Annotated[float, Meta(gt=-1e300, lt=1e300)]

@@ -11,7 +11,7 @@ from fluvial.core.errors import DataError, UsageError
 from fluvial.core.randomness import drawing_from
 from fluvial.data.columns import Column
 from fluvial.data.schema import Schema
-from fluvial.transforms.laws import Law
+from fluvial.transforms.law import Law
 
 MODEL, ROWS = model(), cells()
 SEXES, RINGED, AGED = ROWS.T

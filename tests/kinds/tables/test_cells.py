@@ -7,7 +7,7 @@ from tiny import LAWS, density
 
 from fluvial.data.checks import FOREIGN
 from fluvial.kinds.tables.cells import cells
-from fluvial.transforms.laws import Law
+from fluvial.transforms.law import Law
 
 DENSITY = density(LAWS)
 VALUES = ((0.0, 1.0, 2.0, np.nan), tuple(map(float, range(5))), (0.0, 1.0))

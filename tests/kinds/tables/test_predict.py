@@ -7,7 +7,7 @@ from tiny import LENGTH, NAN, OLD, REAL, SEX, cells, enumerated, model
 
 from fluvial.core.errors import UsageError
 from fluvial.data.schema import Schema
-from fluvial.transforms.laws import Law
+from fluvial.transforms.law import Law
 
 MODEL = model()
 TABLE = {

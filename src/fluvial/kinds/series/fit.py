@@ -28,7 +28,7 @@ from fluvial.kinds.tables.laws import law_of
 from fluvial.models import default_of, recipe_of, resolve
 from fluvial.models.wavenet_mixed import SeriesLaws
 from fluvial.transforms import ColumnMap
-from fluvial.transforms.laws import Law
+from fluvial.transforms.law import Law
 
 _STOPPING = 0.1  # of the steps, at most, that stop the training
 _FEWEST = 20  # steps of the longest series

@@ -18,7 +18,8 @@ from fluvial.kinds.series.panel import Panel
 from fluvial.kinds.series.read import stamps
 from fluvial.kinds.series.schema import SeriesSchema
 from fluvial.models.wavenet_mixed import SeriesLaws
-from fluvial.transforms.laws import Around, Laws
+from fluvial.transforms.law import Around
+from fluvial.transforms.laws import Laws
 
 _ROWS = 8192  # paths that are drawn side by side
 

@@ -11,7 +11,7 @@ from fluvial.data.columns import Column
 from fluvial.data.steps import on_grid
 from fluvial.data.time_text import DAY
 from fluvial.transforms import ColumnMap
-from fluvial.transforms.laws import Law
+from fluvial.transforms.law import Law
 
 _MOST_ATOMS = 128  # values of a number that get a probability of their own
 _SHARE = 0.01  # of the rows, that a value on a grid needs for one

@@ -29,7 +29,7 @@ from fluvial.kinds.tables.small import SMALL_CLASSES, is_small
 from fluvial.models import Recipe, build, recipe_of, resolve
 from fluvial.training import Data
 from fluvial.transforms import CodeMap, ColumnMap
-from fluvial.transforms.laws import Law
+from fluvial.transforms.law import Law
 
 _SMALL = (192, 256, 320)  # event sizes from which the size of a large model is foreseen
 _BYTES = 4 * 6  # a parameter: weight, gradient, two moments, the average, the best copy
