@@ -43,9 +43,12 @@ def _from_objects(values: np.ndarray, null: np.ndarray | None) -> np.ndarray:
     if null is None:
         null = np.array([v is None or v is np.ma.masked or (isinstance(v, float) and v != v) for v in values], bool)
     known = values[~null].tolist()
-    foreign = next((v for v in known if _is_foreign(v)), None)
+    each = list({type(v): v for v in known}.values())  # a cell of each type: what follows hangs on types alone
+    foreign = next((v for v in each if _is_foreign(v)), None)
     if foreign is not None:
         raise DataError(f"a column holds {type(foreign).__name__} in its cells: expected one number or text in each")
+    if set(map(type, each)) == {str}:
+        return _as_text(known, null)
     known = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in known]
     if (dates := _dates(known)) is not None:
         return _spread(dates, ~null, np.full(len(values), np.datetime64("NaT"), dates.dtype))

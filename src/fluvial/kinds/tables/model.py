@@ -26,6 +26,7 @@ from fluvial.kinds.records import Kept, check_alike, check_context, check_kept, 
 from fluvial.kinds.scores import Scores
 from fluvial.kinds.tables.answers import Answers, tensor
 from fluvial.models import VAE
+from fluvial.models.mixed import AnyOrder
 from fluvial.training.saved import Saved
 from fluvial.transforms import Columns
 
@@ -80,7 +81,7 @@ class Model(Answers):
         """As :meth:`log_prob`, with the numbers of the rows and what there is to say about them.
 
         Args:
-            shares: give each column's share too, where the model has them; about twice the work.
+            shares: give each column's share too, where the model has them; with flows about twice the work.
         """
         scores = self._scored(data, drop_missing, shares)
         return replace(scores, warnings=(*scores.warnings, *self.about_scores))
@@ -97,9 +98,12 @@ class Model(Answers):
 
     def score_encoded(self, encoded: Encoded, shares: bool = True) -> Scores:
         """As :meth:`score`, for a table that the schema has encoded."""
-        values = self.log_prob_rows(encoded.x, encoded.context)
-        values[encoded.impossible] = -np.inf
         parts = self._averaged(score_parts, encoded.x, encoded.context) if shares else None
+        if parts is not None and isinstance(self.density, AnyOrder):  # whose log p is their sum
+            values = _without_nan(parts.sum(1))
+        else:
+            values = self.log_prob_rows(encoded.x, encoded.context)
+        values[encoded.impossible] = -np.inf
         columns = [] if parts is None else parts.double().numpy().T
         named = {c.name: part for c, part in zip(self.schema.columns, columns)}
         notes = (*encoded.warnings, *_about_far(values, encoded.impossible))
@@ -107,9 +111,7 @@ class Model(Answers):
 
     def log_prob_rows(self, x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
         """As :meth:`log_prob`, for rows that the schema has encoded: x (N, D), context (N, C)."""
-        values = self._averaged(score, x, context).double().numpy()
-        # rows so far out that float32 overflows on the way have no density to speak of
-        return np.where(np.isnan(values), -np.inf, values)
+        return _without_nan(self._averaged(score, x, context))
 
     def detect(self, data: object, rate: float | None = None, fdr: float | None = None) -> Detections:
         """Which rows of a table are unusual, how sure that is, and why (with ``mixed``, cell by cell).
@@ -285,6 +287,12 @@ def why_bound(density: Density) -> str:
     if isinstance(density, VAE):
         return f"each is an average over {counted(density.samples, 'draw')} of the model's latent variables"
     return "the table has rounded or integer columns"
+
+
+def _without_nan(log_prob: torch.Tensor) -> np.ndarray:
+    """As float64; rows so far out that float32 overflows on the way have no density to speak of."""
+    values = log_prob.double().numpy()
+    return np.where(np.isnan(values), -np.inf, values)
 
 
 def _about_far(values: np.ndarray, known: np.ndarray) -> list[str]:
