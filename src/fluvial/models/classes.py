@@ -231,13 +231,14 @@ class Classes(nn.Module):
         shares, places = F.pad(self.shares, (0, 1), value=-math.inf), self._padded[columns]
         places = places[:, : int((places < self.shares.shape[1]).sum(1).max())]
         rests, last = self._has_rest[columns].nonzero().squeeze(1), self._last[columns]
-        each = logs.unsqueeze(3) + shares[:, places].unsqueeze(1)  # (C, B, D, codes)
-        weights = each[:, :, rests].gather(3, last[rests].expand(*each.shape[:2], -1).unsqueeze(3)).squeeze(3)
+        of_rests = shares[:, places[rests].gather(1, last[rests].unsqueeze(1)).squeeze(1)]  # (C, R)
+        weights = logs[:, :, rests] + of_rests.unsqueeze(1)
+        # a class's weight and its shares are probabilities, so their products need no logarithms to be kept in range
+        masses = torch.bmm(logs.permute(2, 1, 0).exp(), shares[:, places].transpose(0, 1).exp()).log().transpose(0, 1)
         spread = deviations.unsqueeze(1).expand_as(means)
         halves = (weights, weights), (means + _APART * spread, means - _APART * spread), (spread, spread)
         weights, means, scales = (torch.cat(pair).permute(1, 2, 0) for pair in halves)
         mixture = weights.log_softmax(2), means, (_SCALE * scales).log()
-        masses = each.logsumexp(0)
         if heaps is not None:
             masses = heaps.taken(masses, last, self._odds_of(columns), mixture)
         return Terms(masses, *mixture)

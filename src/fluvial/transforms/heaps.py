@@ -31,9 +31,7 @@ class Heaps(nn.Module):
     """
 
     places: Tensor
-    _columns: Tensor
     _edges: Tensor
-    _first: Tensor
     _cells: Tensor
 
     def __init__(
@@ -42,29 +40,26 @@ class Heaps(nn.Module):
         super().__init__()
         edges: list[Tensor] = []
         cells: list[Tensor] = []
-        of_edges: list[int] = []
-        first: list[int] = []
-        for c in dict.fromkeys(columns):
+        self._columns: tuple[int, ...] = tuple(dict.fromkeys(columns))
+        for c in self._columns:
             own = torch.tensor([v for v, column in zip(values, columns) if column == c], dtype=torch.float64)
-            first += [len(of_edges) + j for j in range(len(own))]
-            of_edges += [c] * (len(own) + 1)
             around = _edges(own)
             cells.append((maps[c].step or 0.0) / around.diff())
             edges.append(_standardised(around, maps[c]))
+        self._sizes: tuple[int, ...] = tuple(len(e) for e in edges)  # the heaps of each column, and one more
         constant(self, "places", torch.tensor(places))
-        constant(self, "_columns", torch.tensor(of_edges))
         constant(self, "_edges", torch.cat(edges).to(torch.get_default_dtype()).unsqueeze(1))
-        constant(self, "_first", torch.tensor(first))
         constant(self, "_cells", torch.cat(cells))
 
     def forward(self, weights: Tensor, means: Tensor, scales: Tensor) -> Tensor:
         """log F of each heap, (B, A), from the mixtures' log-weights, means and log-scales, (B, R, K) each."""
-        at = self._columns
-        rate = torch.exp(-scales)
-        shift = means * rate
-        z = self._edges.to(means.dtype) * rate[:, at] - shift[:, at]
-        below = (torch.sigmoid(z) * weights.exp()[:, at]).sum(2)
-        return (below[:, self._first + 1] - below[:, self._first]).clamp(min=_LEAST).log()
+        rate, found = torch.exp(-scales), list[Tensor]()
+        shift, shares = -means * rate, weights.exp()
+        for c, edges in zip(self._columns, self._edges.to(means.dtype).split(self._sizes)):
+            z = torch.addcmul(shift[:, c].unsqueeze(1), edges, rate[:, c].unsqueeze(1))
+            below = torch.sigmoid(z) @ shares[:, c].unsqueeze(2)
+            found.append(below.squeeze(2).diff(dim=1))
+        return torch.cat(found, 1).clamp(min=_LEAST).log()
 
     def taken(self, masses: Tensor, rest: Tensor, odds: Tensor, mixture: Sequence[Tensor]) -> Tensor:
         """Log-probabilities (B, D, W) in which the heaps have their part of the rests'.
@@ -91,7 +86,10 @@ class Heaps(nn.Module):
             rows: which rows hold a number of the heap's column, (B, A).
         """
         around, found = expected.double().exp(), torch.ones_like(counts)
-        columns = F.one_hot(self._columns[self._first]).to(around.dtype)
+        counted = torch.tensor([size - 1 for size in self._sizes], device=around.device)
+        columns = F.one_hot(torch.arange(len(counted), device=around.device).repeat_interleave(counted)).to(
+            around.dtype
+        )
         for _ in range(_STEPS):  # each of which makes the rows likelier
             all_heaps = 1 + (around * found) @ columns @ columns.t()
             found = counts * found / (found + self._cells) / (rows * around / all_heaps).sum(0).clamp(min=1e-9)
