@@ -14,7 +14,6 @@ from training.toy import Gaussian, rows
 from fluvial.core.errors import DataError, RunError
 from fluvial.models import maf
 from fluvial.training import Data, Settings, checkpoint, train
-from fluvial.training.trainer import _split
 
 QUICK = Settings(epochs=5, batch_size=50, learning_rate=0.05, device="cpu")
 
@@ -204,7 +203,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, change, part):
 
 @given(st.integers(2, 400), st.integers(2, 60))
 def test_batches_cover_every_row_once_and_none_is_tiny(n, size):
-    parts = _split(torch.arange(n), size)
+    parts = split(torch.arange(n), size)
     assert torch.cat(parts).tolist() == list(range(n))
     assert min(map(len, parts)) >= min(n, max(2, size / 2))
     assert max(map(len, parts)) < 1.5 * size + 1
