@@ -14,6 +14,7 @@ from training.toy import Gaussian, rows
 from fluvial.core.errors import DataError, RunError
 from fluvial.models import maf
 from fluvial.training import Data, Settings, checkpoint, train
+from fluvial.training.rows import split
 
 QUICK = Settings(epochs=5, batch_size=50, learning_rate=0.05, device="cpu")
 
