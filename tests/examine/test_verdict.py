@@ -2,11 +2,13 @@
 
 import shlex
 
+import numpy as np
 import pytest
 
 from fluvial.core.errors import RunError
 from fluvial.examine.remedies import _WAYS, remedies  # pyright: ignore[reportPrivateUsage]
-from fluvial.examine.verdict import Check, Verdict, split_checks
+from fluvial.examine.two_sample import memorisation
+from fluvial.examine.verdict import Check, Verdict, remembered, split_checks
 from fluvial.interfaces.cli import app
 from fluvial.kinds.parts import judged
 from fluvial.models import resolve
@@ -77,3 +79,18 @@ def test_judges_that_chose_something_are_a_reservation(test, passes):
     checks = split_checks({"split": judged("rows", 80, 10, test)})
     assert (not checks) == passes
     assert all(c.level == "warn" for c in checks)
+
+
+def test_samples_from_the_middle_of_the_data_are_no_copies():
+    rng = np.random.default_rng(0)
+    train, held_out = rng.normal(size=(2000, 20)), rng.normal(size=(400, 20))
+    samples = {
+        "none are memorised": rng.normal(size=(400, 20)),
+        "it repeats them": train[:400] + 0.01 * rng.normal(size=(400, 20)),
+        "it keeps to their middle and repeats none": 0.01 * rng.normal(size=(400, 20)),
+        "it strays from them": 2 * rng.normal(size=(400, 20)),
+    }
+    for said, drawn in samples.items():
+        check = remembered(memorisation(drawn, held_out, train, unit=1.0), "row")
+        assert check.sentence.endswith(f"{said}.")
+        assert check.fault == ("overfitted" if said == "it repeats them" else "misfit")

@@ -153,14 +153,22 @@ def remembered(near: Memorisation, thing: str) -> Check:
     """Whether samples keep closer to training data than new data do, or farther from them."""
     z = z_score(near.closer, 0.5, near.error)
     level = graded(z, abs(near.closer - 0.5), 0.25)
-    said = "none are memorised" if level == "pass" else "it repeats them" if z > 0 else "it strays from them"
+    repeats = z > 0 and near.repeats
+    said = (
+        "it repeats them"
+        if repeats
+        else "it strays from them"
+        if z < 0
+        else "it keeps to their middle and repeats none"
+    )
+    said = "none are memorised" if level == "pass" else said
     return Check(
         "sampling",
         level,
         f"{percent(near.closer)} of samples are nearer to a training {thing} than the median held-out {thing} is "
         f"(expected 50 ± {100 * near.error:.1f} %, z {z:+.1f}): {said}.",
         f"{BEYOND}; fail if off 50 % by more than 25 points too",
-        "overfitted" if z > 0 else "misfit",
+        "overfitted" if repeats else "misfit",
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CHEAT, CHANCE = "training data", "half of the test data"
 """The yardsticks: what hands out what it was given to learn from, and one half of the test data judged by the other."""
 _SIGMAS = 2.0
+_NEAR = 0.6  # of the draws nearer than the median of test data, where they are as near as copies too
 _MANY = 0.05  # of the draws, beyond test data that equal training data
 _TOPICS = {"copies": ("No draws are copies.", "Look at the copies.", "Data of the training set are handed out.")}
 
@@ -50,13 +51,14 @@ def spoken(field: Ground, rivals: Mapping[str, Rival]) -> list[str]:
 def copying(field: Ground, rivals: Mapping[str, Rival]) -> list[Check]:
     """Which rivals hand out data of the training set, beyond what chance and equal data explain."""
     found: list[Check] = []
-    near = f"{100 * field.near:.0f} % nearer or " if field.near < 1 else ""
-    rule = f"fail beyond 3 standard errors from chance, and above {near}{100 * _MANY:.0f} % equal"
+    rule = (
+        f"fail beyond 3 standard errors from chance, and above {100 * _NEAR:.0f} % nearer or {100 * _MANY:.0f} % equal"
+    )
     for name, rival in rivals.items():
         m = rival.copies
         z = (m.closer - 0.5) / m.error
         extra = m.copies - m.held_out_copies
-        if z > 3 and (m.closer > field.near or extra > _MANY * len(m.samples)):
+        if z > 3 and ((m.closer > _NEAR and m.repeats) or extra > _MANY * len(m.samples)):
             said = (
                 f"{name} repeats training {field.item}s: {100 * m.closer:.0f} % of its draws lie nearer to one than "
                 f"the median test {field.item} does (chance 50 ± {100 * m.error:.0f} %), {m.copies:,} are equal to one."

@@ -37,7 +37,6 @@ class Ground(ABC):
         item: one of the data, in words.
         unit: of likelihoods, in words, and what one nat of log p comes to in it, negative where less is better.
         about: what the measures are of, in sentences; ``utility`` the same of what draws are good for, where they are.
-        near: share of draws nearer to training data than test data are, from which they are called copies.
     """
 
     lessons: Any
@@ -48,7 +47,6 @@ class Ground(ABC):
     models: ClassVar[tuple[str, ...]]
     item: ClassVar[str]
     about: ClassVar[str]
-    near: ClassVar[float] = 0.6
     utility: ClassVar[str] = ""
 
     @property

@@ -42,12 +42,11 @@ class ImageGround(Ground):
 
     models: ClassVar[tuple[str, ...]] = ("multiscale", "vae_iaf", "gan")
     item: ClassVar[str] = "image"
-    near: ClassVar[float] = 1.0
     about: ClassVar[str] = (
         f"Distances are in standard deviations of {_FEATURES} features, those of a convolutional network with random "
         "weights (Naeem et al. 2020, arXiv 2002.09797), so nobody's photographs decide what counts. Classifiers read "
         f"these features and {_PIXELS} pixels at most, chosen at random. Copies are looked for, and nearness counted, "
-        "pixel by pixel; smooth draws lie near everything, so only equal ones are called copies."
+        "pixel by pixel."
     )
 
     @property
