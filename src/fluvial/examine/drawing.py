@@ -67,11 +67,12 @@ def training_curve(
         if np.isfinite(curves[key]).any():
             ax.plot(numbers, curves[key], color=colour, lw=1.8, label=label)
     low, high = _window(np.concatenate(list(curves.values())), worst_is_low=nats < 0)
-    for name, value in (references or {}).items():
+    for i, (name, value) in enumerate((references or {}).items()):
         if low - 0.3 * (high - low) < value < high + 0.3 * (high - low):  # farther off, the curve would be squeezed
             low, high = min(low, value), max(high, value)
             ax.axhline(value, color=SAMPLES, lw=1.2, ls="--")
-            ax.text(numbers[-1], value, f"{name} {value:.2f}", ha="right", va="bottom", fontsize=8.5)
+            at, side = ((numbers[-1], "right"), (numbers[0], "left"))[i % 2]  # two that are alike stay apart
+            ax.text(at, value, f"{name} {value:.2f}", ha=side, va="bottom", fontsize=8.5)
     margin = 0.06 * (high - low or 1)
     ax.set_ylim(low - margin, high + margin)
     judged = curves["held_out" if np.isfinite(curves["held_out"]).any() else "train"]
@@ -114,7 +115,7 @@ def memorisation(m: Memorisation, thing: str, unit: str) -> Figure:
     ax.axhline(0.5, color=RULE, lw=1, zorder=0)
     ax.set_xlabel(f"distance to the nearest training {thing} ({unit})")
     ax.set_ylabel(f"share of {thing}s")
-    ax.legend(frameon=False, loc="lower right")
+    ax.legend(frameon=False, loc="best")
     finish(figure, f"Memorisation: {100 * m.closer:.0f} % of samples lie nearer than the median held-out {thing}")
     return figure
 

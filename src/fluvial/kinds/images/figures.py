@@ -64,7 +64,8 @@ def interpolations(model: ImageModel, d: ImageDiagnosis) -> Figure:
     figure, axes = blank(10.4, 1.35 * len(d.ways) + 0.6, len(d.ways), 1)
     for ax, way in zip(axes, d.ways):
         _show(ax, grid(model.schema.decode(way), len(way)), "", left=True)
-    finish(figure, "Interpolations between held-out images (the outermost), along great circles of the noise")
+    ends = "the outermost" if d.reconstructed is None else "the outermost, reconstructed"
+    finish(figure, f"Interpolations between held-out images ({ends}), along great circles of the noise")
     return figure
 
 
