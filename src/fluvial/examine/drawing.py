@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ DATA, SAMPLES, BASE = "#0072B2", "#D55E00", "#8a8f98"
 colour-blind."""
 INK, RULE = "#2b2f36", "#d5d9e0"
 _TITLE = 11.5
+_LETTERS = 10.4  # of a title in an inch
 _LEAST, _MOST = 1e-17, 1e2  # an error of zero has no logarithm
 _WORST = 0.03  # of the epochs, whose scores may lie outside the picture
 
@@ -42,7 +44,8 @@ def blank(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple
 
 
 def finish(figure: Figure, title: str) -> None:
-    """The finding, as the title."""
+    """The finding, as the title, in as many lines as the width asks for."""
+    title = textwrap.fill(title, int(figure.get_figwidth() * _LETTERS))
     figure.suptitle(title, fontsize=_TITLE, fontweight="bold", color=INK, x=0.01, ha="left")
 
 

@@ -131,7 +131,9 @@ def shared_facts(record: Mapping[str, Any], parameters: int) -> dict[str, Any]:
 def picture(figure: Figure) -> Picture:
     """The figure as PNG."""
     width = int(figure.get_figwidth() * figure.dpi)
-    return Picture(figure.get_suptitle().replace(r"\$", "$"), _saved(figure, "png"), min(width, 1000))
+    return Picture(
+        figure.get_suptitle().replace(r"\$", "$").replace("\n", " "), _saved(figure, "png"), min(width, 1000)
+    )
 
 
 def _saved(figure: Figure, form: str) -> bytes:

@@ -113,7 +113,7 @@ def _line(field: Ground, rival: Rival, gap: tuple[float, float] | None) -> dict[
         "density": f"{rival.density:.2f}",
         "coverage": f"{rival.coverage:.2f}",
         "sliced Wasserstein": f"{rival.wasserstein:.3f}",
-        "utility": "–" if rival.utility is None else f"{rival.utility:.3f}",
+        "utility": "–" if rival.utility is None else f"{rival.utility:.3f}".replace("-", "−"),
         "nearer": f"{100 * rival.copies.closer:.0f} %",
         "copies": f"{rival.copies.copies:,}",
         "draw 1,000": drawing,
