@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -23,13 +24,26 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
+def worker() -> int:
+    """Which of the processes of ``torchrun`` this one is; the first, 0, speaks for all."""
+    return int(os.environ.get("RANK", "0")) if "TORCHELASTIC_RUN_ID" in os.environ else 0
+
+
 def say(text: object) -> None:
     """Print a result, which may quote anything, to standard output."""
+    if worker():
+        return
     print(printable(str(text)), flush=True)
 
 
-def note(text: object) -> None:
-    """Print what is said beside the results to standard error; that nobody can hear it ends nothing."""
+def note(text: object, own: bool = False) -> None:
+    """Print what is said beside the results to standard error; that nobody can hear it ends nothing.
+
+    Args:
+        own: what this worker alone has to say, if there are several.
+    """
+    if worker() and not own:
+        return
     if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison]  (it is where the caller has closed it)
         with contextlib.suppress(OSError):
             print(printable(str(text)), file=sys.stderr, flush=True)

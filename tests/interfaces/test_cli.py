@@ -270,3 +270,20 @@ def test_words_that_are_no_numbers_or_options_get_sentences(place, capsys, monke
     monkeypatch.chdir(place)
     assert main(words) == 2
     assert told in capsys.readouterr().err
+
+
+def test_only_the_first_worker_of_torchrun_is_heard(place, monkeypatch, capfd):
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("RANK", "1")
+    assert main(["fit", "table.csv", "--context", "kind", "--out", "other", "--require", "good", *TINY]) == 0
+    assert capfd.readouterr() == ("", "")
+    assert main(["fit", "nowhere.csv"]) == 2
+    assert capfd.readouterr().err.startswith("fluvial, worker 1: there is no file nowhere.csv")
+
+
+def test_what_each_worker_would_do_again_is_refused(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    assert main(["score", "run", "table.csv"]) == 2
+    assert "share a fit, and score run table.csv would be done by each" in capsys.readouterr().err

@@ -6,6 +6,7 @@ Results go to stdout or a file, all else to stderr.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -28,7 +29,7 @@ from fluvial.interfaces.words import (
     parse_assignments,
     started,
 )
-from fluvial.terminal import note, say
+from fluvial.terminal import note, say, worker
 
 if TYPE_CHECKING:
     from fluvial.kinds.fitted import Fitted
@@ -109,13 +110,14 @@ def fit(
     device
         cpu, cuda or another torch device.
     """
+    from fluvial.core.workers import joined
     from fluvial.examine.page import need_extras
     from fluvial.interfaces.fitting import opened, resumable, run_fit, run_folder
 
     if require:
         need_extras()  # a verdict needs them, which is better known before the training than after
     piped = streams("fit", options)
-    with seekable([*data, *(options[name] for name in piped)]) as files:
+    with joined(), seekable([*data, *(options[name] for name in piped)]) as files:
         typed = {**options, **dict(zip(piped, files[len(data) :]))}
         source = opened(one_or_more(files[: len(data)]), model, context, typed)
         folder = out or run_folder(source, resume, force)
@@ -136,7 +138,7 @@ def fit(
             if resumable(folder):
                 raise Interrupted(number_of(error), folder) from None
             raise
-    return _conclude(fitted, folder, require, figures)
+    return 0 if worker() else _conclude(fitted, folder, require, figures)
 
 
 def _conclude(fitted: Fitted, folder: Path, require: str | None, figures: Literal["pdf", "svg"] | None) -> int:
@@ -331,6 +333,8 @@ def main(argv: list[str] | None = None) -> int:
     started.set(time.monotonic())
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  (it is where the caller has closed it)
         return _fail("standard output is closed, so nothing could be printed: send it to a file, or to /dev/null")
+    if "TORCHELASTIC_RUN_ID" in os.environ and argv[:1] != ["fit"]:
+        return _fail(f"the workers of torchrun share a fit, and {shlex.join(argv)} would be done by each: leave it out")
     try:
         with stopping():
             code = app(_with_stream(argv), exit_on_error=False, print_error=False)
@@ -351,7 +355,7 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:
         if not _is_ours(error):
             raise
-        return _fail(str(error))
+        return 2 if worker() and _is_echo(error) else _fail(str(error))
     return code if isinstance(code, int) else 0
 
 
@@ -361,13 +365,20 @@ def _is_ours(error: ValueError) -> bool:
     return isinstance(error, FluvialError)
 
 
+def _is_echo(error: ValueError) -> bool:
+    """Whether it only says that another worker has ended, as the first one does too."""
+    from fluvial.core.workers import LostWorkerError
+
+    return isinstance(error, LostWorkerError)
+
+
 def _with_stream(argv: list[str]) -> list[str]:
     """The words with standard input by its name where a dash stands for data, which would be read as an option."""
     return ["/dev/stdin" if word == "-" and before[:1] != "-" else word for before, word in zip(["", *argv], argv)]
 
 
 def _fail(message: str) -> int:
-    note(f"fluvial: {message}")
+    note(f"fluvial{f', worker {worker()}' if worker() else ''}: {message}", own=True)
     return 2
 
 

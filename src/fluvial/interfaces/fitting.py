@@ -23,7 +23,7 @@ from fluvial.kinds.job import Shown
 from fluvial.kinds.kind import Kind, Opened
 from fluvial.kinds.origin import Origin, files_of
 from fluvial.tasks.fit import fit
-from fluvial.terminal import note
+from fluvial.terminal import note, worker
 from fluvial.training import Record, Settings
 from fluvial.training.run import RunFolder
 
@@ -134,7 +134,7 @@ def _split(assignments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
 def _progress() -> Generator[bool | Shown]:
     """A bar on a terminal; in a pipe a line every few seconds."""
     heard = sys.stderr is not None and sys.stderr.isatty()  # pyright: ignore[reportUnnecessaryComparison]
-    if not heard or os.environ.get("TERM") == "dumb":
+    if not heard or worker() or os.environ.get("TERM") == "dumb":
         yield True
         return
     from rich.console import Console

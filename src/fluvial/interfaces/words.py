@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from contextvars import ContextVar
 from pathlib import Path
@@ -40,8 +41,17 @@ def how_to_go_on(argv: list[str], folder: Path) -> str:
     again = [a for a in argv if a not in ("--resume", "--force")]
     if not any(a == "--out" or a.startswith("--out=") for a in argv):
         again += ["--out", str(folder)]
-    line = shlex.join(["fluvial", *again, "--resume"])
+    line = shlex.join([*_program(), *again, "--resume"])
     return f"interrupted; the fit is kept in {folder} and goes on with: {line}"
+
+
+def _program() -> list[str]:
+    """What the words of a command stand behind, as far as torchrun tells its workers."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return ["fluvial"]
+    here, everywhere = (os.environ.get(name, "1") for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+    nodes = [] if here == everywhere else ["--nnodes", str(int(everywhere) // int(here))]
+    return ["torchrun", *nodes, "--nproc_per_node", here, "-m", "fluvial"]
 
 
 def _usage(sentence: str) -> ValueError:

@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from fluvial.core import Density, Flow
 from fluvial.core.errors import RunError, UsageError
 from fluvial.core.numbers import share
 from fluvial.core.randomness import drawing_from
+from fluvial.core.workers import workers
 from fluvial.data.words import counted
 from fluvial.kinds.fitted import Fitted
 from fluvial.kinds.origin import Origin, circumstances, fingerprint
@@ -129,23 +131,27 @@ class Job:
             restore: the model in a run folder that has been read.
             conclude: the fitted model from the record, which it adds the scores to, and the metrics.
         """
-        opened = (
-            contextlib.nullcontext() if self.out is None else open_run(self.out, force=self.force, resume=self.resume)
-        )
-        with opened as run:
-            if run is not None and run.finished:
-                return restore(self._finished(run, lesson), run.path)
-            job = self._resumed(run)
+        with self._opened() as run:
+            if self.out is not None and workers().agreed(run is not None and run.finished):
+                folder = run or RunFolder(Path(self.out))
+                return restore(self._finished(folder, lesson), folder.path)
+            job = replace(self, settings=workers().agreed(self._resumed(run).settings))
             began = time.monotonic() if self.origin.began is None else self.origin.began
             records, threads = list[Record](), torch.get_num_threads()
             if not lesson.closed:
                 records, threads = job._train(lesson, run, began)
             seconds = records[-1].elapsed if records else time.monotonic() - began
-            training = {**_how_it_went(records, seconds), "threads": threads}
+            training = {**_how_it_went(records, seconds), "threads": threads, "workers": workers().count}
             fitted = conclude(job._record(lesson, training, kept=run is not None), [asdict(r) for r in records])
             if run is not None:
                 fitted.write(run)
         return fitted
+
+    def _opened(self) -> contextlib.AbstractContextManager[RunFolder | None]:
+        """The run folder to write; None where none is asked for, or another worker writes it."""
+        if self.out is None or not workers().first:
+            return contextlib.nullcontext()
+        return open_run(self.out, force=self.force, resume=self.resume)
 
     def _record(self, lesson: Lesson, training: dict[str, Any], kept: bool) -> dict[str, Any]:
         """How the fit was made, as plain JSON."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, TypedDict
+from typing import Annotated, Any, BinaryIO, NotRequired, TypedDict
 
 from msgspec import Meta
 from torch import Tensor
@@ -123,12 +123,13 @@ class Moments(TypedDict):
 
 
 class Checkpoint(TypedDict):
-    """checkpoint.pt."""
+    """checkpoint.pt; ``workers`` that trained together are in those of today."""
 
     format: int
     settings: Settings
     tag: str
     data: str
+    workers: NotRequired[Annotated[int, Meta(ge=1, le=1 << 20)]]
     progress: Marks
     best: dict[str, Tensor]
     model: dict[str, Tensor]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from torch import Tensor
 from fluvial.core import Density
 from fluvial.core.errors import RunError
 from fluvial.core.randomness import Source, drawing_from, draws_by_itself, permutation
+from fluvial.core.workers import LostWorkerError, workers
+from fluvial.data.words import counted
 from fluvial.training import checkpoint as files
 from fluvial.training.device import DeviceUpdate
 from fluvial.training.objectives import LIKELIHOOD, Objective
@@ -23,16 +25,23 @@ from fluvial.training.progress import Progress, Record
 from fluvial.training.rows import Rows
 from fluvial.training.schedule import CUT, Schedule
 from fluvial.training.settings import Settings
-from fluvial.training.terms import changed
+from fluvial.training.terms import SAME, changed
 from fluvial.training.update import Update
 from fluvial.transforms.normalization import needs_statistics, pool_statistics
+
+if TYPE_CHECKING:
+    from fluvial.training.formats import Checkpoint
 
 _BAD_STEPS, _ROLLBACKS = 3, 20
 _SMALL = 2e9  # operations of a step below which a second thread costs more than it gives
 
 
 class Loop:
-    """Steps, evaluations and checkpoints of one run; see ``train``."""
+    """Steps, evaluations and checkpoints of one run; see ``train``.
+
+    Several workers hold the same weights and counters at every step: each computes the gradient of its share of the
+    batch, the first one evaluates and decides, and only that one is given a ``path``.
+    """
 
     def __init__(
         self,
@@ -45,13 +54,14 @@ class Loop:
         began: float | None = None,
         objective: Objective = LIKELIHOOD,
     ) -> None:
-        self.objective = objective
+        self.objective, self.workers = objective, workers()
         self.settings, self.path, self.device = settings, path, settings.torch_device()
-        self.tag, self.digest = tag, "" if path is None else data.digest()
+        self.tag, self.digest = tag, "" if path is None and not self.workers.several else data.digest()
+        self.workers.check_same("another model, other settings or other rows", f"{settings} {tag} {self.digest}")
         self.density: Density = density.to(self.device)
         self.data: Rows = data.to(self.device)
         self.held_out: Rows | None = None if held_out is None else held_out.to(self.device)
-        self.batch_size: int = settings.batch_size or data.batch_size
+        self.batch_size: int = self.workers.count * (settings.batch_size or data.batch_size)
         self.batches: int = len(data.batches(torch.arange(len(data)), self.batch_size))
         self.schedule: Schedule = Schedule(settings, self.batches)
         kind = DeviceUpdate if self.device.type == "cuda" else Update
@@ -63,12 +73,15 @@ class Loop:
         now = time.monotonic()
         self.began: float = now if began is None else min(began, now)
         self.ahead: float = now - self.began  # seconds of the budget that went by before this loop
+        self.told: float = self.ahead  # by the first of several workers, where a budget makes the clock decide
         self.clean = True  # False only while weights and counters are out of step
 
     @property
     def threads(self) -> int:
         """One for small steps, whose threads would mostly wait for each other, and for a busy core to come free."""
-        work = 6 * self.data.count() / self.batches * sum(p.numel() for p in self.update.parameters)
+        work = (
+            6 * self.data.count() / self.batches / self.workers.count * sum(p.numel() for p in self.update.parameters)
+        )
         return 1 if work < _SMALL else torch.get_num_threads()
 
     def start(self) -> Record:
@@ -80,6 +93,7 @@ class Loop:
             index = self.data.batches(order, most)[0][:most]
             self.density.eval()
             self.density.initialize(*self.data.rows(index, self.device))
+        self.workers.follow(self.density)
         self.update.begin()
         return self._end_epoch(self._evaluate())
 
@@ -95,7 +109,7 @@ class Loop:
                     saved = time.monotonic()
                 yield record
             self._save()
-        except (KeyboardInterrupt, GeneratorExit):
+        except (KeyboardInterrupt, GeneratorExit, LostWorkerError):
             if self.clean:
                 self._save()
             raise
@@ -126,9 +140,11 @@ class Loop:
 
     def _step(self, index: Tensor) -> None:
         p = self.progress
-        self.source.restart(_mixed(self.settings.seed, p.epoch + 1, p.batch))
-        units = self.data.count(index)
-        self.update.compute(*self.data.rows(index, self.device), units)
+        self._agree_on_time()
+        self.source.restart(_mixed(self.settings.seed, p.epoch + 1, p.batch, self.workers.rank))
+        units, mine = self.data.count(index), self.workers.share(index)
+        x, context = self.data.rows(mine, self.device) if len(mine) else (mine, None)
+        self.update.compute(x, context, units)
         self.clean = False
         self.update.apply(units, self.schedule.learning_rate(p, self._elapsed()), p)
         if (p.step + 1) % self.update.every == 0:
@@ -168,6 +184,13 @@ class Loop:
         return record
 
     def _evaluate(self) -> float | None:
+        """The score on held-out rows, which the first worker computes; the others wait for it."""
+        value = self._judge() if self.workers.first else None
+        if needs_statistics(self.update.judged):
+            self.workers.follow(self.update.judged)
+        return self.workers.agreed(value)
+
+    def _judge(self) -> float | None:
         judged = self.update.judged
         if needs_statistics(judged):
             with drawing_from(self.settings.seed, self.lend):
@@ -179,7 +202,13 @@ class Loop:
         return value if math.isfinite(value) else None
 
     def _elapsed(self) -> float:
-        return self.progress.elapsed + time.monotonic() - self.began
+        timed = self.workers.several and self.settings.budget is not None
+        return self.told if timed else self.progress.elapsed + time.monotonic() - self.began
+
+    def _agree_on_time(self) -> None:
+        """With a budget the clock decides on learning rates and the end: the first worker's, for all of them."""
+        if self.workers.several and self.settings.budget is not None:
+            self.told = self.workers.agreed(self.progress.elapsed + time.monotonic() - self.began)
 
     def _record(self, ended: bool) -> Record:
         p, elapsed = self.progress, self._elapsed()
@@ -212,6 +241,7 @@ class Loop:
                 "settings": asdict(self.settings),
                 "tag": self.tag,
                 "data": self.digest,
+                "workers": self.workers.count,
                 "progress": progress,
                 "best": self.best,
                 **self.update.state(),
@@ -219,26 +249,34 @@ class Loop:
         )
 
     def load(self) -> None:
-        """Continue where the checkpoint stands."""
-        if self.path is None:
+        """Continue where the checkpoint stands, which the first worker reads."""
+        state = self.workers.agreed(None if self.path is None else self._checked(self.path))
+        if state is None:
             return
-        state = files.load(self.path)
-        difference = changed(
-            (state["tag"], state["data"], asdict(state["settings"])), (self.tag, self.digest, asdict(self.settings))
-        )
-        if difference:
-            raise RunError(f"{self.path} was made {difference}")
-        like, averaged = self.density.state_dict(), self.update.averaged
-        files.check_marks(state, self.batches, self.path)
-        for weights in (state["best"], state["model"]):
-            files.check_weights(weights, like, self.path)
-        files.check_weights(state["averaged"] or {}, {} if averaged is None else averaged.state_dict(), self.path)
-        files.check_moments(state["optimizer"]["state"], self.update.shapes, self.path)
         marks: dict[str, Any] = {**state["progress"]}
         self.progress: Progress = Progress(**marks)
         self.update.load(state)
         self.update.write(self.progress)
         self.best: dict[str, Tensor] = state["best"]
+        self._agree_on_time()
+
+    def _checked(self, path: Path) -> Checkpoint:
+        """The checkpoint in this file, if it is one of this run."""
+        state = files.load(path)
+        difference = changed(
+            (state["tag"], state["data"], asdict(state["settings"])), (self.tag, self.digest, asdict(self.settings))
+        )
+        if state.get("workers", 1) != self.workers.count:
+            difference = f"by {counted(state.get('workers', 1), 'worker')}, not {self.workers.count}: {SAME}"
+        if difference:
+            raise RunError(f"{path} was made {difference}")
+        like, averaged = self.density.state_dict(), self.update.averaged
+        files.check_marks(state, self.batches, path)
+        for weights in (state["best"], state["model"]):
+            files.check_weights(weights, like, path)
+        files.check_weights(state["averaged"] or {}, {} if averaged is None else averaged.state_dict(), path)
+        files.check_moments(state["optimizer"]["state"], self.update.shapes, path)
+        return state
 
 
 def _order(rows: int, seed: int, epoch: int) -> Tensor:
@@ -246,9 +284,10 @@ def _order(rows: int, seed: int, epoch: int) -> Tensor:
         return permutation(rows)
 
 
-def _mixed(seed: int, epoch: int, batch: int) -> int:
-    """One seed for one batch: neighbouring numbers give unrelated streams."""
-    return int.from_bytes(hashlib.blake2b(f"{seed} {epoch} {batch}".encode(), digest_size=7).digest())
+def _mixed(seed: int, epoch: int, batch: int, rank: int = 0) -> int:
+    """One seed for one worker's share of one batch: neighbouring numbers give unrelated streams."""
+    text = f"{seed} {epoch} {batch}{f' {rank}' if rank else ''}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest())
 
 
 def _copied(density: Density) -> dict[str, Tensor]:

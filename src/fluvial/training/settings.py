@@ -35,7 +35,7 @@ class Settings:
         epochs: passes over the training rows, None for as many as help (or as the budget allows).
         budget: wall-clock seconds at most, or a text such as "90s", "5m" or "1h"; None for no limit. Training ends
             earlier once it no longer helps.
-        batch_size: rows a step, None for a size that suits the number of rows.
+        batch_size: rows a step, of each worker where there are several; None for a size that suits the number of rows.
         learning_rate: its largest value; None for what suits the kind of data and the model.
         weight_decay: decoupled for ``adamw``, an L2 penalty for ``adam``. None: 200 D / N, 1 at most, for N rows of
             D numbers: few rows of many columns are what overfits.

@@ -8,8 +8,8 @@ from typing import Any
 
 FREE = frozenset({"device", "epochs", "budget"})
 """Settings that a resumed run may change."""
-_SAME = "resume with the same, or start again with --force"
-_ROWS = f"with other training rows: {_SAME}"
+SAME = "resume with the same, or start again with --force"
+_ROWS = f"with other training rows: {SAME}"
 
 
 def tag_of(config: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
@@ -30,7 +30,7 @@ def changed(before: tuple[str, str, Mapping[str, Any]], now: tuple[str, str, Map
     'with the option transforms=2, not 3: resume with the same, or start again with --force'
     """
     if before[2].get("seed") != now[2].get("seed"):
-        return f"with seed={before[2].get('seed')!r}, not {now[2].get('seed')!r}: {_SAME}"
+        return f"with seed={before[2].get('seed')!r}, not {now[2].get('seed')!r}: {SAME}"
     difference = "" if before[0] == now[0] else _tags(_parsed(before[0]), _parsed(now[0]))
     if difference:
         return difference
@@ -38,22 +38,22 @@ def changed(before: tuple[str, str, Mapping[str, Any]], now: tuple[str, str, Map
         return _ROWS
     for name, value in now[2].items():
         if name not in FREE and before[2].get(name) != value:
-            return f"with {name}={before[2].get(name)!r}, not {value!r}: {_SAME}"
+            return f"with {name}={before[2].get(name)!r}, not {value!r}: {SAME}"
     return ""
 
 
 def _tags(before: dict[str, Any], now: dict[str, Any]) -> str:
     if before.get("columns") != now.get("columns"):
         names = [", ".join(map(str, t.get("columns") or ())) or "none" for t in (before, now)]
-        return f"with other columns or labels ({names[0]:.200}), not these ({names[1]:.200}): {_SAME}"
+        return f"with other columns or labels ({names[0]:.200}), not these ({names[1]:.200}): {SAME}"
     ours, theirs = (t.get("model") or {} for t in (before, now))
     if ours.get("model") != theirs.get("model"):
-        return f"with the model {ours.get('model')!r}, not {theirs.get('model')!r}: {_SAME}"
+        return f"with the model {ours.get('model')!r}, not {theirs.get('model')!r}: {SAME}"
     options, others = (t.get("options") or {} for t in (ours, theirs))
     if ours.get("codes") == theirs.get("codes"):
         for name in sorted({*options, *others}):
             if options.get(name) != others.get(name):
-                return f"with the option {name}={options.get(name)!r}, not {others.get(name)!r}: {_SAME}"
+                return f"with the option {name}={options.get(name)!r}, not {others.get(name)!r}: {SAME}"
     return _ROWS
 
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from fluvial.core import Density
 from fluvial.core.batched import score
-from fluvial.core.errors import DataError
+from fluvial.core.errors import DataError, UsageError
+from fluvial.core.workers import workers
 from fluvial.training.loop import Loop
 from fluvial.training.objectives import LIKELIHOOD, Objective
 from fluvial.training.progress import Record
@@ -93,6 +94,10 @@ def train(
     run continues bit for bit, on the same machine and threads (or GPU): the order of rows and all noise are functions
     of the seed, the epoch and the step alone. The caller's random state is left alone.
 
+    Inside :func:`~fluvial.core.workers.joined` several processes train one density: a step takes a batch of each, so
+    it is that of one process with a batch as many times as large, to the rounding of float32 where the model draws no
+    noise. The first of them alone may have a ``checkpoint``.
+
     Args:
         checkpoint: file to resume from, written every ``every`` seconds, at the end and when interrupted.
         resume: continue from ``checkpoint`` if that file exists.
@@ -101,17 +106,20 @@ def train(
         tag: what else must be the same to resume, such as the model's configuration.
 
     Raises:
-        DataError: fewer than two rows.
+        DataError: fewer than two rows for each worker. UsageError: several workers were to train on a GPU.
         RunError: the checkpoint belongs to another run or cannot be written, or training is not finite.
     """
     settings = settings or Settings()
-    if data.count() < 2:
-        raise DataError(f"training needs at least 2 rows, got {data.count()}")
+    least = 2 * workers().count
+    if data.count() < least:
+        raise DataError(f"training needs at least {least} rows, got {data.count()}")
+    if workers().several and settings.torch_device().type != "cpu":
+        raise UsageError("device: several workers train on CPUs only: choose cpu, or one worker")
     loop = Loop(density, data, held_out, settings, checkpoint, tag, began, objective)
     threads = torch.get_num_threads()
     torch.set_num_threads(loop.threads)
     try:
-        if resume and checkpoint is not None and checkpoint.exists():
+        if workers().agreed(resume and checkpoint is not None and checkpoint.exists()):
             loop.load()
             yield from (Record(**r) for r in loop.progress.records)
         else:

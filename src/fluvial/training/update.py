@@ -12,6 +12,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
 from fluvial.core import Density
+from fluvial.core.workers import workers
 from fluvial.training.objectives import LIKELIHOOD, Objective
 from fluvial.training.progress import Progress
 from fluvial.training.settings import Settings
@@ -19,6 +20,8 @@ from fluvial.training.settings import Settings
 
 class Update:
     """Steps whose loss is looked at before the weights move: a step that is not finite is left out.
+
+    Of several workers each brings the rows that it was given; loss and gradients are then those of all rows together.
 
     Args:
         decay: weight decay.
@@ -61,8 +64,13 @@ class Update:
     def compute(self, x: Tensor, context: Tensor | None, units: int) -> None:
         """Loss and gradients of one batch; nothing is changed yet."""
         self.optimizer.zero_grad()
-        loss = self._loss(x, context, units)
-        loss.backward()
+        loss = torch.zeros((), device=self.device)
+        if len(x):
+            loss = self._loss(x, context, units)
+            loss.backward()
+        if workers().several:
+            loss = loss.detach()
+            workers().add_up([loss, *map(_gradient, self.parameters)])
         norm = clip_grad_norm_(self.parameters, self.settings.clip or math.inf)
         self.value, self.size = torch.stack((loss.detach(), norm)).tolist()
 
@@ -132,6 +140,13 @@ def parameter_groups(parameters: list[torch.nn.Parameter], decay: float) -> list
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
+
+
+def _gradient(parameter: torch.nn.Parameter) -> Tensor:
+    """Its gradient, zeros where no row had one."""
+    if parameter.grad is None:
+        parameter.grad = torch.zeros_like(parameter)
+    return parameter.grad
 
 
 def _average(decay: float) -> Callable[[PARAM_LIST, PARAM_LIST, Tensor | int], None]:

@@ -11,6 +11,7 @@ from fluvial.core import doors
 from fluvial.core.constants import constant
 from fluvial.core.density import Density
 from fluvial.core.transform import EventShape, Shape, Transform
+from fluvial.core.workers import workers
 from fluvial.univariate.affine import TanhScale
 
 _NO_INVERSE = (
@@ -98,7 +99,7 @@ class BatchNorm(Transform):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         x = x if x.is_floating_point() else x.to(self.shift.dtype)
-        mean, variance = (x.mean(0), x.var(0, correction=0)) if self.training else (self.mean, self.variance)
+        mean, variance = self._of_batch(x) if self.training else (self.mean, self.variance)
         log_scale = self._log_scale(variance)
         return (x - mean) * torch.exp(log_scale) + self.shift, log_scale.sum().expand(x.shape[0])
 
@@ -121,6 +122,14 @@ class BatchNorm(Transform):
 
     def output_shape(self, event_shape: EventShape) -> EventShape:
         return doors.over(event_shape, tuple(self.shift.shape))
+
+    @staticmethod
+    def _of_batch(x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of the batch, of which other workers may hold parts."""
+        if not workers().several:
+            return x.mean(0), x.var(0, correction=0)
+        mean = workers().mean(x.sum(0), len(x))
+        return mean, workers().mean((x - mean).square().sum(0), len(x))
 
     def _log_scale(self, variance: Tensor) -> Tensor:
         return self.scale(self.raw_gain) - 0.5 * torch.log(variance + self.eps)
@@ -189,10 +198,14 @@ class ImageBatchNorm(Transform):
     def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance per channel; of a channel that is kept as a whole, 0 and 0."""
         each = torch.ones_like(self.moved) if self.zeros_count else self.moved
-        count = (x.shape[0] * each.sum((1, 2), keepdim=True)).clamp(min=1)
-        mean = (x * self.moved).sum((0, 2, 3), keepdim=True)[0] / count
-        variance = ((x * self.moved - mean).square() * each).sum((0, 2, 3), keepdim=True)[0] / count
-        return mean, variance
+        places = each.sum((1, 2), keepdim=True).clamp(min=1)
+        mean = self._mean((x * self.moved).sum((0, 2, 3), keepdim=True)[0], x.shape[0]) / places
+        squares = ((x * self.moved - mean).square() * each).sum((0, 2, 3), keepdim=True)[0]
+        return mean, self._mean(squares, x.shape[0]) / places
+
+    def _mean(self, total: Tensor, rows: int) -> Tensor:
+        """Over the rows of the batch, of which other workers may hold parts while training."""
+        return workers().mean(total, rows) if self.training and workers().several else total / rows
 
 
 def needs_statistics(density: nn.Module) -> bool:
