@@ -10,7 +10,7 @@ import pytest
 
 from fluvial import load
 from fluvial.core.errors import DataError
-from fluvial.data.large import read_to_fit
+from fluvial.data.large import about_sample, read_to_fit
 from fluvial.interfaces.cli import main
 
 ROWS = 200_000
@@ -39,16 +39,42 @@ def test_files_are_one_table(folder: Path, source: str | list[str]):
 def test_what_is_larger_than_the_limit_is_a_random_sample_and_said(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FLUVIAL_LIMIT", "2000000")
     table = read_to_fit(folder)
-    x = table.columns["x"]
+    x = table.columns["x"][: len(table) - table.extra]
     assert len(x) * 16 < 600_000  # a quarter of the limit, and the chance
     assert len(x) * 16 > 400_000
     assert (np.diff(x) > 0).all()
     # all parts alike: each tenth of the rows has a tenth of the sample, within five standard errors
     counts = np.histogram(x, 10, (0, ROWS))[0]
     assert np.abs(counts - len(x) / 10).max() < 5 * np.sqrt(len(x) / 10)
-    assert ((x.astype(int) % 2 == 1) == (table.columns["label"] == "odd")).all()
-    assert f"{len(x):,} of 200,000 rows, drawn at random" in table.notes[0]
-    np.testing.assert_array_equal(read_to_fit(folder).columns["x"], x)
+    assert ((table.columns["x"].astype(int) % 2 == 1) == (table.columns["label"] == "odd")).all()
+    assert f"{len(table):,} of 200,000 rows, drawn at random" in about_sample(table)
+    np.testing.assert_array_equal(read_to_fit(folder).columns["x"], table.columns["x"])
+    np.testing.assert_array_equal(np.flatnonzero(table.sampled.holds(np.arange(ROWS))), np.sort(table.columns["x"]))
+
+
+def test_a_sample_has_the_rows_with_the_ends_the_gaps_and_the_labels_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("FLUVIAL_LIMIT", "1000000")
+    n, rng = 60_000, np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=n), "label": rng.choice(["a", "b"], n), "day": pd.Timestamp("2020")})
+    frame["x"] = frame["x"].clip(-3, 3)
+    frame["day"] += pd.to_timedelta(rng.integers(0, 50, n), "D")
+    frame.loc[41_234, "x"], frame.loc[5, "x"], frame.loc[777, "x"] = -99.0, 77.0, np.nan
+    frame.loc[33_333, "label"], frame.loc[44_444, "label"] = "rare", None
+    frame.loc[22_222, "day"] = pd.Timestamp("1999")
+    frame.to_parquet(tmp_path / "t.parquet", row_group_size=9000)
+    frame["label"] = frame["label"].astype("category")
+    frame.to_parquet(tmp_path / "c.parquet")
+    for name in ("t.parquet", "c.parquet"):
+        table = read_to_fit(tmp_path / name)
+        assert len(table) < 15_000
+        x, day, labels = (table.columns[c] for c in ("x", "day", "label"))
+        assert (np.nanmin(x), np.nanmax(x), np.isnan(x).any()) == (-99.0, 77.0, True)
+        assert set(labels) == {"a", "b", "rare", None}
+        assert str(day.min())[:10] == "1999-01-01"
+        assert table.extra <= 9
+        assert table.rows(np.arange(len(table)) != len(table) - 1).extra == table.extra - 1
 
 
 def test_a_fit_of_a_folder_says_what_it_is_of(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys):

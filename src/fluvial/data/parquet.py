@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from fluvial.core.errors import DataError
 from fluvial.data.arrow import VALUE, arrow, as_table, repeating_texts
 from fluvial.data.limits import check_regular, check_size, decoding
 from fluvial.data.tables import Table
-from fluvial.data.words import listed
 
 ENDINGS = (".parquet", ".pq")
 _BUFFER = 1 << 20  # bytes of a column's pages that are read at once
 _PATTERN = "*?["
-_ROWS = 1 << 16  # that are read at once
 
 
 @dataclass(frozen=True)
@@ -59,23 +56,46 @@ class ParquetFiles:
                     yield first + at, as_table(path, "parquet", known, part)
             first += count
 
-    def sample(self, share: float, seed: int = 0) -> Table:
-        """Each row with a probability of ``share``, whatever the others, in their order; the same for the same seed.
+    def parts(self, path: Path, rows: int) -> Iterator[tuple[Any, Any]]:
+        """The schema of one of the files and its rows of Arrow, at most so many at a time."""
+        return ((known, part) for _, known, part in _parts(path, rows, 0))
+
+    @property
+    def groups(self) -> list[Group]:
+        """The row groups of all files, in the order of their rows."""
+        found, first = list[Group](), 0
+        for path in self.paths:
+            with decoding(path, "a whole parquet file"), arrow("pyarrow.parquet").ParquetFile(path) as file:
+                for number in range(file.num_row_groups):
+                    found.append(Group(path, number, first, file.metadata.row_group(number).num_rows))
+                    first += found[-1].rows
+        return found
+
+
+@dataclass(frozen=True)
+class Group:
+    """A row group, which can be read without those before it.
+
+    Args:
+        number: in its file.
+        first: number of its first row among those of all files.
+    """
+
+    path: Path
+    number: int
+    first: int
+    rows: int
+
+    def tables(self, rows: int) -> Iterator[tuple[int, Callable[[], Table]]]:
+        """At most so many rows at a time: the number of the first one, and how to get them as a table.
 
         Raises:
-            DataError: a file is damaged, has other columns than the first one, or the sample is larger than the limit.
+            DataError: the file is damaged, or a column of it fills more than the limit.
         """
-        pa, draws, parts, known = arrow("pyarrow"), np.random.default_rng(seed), list[Any](), None
-        for path in self.paths:
-            with decoding(path, "a parquet file of the same types as the first one"):
-                for _, own, part in _parts(path, _ROWS, 0):
-                    known = own if known is None else known
-                    if set(own.names) != set(known.names):
-                        other = sorted(set(own.names) ^ set(known.names))
-                        raise DataError(f"{path} has other columns than {self.paths[0]}: {listed(other)}")
-                    kept = part.filter(pa.array(draws.random(len(part)) < share)) if share < 1 else part
-                    parts.append(kept.select(known.names).cast(known))
-        return as_table(self.paths[0].parent, "parquet", known, pa.concat_tables(parts))
+        first = self.first
+        for _, known, part in _parts(self.path, rows, 0, self.number):
+            yield first, partial(as_table, self.path, "parquet", known, part)
+            first += len(part)
 
 
 def parquet_files(source: str | os.PathLike[str] | Sequence[str]) -> ParquetFiles | None:
@@ -133,8 +153,8 @@ def _count(path: Path) -> tuple[int, int]:
         return known.num_rows, max(size, known.num_rows * known.num_columns * VALUE)
 
 
-def _parts(path: Path, rows: int, start: int) -> Iterator[tuple[int, Any, Any]]:
-    """One file from row ``start`` on: number of the first row, the file's schema, rows of Arrow.
+def _parts(path: Path, rows: int, start: int, group: int | None = None) -> Iterator[tuple[int, Any, Any]]:
+    """One file from row ``start`` on, or one row group: number of the first row, the file's schema, rows of Arrow.
 
     Whole row groups before ``start`` are not read.
     """
@@ -144,7 +164,7 @@ def _parts(path: Path, rows: int, start: int) -> Iterator[tuple[int, Any, Any]]:
             known = file.schema_arrow
             texts = repeating_texts(file.metadata, known)
         with parquet.ParquetFile(path, read_dictionary=texts, buffer_size=_BUFFER, pre_buffer=False) as file:
-            groups, first = _groups_from(path, file.metadata, start)
+            groups, first = _groups_from(path, file.metadata, start, group)
             for batch in file.iter_batches(rows, row_groups=groups):
                 skipped = min(max(0, start - first), len(batch))
                 if skipped < len(batch):
@@ -153,9 +173,9 @@ def _parts(path: Path, rows: int, start: int) -> Iterator[tuple[int, Any, Any]]:
                 first += len(batch)
 
 
-def _groups_from(path: Path, metadata: Any, start: int) -> tuple[list[int], int]:  # noqa: ANN401  (pyarrow's own type)
-    """The row groups from the one with row ``start`` on, and the number of their first row."""
-    groups, first = list(range(metadata.num_row_groups)), 0
+def _groups_from(path: Path, metadata: Any, start: int, only: int | None) -> tuple[list[int], int]:  # noqa: ANN401
+    """The row groups from the one with row ``start`` on, or one alone, and the number of their first row."""
+    groups, first = list(range(metadata.num_row_groups)) if only is None else [only], 0
     while groups and first + metadata.row_group(groups[0]).num_rows <= start:
         first += metadata.row_group(groups.pop(0)).num_rows
     for i in groups:

@@ -57,6 +57,8 @@ class Table:
         numbers: the names that were whole numbers in the source, as pandas may have them.
         index: the rows' labels, a pandas index; None where the source has none.
         source: the names of all columns of the source, where some of them were left out.
+        sampled: what the rows are a sample of, a :class:`~fluvial.data.sampled.Sampled`; None for a whole table.
+        extra: how many of the last rows are in the sample for the values that they hold.
     """
 
     columns: Columns
@@ -67,6 +69,8 @@ class Table:
     numbers: tuple[str, ...] = ()
     index: Any = None
     source: tuple[str, ...] = ()
+    sampled: Any = None
+    extra: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,7 +108,8 @@ class Table:
             for name, reading in self.readings.items()
         }
         index = None if self.index is None else self.index[which]
-        return replace(self, columns=kept, readings=readings, index=index)
+        extra = int((np.arange(len(self))[which] >= len(self) - self.extra).sum())
+        return replace(self, columns=kept, readings=readings, index=index, extra=extra)
 
     def noting(self, *notes: str) -> Table:
         """The table with more to say about it."""

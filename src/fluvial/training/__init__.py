@@ -2,6 +2,7 @@
 
 from fluvial.core.batched import score
 from fluvial.training.objectives import OBJECTIVES, Objective, negative_log_likelihood, reverse_kl
+from fluvial.training.passes import Passes
 from fluvial.training.progress import Record
 from fluvial.training.rows import Rows
 from fluvial.training.settings import Settings
@@ -13,6 +14,7 @@ __all__ = [
     "Continuation",
     "Data",
     "Objective",
+    "Passes",
     "Record",
     "Rows",
     "Settings",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -46,7 +47,7 @@ class Rows(Protocol):
         """Units in these rows, or in all."""
         ...
 
-    def batches(self, order: Tensor, size: int) -> list[Tensor]:
+    def batches(self, order: Tensor, size: int) -> Sequence[Tensor]:
         """All rows in batches, in an order that is a function of ``order``."""
         ...
 
@@ -78,7 +79,7 @@ class Single:
         """Rows."""
         return len(self) if index is None else len(index)
 
-    def batches(self, order: Tensor, size: int) -> list[Tensor]:
+    def batches(self, order: Tensor, size: int) -> Sequence[Tensor]:
         """Parts of ``order``; a last one smaller than half joins the one before, so that none is of a single row."""
         return split(order, size)
 
@@ -89,7 +90,17 @@ def split(order: Tensor, size: int) -> list[Tensor]:
     >>> [len(part) for part in split(torch.arange(10), 4)], [len(part) for part in split(torch.arange(9), 4)]
     ([4, 4, 2], [4, 5])
     """
-    parts = list(order.split(size))
-    if len(parts) > 1 and len(parts[-1]) < max(2, size / 2):
-        parts[-2:] = [torch.cat(parts[-2:])]
+    return list(order.split(sizes_of(len(order), size)))
+
+
+def sizes_of(rows: int, size: int) -> list[int]:
+    """Rows of each part.
+
+    >>> sizes_of(20, 8), sizes_of(19, 8), sizes_of(1, 8)
+    ([8, 8, 4], [8, 11], [1])
+    """
+    whole, rest = divmod(rows, size)
+    parts = [size] * whole + [rest] * (rest > 0)
+    if len(parts) > 1 and parts[-1] < max(2, size / 2):
+        parts[-2:] = [parts[-2] + parts[-1]]
     return parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ class Streamed:
 
     def __init__(self, data: Data, device: torch.device) -> None:
         self.data, self.side = data, torch.cuda.Stream(device) if device.type == "cuda" else None
-        self.parts: list[Tensor] = []
+        self.parts: Sequence[Tensor] = ()
         self.following: dict[int, Tensor] = {}  # by the identity of a part, which ``parts`` keeps alive
         self.ahead: tuple[Tensor, _Sent] | None = None
 
@@ -59,7 +60,7 @@ class Streamed:
     def to(self, device: torch.device) -> Streamed:
         return Streamed(self.data, device)
 
-    def batches(self, order: Tensor, size: int) -> list[Tensor]:
+    def batches(self, order: Tensor, size: int) -> Sequence[Tensor]:
         self.parts = self.data.batches(order, size)
         self.following = {id(a): b for a, b in pairwise(self.parts)}
         return self.parts

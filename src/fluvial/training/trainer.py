@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,14 +40,14 @@ class Data(Single):
     @property
     def size(self) -> tuple[int, int]:
         """N, and numbers in each row."""
-        return len(self), self.x[:1].numel()
+        return self.count(), self.x[:1].numel()
 
     @property
     def batch_size(self) -> int:
         """A power of two that suits N."""
-        return _batch_size(len(self))
+        return _batch_size(self.count())
 
-    def batches(self, order: Tensor, size: int) -> list[Tensor]:
+    def batches(self, order: Tensor, size: int) -> Sequence[Tensor]:
         """As :func:`~fluvial.training.rows.split`."""
         return split(order.to(self.x.device), size)
 

@@ -12,7 +12,7 @@ import torch
 from fluvial.core import Density, Sampler
 from fluvial.core.errors import UsageError
 from fluvial.data.infer import has_gaps_or_labels, is_discrete
-from fluvial.data.large import read_to_fit
+from fluvial.data.large import about_sample, read_to_fit
 from fluvial.data.look import ColumnKind
 from fluvial.data.sentinels import Missing, marked
 from fluvial.data.tables import Table, read
@@ -20,6 +20,7 @@ from fluvial.examine.scores import fit_closed_form, scores
 from fluvial.kinds.job import Job, Lesson, Words
 from fluvial.kinds.tables.baseline import baseline
 from fluvial.kinds.tables.model import Model, restore
+from fluvial.kinds.tables.passes import passes
 from fluvial.kinds.tables.prepare import Prepared, prepare
 from fluvial.kinds.tables.small import is_scarce
 from fluvial.models import Training, behind_head, default_of
@@ -79,7 +80,8 @@ def fit_table(
         validation=None if validation is None else read(validation).without_empty_rows(),
         unseen=unseen,
     )
-    job = _suited(job, prepared.recipe.training, prepared.train)
+    rows, said = _to_learn(table, prepared, drop_missing, name)
+    job = _suited(job, prepared.recipe.training, rows)
     density = job.build(prepared.config) if isinstance(name, str) else _behind_head(prepared, name)
     if closed := prepared.recipe.closed_form:
         fit_closed_form(density, prepared.train, job.seed)
@@ -87,12 +89,12 @@ def fit_table(
         density,
         prepared.config,
         prepared.schema,
-        prepared.train,
+        rows,
         prepared.validation,
         _WORDS.get(prepared.recipe.training.objective, Words()),
-        prepared.sizes,
-        prepared.parts,
-        prepared.warnings,
+        {**prepared.sizes, "train": rows.count()},
+        {**prepared.parts, "train": rows.count()},
+        [*said, *prepared.warnings],
         closed,
         prepared.recipe.training.objective,
     )
@@ -103,6 +105,15 @@ def fit_table(
         return Model(density, prepared.schema, record, metrics or [_only(record)], _kept_rows(prepared))
 
     return job.learn(lesson, restore, conclude)
+
+
+def _to_learn(table: Table, prepared: Prepared, drop_missing: bool, model: str | Density) -> tuple[Data, list[str]]:
+    """The rows to train on, and what to say of them: of a sample all that it is of, where the model takes them."""
+    if table.sampled is None:
+        return prepared.train, []
+    if prepared.recipe.closed_form or not isinstance(model, str):
+        return prepared.train, [about_sample(table)]
+    return passes(table.sampled, prepared, drop_missing)
 
 
 def _behind_head(prepared: Prepared, own: Density) -> Density:

@@ -109,9 +109,10 @@ def prepare(
         schema = schema.edit(name, unit=unit)
     schema = replace(schema, others=unseen == "other")
     encoded = schema.encode(table, drop_missing=drop_missing)
-    parts = Parts.of(len(encoded.x), holdout, seed, stopping=validation is None and not recipe.closed_form)
+    drawn = int((encoded.rows < len(table) - table.extra).sum())  # those behind are there for what they hold
+    parts = Parts.of(drawn, holdout, seed, stopping=validation is None and not recipe.closed_form)
     stop = None if validation is None else schema.encode(validation, drop_missing=drop_missing)
-    kept, aside = parts.train, parts.judges
+    kept, aside = np.append(parts.train, np.arange(drawn, len(encoded.x))), parts.judges
     stopping = _data(encoded, parts.validation) if stop is None else _data(stop, np.arange(len(stop.x)))
     held_out = _data(encoded, aside) if len(aside) else stopping
     config: dict[str, Any] = {
