@@ -44,7 +44,8 @@ def detect(
     run
         Run folder of a fit of a table; by mixed, if cells are to be named.
     data
-        A table with the columns that the model was fitted to. A dash for standard input.
+        A table with the columns that the model was fitted to. A dash for standard input. Parquet, also a folder or a
+        pattern of such files, may be larger than memory where a rate decides.
     out
         File for the answers: .csv, .parquet, .feather, .npy or .npz; by default CSV on stdout.
     rate
@@ -67,8 +68,12 @@ def detect(
         return
     from fluvial.kinds.tables.detect import Detector
     from fluvial.kinds.tables.written import write_columns
+    from fluvial.tasks.large import detect_large
 
     with seekable([data]) as (name,):
+        if fdr is None and (said := detect_large(model, name, out, rate)) is not None:
+            note("\n".join(said))
+            return
         found = Detector.of(model).detect(name, rate, fdr)
     for sentence in found.warnings:
         note(f"note: {sentence}")

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from fluvial.interfaces.streams import seekable
 from fluvial.interfaces.whole import Whole
-from fluvial.terminal import say
+from fluvial.terminal import note, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +71,8 @@ def impute(run: Path, data: _Data, /, *, out: _Out = None, draws: Whole | None =
     run
         Run folder of a fit of a table by mixed.
     data
-        A table with the columns that the model was fitted to. A dash for standard input.
+        A table with the columns that the model was fitted to. A dash for standard input. Parquet, also a folder or a
+        pattern of such files, may be larger than memory; its best guesses are then drawn block by block.
     out
         File for the table: .csv, .parquet, .feather, .npy or .npz; by default CSV on stdout.
     draws
@@ -83,9 +84,15 @@ def impute(run: Path, data: _Data, /, *, out: _Out = None, draws: Whole | None =
     import numpy as np
 
     from fluvial.core.errors import UsageError
+    from fluvial.tasks.large import impute_large
 
     model = of_table(run)
-    table = _table(data)
+    with seekable([data]) as (name,):
+        if draws is None and (said := impute_large(model, name, out, seed)) is not None:
+            for sentence in said:
+                note(sentence)
+            return
+        table = _table(name)
     found = model.impute(table, draws, seed)
     if draws is None:
         _write(found, out, table)

@@ -79,6 +79,19 @@ def score_stream(
         DataError: as :func:`~fluvial.data.parquet.parquet_files`, or rows do not fit the model. UsageError: the scores
         of several files are to go into a format that has to be written in one piece.
     """
+    if (files := files_to_stream(model, data, out)) is None or not isinstance(model, Model):
+        return None
+    arguments, notes = {"drop_missing": "drop_missing" in options, "shares": "no_shares" not in options}, Notes()
+    mean = _scored(model, files, out, arguments, notes, safe)
+    notes.add(model.about_scores)
+    return [*(f"note: {sentence}" for sentence in notes.sentences), f"mean: {mean} nats a row"]
+
+
+def files_to_stream(model: Fitted, data: str | Sequence[str] | None, out: Path | None) -> ParquetFiles | None:
+    """The files whose rows are answered block by block; None where they are answered in one piece.
+
+    Raises: as of :func:`score_stream`.
+    """
     if not isinstance(model, Model) or data is None or (files := parquet_files(data)) is None:
         return None
     single, whole = isinstance(data, str) and len(files.paths) == 1, out is not None and not _grows(out)
@@ -89,10 +102,7 @@ def score_stream(
         return None
     if not len(files):
         raise DataError("the table is empty: the files have no rows")
-    arguments, notes = {"drop_missing": "drop_missing" in options, "shares": "no_shares" not in options}, Notes()
-    mean = _scored(model, files, out, arguments, notes, safe)
-    notes.add(model.about_scores)
-    return [*(f"note: {sentence}" for sentence in notes.sentences), f"mean: {mean} nats a row"]
+    return files
 
 
 def _grows(out: Path) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from fluvial.core.errors import DataError
 from fluvial.data.parquet import ParquetFiles
 from fluvial.data.schema import Encoded
+from fluvial.data.tables import Table
 from fluvial.kinds.scores import Scores
 from fluvial.kinds.tables.model import Model
 
@@ -55,17 +57,27 @@ def scored_blocks(
         yield scores
 
 
+@contextmanager
+def placed(first: int, table: Table) -> Generator[None]:
+    """What does not fit the model in a part of a table names its rows, of which the first has this number."""
+    try:
+        yield
+    except DataError as error:
+        last = first + len(table)
+        raise DataError(f"in rows {first + 1:,} to {last:,}, of which the first counts as 1: {error}") from None
+
+
 def _encoded(model: Model, files: ParquetFiles, notes: Notes, start: int, drop_missing: bool) -> Iterator[Encoded]:
     for first, table in files.tables(model.block_rows, start):
         notes.add(table.notes)
         try:
-            encoded = model.schema.encode(table, drop_missing=drop_missing)
+            with placed(first, table):
+                encoded = model.schema.encode(table, drop_missing=drop_missing)
         except DataError as error:
-            if drop_missing and str(error).startswith("every row misses"):
+            if drop_missing and ": every row misses" in str(error):
                 notes.add([f"all of {len(table)} rows left out for missing or infinite values"])
                 continue
-            last = first + len(table)
-            raise DataError(f"in rows {first + 1:,} to {last:,}, of which the first counts as 1: {error}") from None
+            raise
         notes.add(encoded.warnings)
         yield replace(encoded, rows=encoded.rows + first, warnings=())
 

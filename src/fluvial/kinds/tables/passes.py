@@ -17,7 +17,7 @@ from fluvial.data.parquet import Group
 from fluvial.data.sampled import Sampled
 from fluvial.data.schema import Encoded, Schema
 from fluvial.data.tables import Table
-from fluvial.kinds.tables.blocks import Notes
+from fluvial.kinds.tables.blocks import Notes, placed
 from fluvial.kinds.tables.prepare import Prepared
 from fluvial.terminal import Pace
 from fluvial.training import Passes
@@ -92,14 +92,14 @@ class ParquetGroups:
         """Rows from number ``first`` on, and which of them are to be trained on."""
         read = table()
         try:
-            encoded = self.schema.encode(read, drop_missing=self.drop_missing)
+            with placed(first, read):
+                encoded = self.schema.encode(read, drop_missing=self.drop_missing)
         except DataError as error:
-            if self.drop_missing and str(error).startswith("every row misses"):
+            if self.drop_missing and ": every row misses" in str(error):
                 nothing = np.empty((0, len(self.schema.columns)))
                 given = np.empty((0, len(self.schema.context))) if self.schema.context else None
                 return Encoded(nothing, given, np.empty(0, int), np.empty(0, bool)), np.empty(0, bool)
-            place = f"in rows {first + 1:,} to {first + len(read):,}, of which the first counts as 1"
-            raise DataError(f"{place}: {error}") from None
+            raise
         if notes is not None:
             notes.add((*read.notes, *encoded.warnings))
         labels = [i for i, column in enumerate(self.schema.columns) if column.categorical]
