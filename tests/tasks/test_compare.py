@@ -10,6 +10,7 @@ import pytest
 
 from fluvial.core.errors import UsageError
 from fluvial.kinds.contest import CHANCE, CHEAT
+from fluvial.kinds.tables.ground import ground
 from fluvial.tasks.compare import Comparison, compare
 
 RNG = np.random.default_rng(0)
@@ -124,3 +125,10 @@ def test_what_has_no_ground_is_said(tmp_path: Path):
     (tmp_path / "a.wav").touch()
     with pytest.raises(UsageError, match="compare is about tables and images; this is about sound"):
         compare(tmp_path)
+
+
+def test_models_that_nobody_names_are_those_that_take_the_table():
+    labels = {"sex": np.array(["F", "M"] * 50, dtype=object), "x": RNG.normal(size=100)}
+    gaps = {"a": np.where(np.arange(100) % 7, RNG.normal(size=100), np.nan), "b": RNG.normal(size=100)}
+    assert ground(labels).models == ground(gaps).models == ("mixed", "vae_iaf", "gan")
+    assert ground(banana(100)).models == ("nsf", "vae_iaf", "gan", "gaussian")

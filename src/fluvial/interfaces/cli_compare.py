@@ -28,8 +28,8 @@ def compare(
     data
         A table or images, as fluvial fit takes them.
     models
-        Names of models, or kde, separated by commas. Where none is named: nsf,vae_iaf,gan,gaussian; of images
-        multiscale,vae_iaf,gan.
+        Names of models, or kde, separated by commas. Where none is named: nsf,vae_iaf,gan,gaussian;
+        mixed,vae_iaf,gan where there are labels or gaps; of images multiscale,vae_iaf,gan.
     budget
         Time for each fit, such as 90s or 5m.
     samples

@@ -44,7 +44,6 @@ class Ground(ABC):
     test: np.ndarray
     seed: int
 
-    models: ClassVar[tuple[str, ...]]
     item: ClassVar[str]
     about: ClassVar[str]
     utility: ClassVar[str] = ""
@@ -53,6 +52,10 @@ class Ground(ABC):
     def holdout(self) -> float:
         """Share of the lessons that a fit keeps aside to judge itself by, which costs time here and changes nothing."""
         return 0.1
+
+    @property
+    @abstractmethod
+    def models(self) -> tuple[str, ...]: ...
 
     @property
     @abstractmethod

@@ -60,8 +60,8 @@ def compare(
     Args:
         data: a table or images, as of :func:`fluvial.fit`.
         models: names of models of such data; of tables also "kde", scikit-learn's kernel density estimate, which takes
-            numbers and one column of labels at most. None for nsf, vae_iaf, gan and gaussian; of images for
-            multiscale, vae_iaf and gan.
+            numbers and one column of labels at most. None for nsf, vae_iaf, gan and gaussian, for mixed,
+            vae_iaf and gan where there are labels or gaps, and of images for multiscale, vae_iaf and gan.
         budget: of each fit, seconds or a text such as "2m".
         epochs: passes over the data in place of a budget, for numbers that do not depend on the machine.
         samples: what other tools drew, by name: tables with the table's columns, or images of the same size.

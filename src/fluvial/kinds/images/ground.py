@@ -40,7 +40,6 @@ class ImageGround(Ground):
 
     schema: ImageSchema
 
-    models: ClassVar[tuple[str, ...]] = ("multiscale", "vae_iaf", "gan")
     item: ClassVar[str] = "image"
     about: ClassVar[str] = (
         f"Distances are in standard deviations of {_FEATURES} features, those of a convolutional network with random "
@@ -48,6 +47,10 @@ class ImageGround(Ground):
         f"these features and {_PIXELS} pixels at most, chosen at random. Copies are looked for, and nearness counted, "
         "pixel by pixel."
     )
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return "multiscale", "vae_iaf", "gan"
 
     @property
     def holdout(self) -> float:

@@ -38,13 +38,18 @@ class TableGround(Ground):
     asked: Table
     schema: Schema
 
-    models: ClassVar[tuple[str, ...]] = ("nsf", "vae_iaf", "gan", "gaussian")
     item: ClassVar[str] = "row"
     unit: ClassVar[tuple[str, float]] = ("nats a row", 1.0)
     about: ClassVar[str] = (
         "Log-likelihoods are in the units of the table. Distances are in standard deviations of the columns, labels "
         "one-hot."
     )
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those that take such a table."""
+        mixed = any(c.categorical for c in self.schema.columns) or bool(np.isnan(self.train).any())
+        return ("mixed", "vae_iaf", "gan") if mixed else ("nsf", "vae_iaf", "gan", "gaussian")
 
     @property
     def utility(self) -> str:
