@@ -1,6 +1,8 @@
 """AUROC and average precision on ADBench's sets beside pyod's detectors: a line of JSON for each fit, resumable.
 
-``python -m benchmarks.detect adbench --budget 20 --seeds 1 [--sets 4_breastw,45_wine] [--only fluvial]``
+``python -m benchmarks.detect adbench --budget 20 --seeds 1 [--sets 4_breastw,45_wine] [--only fluvial] [--keep RUNS]``
+
+With ``--keep`` fluvial's fits stay in a folder and are not made again, so that other scores can be tried on them.
 """
 
 from __future__ import annotations
@@ -10,16 +12,23 @@ import json
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.common import RECORDS, commit
-from benchmarks.detect.sets import names, split
+from benchmarks.detect.sets import Split, names, split
+
+if TYPE_CHECKING:
+    from fluvial import Model
+    from fluvial.data.schema import Encoded
 
 PATH = RECORDS / "detect-adbench.jsonl"
+Score = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, float]]
+"""Training and test rows -> scores of the test rows, larger for stranger ones, and CPU seconds."""
 _PYOD = {
     "ECOD": ("ecod", {}),
     "COPOD": ("copod", {}),
@@ -33,25 +42,57 @@ _PYOD = {
 }
 
 
-def detectors(budget: float) -> dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
-    """By name: training and test rows -> scores of the test rows, larger for stranger ones."""
+def detectors(budget: float, run: Path | None) -> dict[str, Score]:
+    """What is compared, by name; ``run`` is where fluvial's fit is kept."""
 
-    def fluvial(train: np.ndarray, test: np.ndarray) -> np.ndarray:
-        from fluvial import FlowDetector
-
-        return -FlowDetector(budget=budget, random_state=0).fit(train).score_samples(test)
+    def fluvial(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, float]:
+        model = kept(train, budget, run)
+        start = time.process_time()
+        scores = detected(model, test)
+        return scores, model.record["cpu seconds"] + time.process_time() - start
 
     return {"fluvial": fluvial, **{name: _pyod(*how) for name, how in _PYOD.items()}}
 
 
-def _pyod(module: str, arguments: dict[str, Any]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    def score(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+def kept(train: np.ndarray, budget: float, run: Path | None) -> Model:
+    """The fit of these rows, from its folder where it has been made."""
+    import fluvial
+
+    if run is not None and run.exists():
+        return fluvial.load(run)  # pyright: ignore[reportReturnType]
+    start = time.process_time()
+    model = fluvial.FlowDetector(budget=budget, random_state=0).fit(train).model_
+    model.record["cpu seconds"] = time.process_time() - start
+    if run is not None:
+        run.parent.mkdir(parents=True, exist_ok=True)
+        model.save(run)
+    return model
+
+
+def encoded(model: Model, rows: np.ndarray) -> Encoded:
+    """Rows as the model has them."""
+    from fluvial.data.tables import read
+
+    return model.schema.encode(read({f"x{j}": column for j, column in enumerate(rows.T)}))
+
+
+def detected(model: Model, rows: np.ndarray) -> np.ndarray:
+    """How unusual rows are."""
+    from fluvial.kinds.tables.detect import Detector
+
+    return Detector.of(model).scores(encoded(model, rows))
+
+
+def _pyod(module: str, arguments: dict[str, Any]) -> Score:
+    def score(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, float]:
         from importlib import import_module
 
-        found = import_module(f"pyod.models.{module}")
+        found = import_module(f"pyod.models.{module}")  # imported before the clock starts: the first call compiles
         cls = next(getattr(found, each) for each in dir(found) if each.lower() == module)
+        start = time.process_time()
         scale = StandardScaler().fit(train)  # as pyod's benchmark does
-        return cls(**arguments).fit(scale.transform(train)).decision_function(scale.transform(test))
+        scores = cls(**arguments).fit(scale.transform(train)).decision_function(scale.transform(test))
+        return scores, time.process_time() - start
 
     return score
 
@@ -63,41 +104,44 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--sets", default="")
     parser.add_argument("--only", default="")
+    parser.add_argument("--keep", type=Path, default=None)
     given = parser.parse_args(argv)
     done = {(r["set"], r["seed"], r["trained on"], r["detector"]) for r in records()}
     for name in given.sets.split(",") if given.sets else names():
         for seed in range(given.seeds):
             for normal in (False, True):
                 parts, told = split(name, seed, normal), "normals" if normal else "mixture"
-                for detector, score in detectors(given.budget).items():
+                run = given.keep and given.keep / f"{name}-{told}-{seed}"
+                for detector, score in detectors(given.budget, run).items():
                     if (name, seed, told, detector) in done or (given.only and detector not in given.only.split(",")):
                         continue
-                    _note(
-                        {"set": name, "seed": seed, "trained on": told, "detector": detector},
-                        score,
-                        parts,
-                        given.budget,
-                    )
+                    key = {"set": name, "seed": seed, "trained on": told, "detector": detector}
+                    _note({**key, **measured(score, parts), "budget": given.budget, "commit": commit()})
 
 
-def _note(record: dict[str, Any], score: Callable[..., np.ndarray], parts: Any, budget: float) -> None:
-    wall, cpu = time.perf_counter(), time.process_time()
+def measured(score: Score, parts: Split) -> dict[str, Any]:
+    """How well one detector tells the anomalies of the test rows."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        scores = np.nan_to_num(score(parts.train, parts.test), posinf=1e300)
-    record |= {
-        "auroc": float(roc_auc_score(parts.labels, scores)),
-        "ap": float(average_precision_score(parts.labels, scores)),
+        scores, seconds = score(parts.train, parts.test)
+    return {
+        **judged(scores, parts.labels),
         "rows": len(parts.train),
         "columns": parts.train.shape[1],
-        "seconds": time.perf_counter() - wall,
-        "cpu seconds": time.process_time() - cpu,
-        "budget": budget,
-        "commit": commit(),
+        "cpu seconds": seconds,
     }
+
+
+def judged(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Area under the ROC curve, and average precision."""
+    scores = np.nan_to_num(scores, posinf=1e300)
+    return {"auroc": float(roc_auc_score(labels, scores)), "ap": float(average_precision_score(labels, scores))}
+
+
+def _note(record: dict[str, Any]) -> None:
     with PATH.open("a") as file:
         file.write(json.dumps(record) + "\n")
-    print(record["set"], record["trained on"], record["detector"], round(record["auroc"], 3), flush=True)
+    print(*(record[k] for k in ("set", "trained on", "detector")), round(record["auroc"], 3), flush=True)
 
 
 def records() -> list[dict[str, Any]]:
