@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("sklearn")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.detect import cells, sets, table
+from benchmarks.detect import cells, nab_score, sets, table
 
 
 def test_each_row_gets_one_wrong_cell_that_another_row_has():
@@ -60,3 +60,34 @@ def test_ranks_and_means_are_over_sets_that_all_detectors_have_and_that_chose_no
     count, rows = table.standing("mixture")
     assert count == 2
     assert [(name, round(auroc, 2), rank) for name, auroc, _, rank, _ in rows] == [("y", 0.85, 1.5), ("x", 0.8, 1.5)]
+
+
+def test_nabs_score_is_100_for_alarms_at_each_windows_start_and_0_for_silence():
+    windows = [(300, 349), (600, 659)]
+    judged = nab_score.judge(1000, windows)
+    perfect, silent, late = np.zeros(1000), np.zeros(1000), np.zeros(1000)
+    perfect[[300, 600]] = 1.0
+    late[[349, 659]] = 1.0
+    for profile in nab_score.PROFILES:
+        assert nab_score.scored([(perfect, judged)], profile) == pytest.approx(100)
+        assert nab_score.scored([(silent, judged)], profile) == pytest.approx(0)
+        assert 0 < nab_score.scored([(late, judged)], profile) < 70  # found late is worth more than missed
+
+
+def test_a_false_alarm_costs_what_its_profile_says_and_less_just_behind_a_window():
+    judged = nab_score.judge(1000, [(300, 349)])
+    assert judged.worth[200] == -1.0
+    assert -0.1 < judged.worth[350] < 0
+    assert judged.worth[999] == -1.0
+    both = np.zeros(1000)
+    both[[200, 300]] = 1.0  # one threshold for both: the alarm at 200 comes with that in the window
+    assert nab_score.scored([(both, judged)], "standard") == pytest.approx(100 * (1 - 0.11 + 1) / 2)
+    assert nab_score.scored([(both, judged)], "few misses") == pytest.approx(100 * (1 - 0.11 + 2) / 3)
+
+
+def test_the_start_of_a_nab_series_is_not_judged():
+    judged = nab_score.judge(1000, [(300, 349)])
+    early = np.zeros(1000)
+    early[:150] = 1.0
+    early[300] = 2.0
+    assert nab_score.scored([(early, judged)], "standard") == pytest.approx(100)

@@ -1,0 +1,78 @@
+"""The series of NAB, their windows of values as rows, by NAB's own score: ``python -m benchmarks.detect nab``
+
+Each detector learns the part of a series that NAB leaves unjudged, its first 15 %, and scores each later point by the
+window of values that ends there. Scores are read as shares of the learnt windows, so that one threshold can serve all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import zipfile
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.common import commit, data_folder, write_record
+from benchmarks.detect.adbench import Score, detectors, quietly
+from benchmarks.detect.nab_score import PROFILES, Judged, judge, probation, scored
+
+_WINDOW = 10  # values
+_COMPARED = ("fluvial", "IForest", "KNN", "LOF", "ECOD", "PCA", "OCSVM", "HBOS")
+
+
+class Series(NamedTuple):
+    name: str
+    values: np.ndarray
+    judged: Judged
+
+
+def series() -> list[Series]:
+    """All 41 series of the archive, with their labelled windows."""
+    found: list[Series] = []
+    with zipfile.ZipFile(data_folder() / "nab" / "nab_shared.zip") as archive:
+        labelled = json.loads(archive.read("combined_windows.json"))
+        for name in sorted(n for n in archive.namelist() if n.endswith(".csv")):
+            rows = list(csv.DictReader(io.StringIO(archive.read(name).decode())))
+            times = np.array([row["timestamp"] for row in rows], dtype="datetime64[s]")
+            windows = [
+                (int(np.searchsorted(times, left)), int(np.searchsorted(times, right, side="right")) - 1)
+                for left, right in (np.array(pair, dtype="datetime64[s]") for pair in labelled[name])
+            ]
+            found.append(Series(name, np.array([float(row["value"]) for row in rows]), judge(len(rows), windows)))
+    return found
+
+
+def anomaly(score: Score, values: np.ndarray) -> np.ndarray:
+    """How anomalous each point is, (N,), nats; 0 while it is not judged."""
+    from fluvial.kinds.tables.unusual import Surprise
+
+    rows = np.lib.stride_tricks.sliding_window_view(values, _WINDOW)
+    learnt = rows[: probation(len(values)) - _WINDOW + 1]
+    if np.ptp(learnt) == 0:  # a flat line, about which detectors have nothing to say but that
+        away = np.abs(values - learnt[0, 0])
+        return np.where(np.arange(len(values)) < probation(len(values)), 0.0, away)
+    scores, _ = quietly(score, learnt, rows)
+    known = Surprise.of(scores[: len(learnt)])
+    found = np.zeros(len(values))
+    found[_WINDOW - 1 :] = known(np.nan_to_num(scores, posinf=1e300))
+    found[: probation(len(values))] = 0.0
+    return found
+
+
+def main(argv: list[str]) -> None:
+    """Score all series by each detector."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.detect nab")
+    parser.add_argument("--budget", type=float, default=10.0)
+    parser.add_argument("--only", default="")
+    given = parser.parse_args(argv)
+    every, compared = series(), detectors(given.budget, None)
+    table: dict[str, dict[str, float]] = {}
+    for name in given.only.split(",") if given.only else _COMPARED:
+        found = [(anomaly(compared[name], each.values), each.judged) for each in every]
+        table[name] = {profile: scored(found, profile) for profile in PROFILES}
+        print(name, {k: round(v, 1) for k, v in table[name].items()}, flush=True)
+    content = {"series": len(every), "windows": sum(e.judged.windows for e in every), "values in a window": _WINDOW}
+    write_record("detect-nab", {**content, "budget": given.budget, "commit": commit(), "scores": table})
