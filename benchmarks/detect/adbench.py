@@ -1,8 +1,8 @@
 """AUROC and average precision on ADBench's sets beside pyod's detectors: a line of JSON for each fit, resumable.
 
-``python -m benchmarks.detect adbench --budget 20 --seeds 1 [--sets 4_breastw,45_wine] [--only fluvial] [--keep RUNS]``
+``python -m benchmarks.detect adbench --budget 10 --seeds 1 [--sets 4_breastw,45_wine] [--only fluvial] [--keep RUNS]``
 
-With ``--keep`` fluvial's fits stay in a folder and are not made again, so that other scores can be tried on them.
+The budget is of processor seconds, so that what else a machine does takes nothing away. With ``--keep`` fluvial's fits stay in a folder and are not made again, so that other scores can be tried on them.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def kept(train: np.ndarray, budget: float, run: Path | None) -> Model:
 
     if run is not None and run.exists():
         return fluvial.load(run)  # pyright: ignore[reportReturnType]
+    time.monotonic = time.process_time  # fluvial's budgets count by it
     start = time.process_time()
     model = fluvial.FlowDetector(budget=budget, random_state=0).fit(train).model_
     model.record["cpu seconds"] = time.process_time() - start
@@ -100,7 +101,7 @@ def _pyod(module: str, arguments: dict[str, Any]) -> Score:
 def main(argv: list[str]) -> None:
     """Fit what has no record yet."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detect adbench")
-    parser.add_argument("--budget", type=float, default=20.0)
+    parser.add_argument("--budget", type=float, default=10.0)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--sets", default="")
     parser.add_argument("--only", default="")

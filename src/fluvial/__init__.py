@@ -2,7 +2,7 @@
 
 >>> import fluvial
 >>> sorted(fluvial.__all__)  # doctest: +ELLIPSIS
-['FlowClassifier', 'FlowDensity', 'FlowDetector', 'FlowImputer', 'FlowRegressor', 'ImageModel', 'Model', ...]
+['FlowClassifier', 'FlowDensity', 'FlowDetector', 'FlowImputer', 'FlowRegressor', 'FlowSampler', 'ImageModel', ...]
 """
 
 from importlib import import_module
@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from fluvial import models
     from fluvial.data.listing import read_table
     from fluvial.interfaces.estimators import FlowClassifier, FlowDensity, FlowDetector, FlowImputer, FlowRegressor
+    from fluvial.interfaces.estimators.sampler import FlowSampler
     from fluvial.kinds.images.model import ImageModel
     from fluvial.kinds.music.model import RollModel
     from fluvial.kinds.sound.model import SoundModel
     from fluvial.kinds.tables.model import Model
     from fluvial.tasks.augment import augment
+    from fluvial.tasks.augment_folder import augment_folder
     from fluvial.tasks.compare import compare
     from fluvial.tasks.fit import fit, load
     from fluvial.tasks.infer import infer
@@ -29,12 +31,14 @@ __all__ = [
     "FlowDetector",
     "FlowImputer",
     "FlowRegressor",
+    "FlowSampler",
     "ImageModel",
     "Model",
     "RollModel",
     "SoundModel",
     "__version__",
     "augment",
+    "augment_folder",
     "compare",
     "fit",
     "infer",
@@ -43,7 +47,7 @@ __all__ = [
     "read_table",
 ]
 
-_HOMES = {  # FlowSampler is not listed above, since it needs imbalanced-learn
+_HOMES = {
     "FlowClassifier": "fluvial.interfaces.estimators",
     "FlowDensity": "fluvial.interfaces.estimators",
     "FlowDetector": "fluvial.interfaces.estimators",
@@ -55,6 +59,7 @@ _HOMES = {  # FlowSampler is not listed above, since it needs imbalanced-learn
     "RollModel": "fluvial.kinds.music.model",
     "SoundModel": "fluvial.kinds.sound.model",
     "augment": "fluvial.tasks.augment",
+    "augment_folder": "fluvial.tasks.augment_folder",
     "compare": "fluvial.tasks.compare",
     "fit": "fluvial.tasks.fit",
     "infer": "fluvial.tasks.infer",

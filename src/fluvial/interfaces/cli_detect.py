@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -89,7 +89,7 @@ def augment(
     data: _Data,
     /,
     *,
-    target: str,
+    target: str | None = None,
     rows: Whole | None = None,
     balance: Flag = False,
     out: _Out = None,
@@ -99,22 +99,23 @@ def augment(
     epochs: Whole | None = None,
     seed: Whole = 0,
 ) -> None:
-    """New rows of each label for a training set, and whether they help a classifier.
+    """New rows of each label for a training set, and whether they help a classifier; or new images, or sound.
 
     They are drawn from a density that is fitted to the table, given the label. What is written are the new rows alone.
+    Of a folder with a sub-folder of images or sound for each label, so many new files are written into a folder.
 
     Parameters
     ----------
     data
-        A table. A dash for standard input.
+        A table, a dash for standard input; or a folder with a sub-folder of images or sound for each label.
     target
-        The column of labels.
+        The column of labels; of a folder the names of its sub-folders are the labels.
     rows
         How many new rows, of each label by its share.
     balance
         As many as make all labels as frequent as the most frequent one; the default where no rows are named.
     out
-        File for the new rows: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout.
+        File for the new rows: .csv, .parquet, .feather, .npy or .npz. None: CSV on stdout. Folder for new files.
     no_check
         Leave out whether they help: balanced accuracy of gradient boosting with and without them, by cross-validation,
         for which a density is fitted again in each fold.
@@ -127,23 +128,33 @@ def augment(
     seed
         Of the fits and the draws.
     """
+    from fluvial.core.errors import UsageError
+    from fluvial.kinds.every import kind_of
     from fluvial.kinds.tables.written import write_columns
     from fluvial.tasks.augment import augment as draw
 
+    wish: dict[str, Any] = {"rows": rows, "balance": balance, "budget": budget, "epochs": epochs, "seed": seed}
+    if Path(data).is_dir() and kind_of(data).name != "tables":
+        _augment_folder(data, target, out, wish)
+        return
+    if target is None:
+        raise UsageError("augment draws rows for labels: name the column that holds them with --target")
     with seekable([data]) as (name,):
-        found = draw(
-            name,
-            target,
-            rows=rows,
-            balance=balance,
-            check=not no_check,
-            folds=folds,
-            budget=budget,
-            epochs=epochs,
-            seed=seed,
-        )
+        found = draw(name, target, check=not no_check, folds=folds, **wish)
     write_columns(found.columns, out)
     for sentence in found.summary:
+        note(sentence)
+
+
+def _augment_folder(data: str, target: str | None, out: Path | None, wish: Mapping[str, Any]) -> None:
+    from fluvial.core.errors import UsageError
+    from fluvial.tasks.augment_folder import augment_folder
+
+    if target is not None:
+        raise UsageError(f"--target names a column of a table; the labels of {data} are the names of its sub-folders")
+    if out is None:
+        raise UsageError("--out: name a folder for the new files")
+    for sentence in augment_folder(data, out, **wish).summary:
         note(sentence)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ except ImportError:
     raise ImportError("fluvial.interfaces.pyod needs pyod, which is not installed: pip install pyod") from None
 
 
+@dataclass(eq=False, repr=False)  # as of RowsEstimator
 class Flow(BaseDetector):
     """:class:`fluvial.FlowDetector` as pyod has its detectors: larger scores and label 1 are outliers.
 
@@ -29,29 +31,21 @@ class Flow(BaseDetector):
         decision_scores_, threshold_, labels_: of the rows of the fit.
     """
 
-    def __init__(
-        self,
-        contamination: float = 0.1,
-        options: Mapping[str, Any] | None = None,
-        epochs: int | None = None,
-        budget: float | str | None = None,
-        holdout: float = 0.1,
-        device: str | None = None,
-        random_state: int | None = None,
-    ) -> None:
-        super().__init__(contamination=contamination)
-        self.options = options
-        self.epochs = epochs
-        self.budget = budget
-        self.holdout = holdout
-        self.device = device
-        self.random_state = random_state
+    contamination: float = 0.1
+    options: Mapping[str, Any] | None = None
+    epochs: int | None = None
+    budget: float | str | None = None
+    holdout: float = 0.1
+    device: str | None = None
+    random_state: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__init__(contamination=self.contamination)
 
     def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Learn what rows of X are like; y is ignored."""
-        names = ("contamination", "options", "epochs", "budget", "holdout", "device", "random_state")
         self._set_n_classes(y)
-        self.detector_ = FlowDetector(**{name: getattr(self, name) for name in names}).fit(X)
+        self.detector_ = FlowDetector(**self.get_params()).fit(X)
         self.decision_scores_ = self.detector_.decision_scores_
         self._process_decision_scores()
         return self

@@ -123,6 +123,16 @@ class Kind(ABC):
     def fit(self, data: object, model: Any, job: Job, **arguments: Any) -> Fitted:
         """Learn the density of data: ``context``, ``options`` of the model, and what stands in ``fits``."""
 
+    def by_folder(self, source: Any) -> tuple[Any, dict[str, Any]]:
+        """Data labelled by the sub-folders that they lie in, and what ``fit`` takes to be given these labels.
+
+        Raises:
+            UsageError: data of this kind have none.
+        """
+        from fluvial.core.errors import UsageError
+
+        raise UsageError(f"{self.name} are not labelled by folders, as images and sound are: got {source}")
+
     @abstractmethod
     def restore(self, saved: Saved, path: str | os.PathLike[str]) -> Fitted:
         """The model in a run folder that has been read."""

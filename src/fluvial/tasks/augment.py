@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from fluvial.core.errors import DataError, UsageError
-from fluvial.core.numbers import whole
 from fluvial.data.columns import is_missing
 from fluvial.data.forms import as_kind
 from fluvial.data.tables import Columns, Table, read
@@ -18,6 +17,7 @@ from fluvial.kinds.tables.model import Model
 from fluvial.kinds.tables.privacy import Privacy, privacy
 from fluvial.tasks.fit import fit
 from fluvial.tasks.helped import Helped, check_folds, helped
+from fluvial.tasks.wanted import check_wish, wanted
 
 _MOST_LABELS = 100
 _UNUSUAL = 0.005  # share of held-out rows below, and above, whose log p a new row is left out
@@ -88,14 +88,13 @@ def augment(
         DataError, UsageError: the table has no such column of labels, or a value does not fit.
     """
     table, notes = _labelled(read(data), target)
-    if rows is not None and balance:
-        raise UsageError("rows says how many, balance makes all labels as frequent as the most frequent one: give one")
+    wish = check_wish(rows, balance)
 
     def learn(part: Table) -> Model:
         how: dict[str, Any] = {"budget": budget, "epochs": epochs, "seed": seed, "options": options}
         return fit(part, "mixed", kinds={target: "categorical"}, progress=False, **how)
 
-    maker = _Maker(target, None if rows is None else whole("rows", rows, 1), seed)
+    maker = _Maker(target, wish, seed)
     if check:
         check_folds(table.columns[target], folds)
     model = learn(table)
@@ -118,24 +117,15 @@ class _Maker:
     number: int | None
     seed: int
 
-    def wanted(self, labels: np.ndarray) -> dict[Any, int]:
-        """How many new rows of each label."""
-        values, counts = np.unique(labels.astype(str), return_counts=True)
-        if self.number is None:
-            return {v: int(counts.max() - n) for v, n in zip(values.tolist(), counts) if counts.max() > n}
-        shares = np.floor(self.number * counts / counts.sum()).astype(int)
-        shares[np.argsort(-counts)[: self.number - shares.sum()]] += 1
-        return {v: int(n) for v, n in zip(values.tolist(), shares) if n}
-
     def rows(self, model: Model, table: Table) -> tuple[Columns, int]:
         """New rows from a density, and how many were left out as not typical."""
-        wanted = self.wanted(table.columns[self.target])
-        if not wanted:
+        counts = wanted(table.columns[self.target], self.number)
+        if not counts:
             raise DataError(f"all labels of {self.target!r} are equally frequent: say how many new rows with rows")
         column = next(c for c in model.schema.every if c.name == self.target)
         by_text = {str(label): label for label in column.categories}
         parts, left = list[Columns](), 0
-        for k, (label, number) in enumerate(wanted.items()):
+        for k, (label, number) in enumerate(counts.items()):
             drawn, out = _typical(model, {self.target: by_text[label]}, number, self.seed + k)
             parts.append(drawn)
             left += out

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -28,6 +28,7 @@ from fluvial.transforms import ColumnMap
 _RESOLVED = 1e-12  # a column whose spread is this share of its size or less is constant but for rounding
 
 
+@dataclass(kw_only=True, eq=False, repr=False)  # see RowsEstimator
 class FlowDensity(DensityMixin, BaseEstimator):
     """A normalizing flow as a scikit-learn density estimator.
 
@@ -55,26 +56,14 @@ class FlowDensity(DensityMixin, BaseEstimator):
     ((3,), (5, 2))
     """
 
-    def __init__(
-        self,
-        *,
-        model: str = default_of("tables", "real"),
-        options: Mapping[str, Any] | None = None,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        learning_rate: float | None = None,
-        holdout: float = 0.1,
-        device: str | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.model = model
-        self.options = options
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.holdout = holdout
-        self.device = device
-        self.random_state = random_state
+    model: str = default_of("tables", "real")
+    options: Mapping[str, Any] | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    holdout: float = 0.1
+    device: str | None = None
+    random_state: int | np.random.RandomState | None = None
 
     def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Learn the density of the rows of X (n_samples, n_features); y is ignored.

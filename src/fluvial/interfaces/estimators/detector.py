@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,7 @@ _BATCH = 256  # rows scored together
 _IMPOSSIBLE = 1e300  # the score of a row that the model holds impossible
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class FlowDetector(OutlierMixin, RowsEstimator):
     """Unusual rows by an exact density: unlikely as a whole, or rare cell by cell.
 
@@ -43,21 +44,7 @@ class FlowDetector(OutlierMixin, RowsEstimator):
     array([ 1, -1])
     """
 
-    def __init__(
-        self,
-        *,
-        contamination: float = 0.1,
-        options: Mapping[str, Any] | None = None,
-        epochs: int | None = None,
-        budget: float | str | None = None,
-        holdout: float = 0.1,
-        device: str | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        super().__init__(
-            options=options, epochs=epochs, budget=budget, holdout=holdout, device=device, random_state=random_state
-        )
-        self.contamination = contamination
+    contamination: float = 0.1
 
     def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Learn what rows of X (n_samples, n_features) are like, NaN where a cell is missing; y is ignored.

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ TARGET = "target"
 _FEWEST = 10  # rows that a density is fitted to
 
 
+# a data class's constructor has its parameters one by one in its signature, which is where scikit-learn finds them
+@dataclass(kw_only=True, eq=False, repr=False)
 class RowsEstimator(BaseEstimator):
     """An estimator that stands on ``mixed``, the density of tables as they are.
 
@@ -34,22 +37,12 @@ class RowsEstimator(BaseEstimator):
         random_state: an int for the same model again, a ``numpy.random.RandomState``, or None.
     """
 
-    def __init__(
-        self,
-        *,
-        options: Mapping[str, Any] | None = None,
-        epochs: int | None = None,
-        budget: float | str | None = None,
-        holdout: float = 0.1,
-        device: str | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.options = options
-        self.epochs = epochs
-        self.budget = budget
-        self.holdout = holdout
-        self.device = device
-        self.random_state = random_state
+    options: Mapping[str, Any] | None = None
+    epochs: int | None = None
+    budget: float | str | None = None
+    holdout: float = 0.1
+    device: str | None = None
+    random_state: int | np.random.RandomState | None = None
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

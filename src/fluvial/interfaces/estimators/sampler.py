@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ except ImportError:
     ) from None
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class FlowSampler(BaseOverSampler, RowsEstimator):
     """An over-sampler: the rows that a class lacks are drawn from p(row | label).
 
@@ -32,27 +34,7 @@ class FlowSampler(BaseOverSampler, RowsEstimator):
         sampling_strategy_: how many rows each class got.
     """
 
-    def __init__(
-        self,
-        *,
-        sampling_strategy: float | str | Mapping[object, int] | Callable[..., object] = "auto",
-        options: Mapping[str, Any] | None = None,
-        epochs: int | None = None,
-        budget: float | str | None = None,
-        holdout: float = 0.1,
-        device: str | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        RowsEstimator.__init__(
-            self,
-            options=options,
-            epochs=epochs,
-            budget=budget,
-            holdout=holdout,
-            device=device,
-            random_state=random_state,
-        )
-        self.sampling_strategy = sampling_strategy
+    sampling_strategy: float | str | Mapping[object, int] | Callable[..., object] = "auto"
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -63,6 +63,11 @@ class ImagesKind(Kind):
 
         return fit_image(data, model, job, **arguments)
 
+    def by_folder(self, source: Any) -> tuple[Any, dict[str, Any]]:
+        from fluvial.kinds.images.read import FOLDER, read_images
+
+        return read_images(source, labels=FOLDER), {}
+
     def restore(self, saved: Saved, path: str | os.PathLike[str]) -> ImageModel:
         from fluvial.kinds.images.saved import restore
 

@@ -48,6 +48,12 @@ class SoundKind(Kind):
 
         return fit_sound(data, model, job, **arguments)
 
+    def by_folder(self, source: Any) -> tuple[Any, dict[str, Any]]:
+        from fluvial.kinds.sound.read import read_sound
+
+        sound = read_sound(source)
+        return sound, {"context": tuple(sound.labels)}
+
     def restore(self, saved: Saved, path: str | os.PathLike[str]) -> SoundModel:
         from fluvial.kinds.sound.model import restore
 
