@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.detect adbench --budget 10 --seeds 1 [--sets 4_breastw,45_wine] [--only fluvial] [--keep RUNS]``
 
-The budget is of processor seconds, so that what else a machine does takes nothing away. With ``--keep`` fluvial's fits stay in a folder and are not made again, so that other scores can be tried on them.
+The budget is of processor seconds, so that what else a machine does takes nothing away. With ``--keep`` fluvial's fits
+stay in a folder and are not made again, so that other scores can be tried on them.
 """
 
 from __future__ import annotations
