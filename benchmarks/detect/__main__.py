@@ -1,11 +1,18 @@
-"""``python -m benchmarks.detect adbench|rates|cells|nab|table``; see the modules of these names."""
+"""``python -m benchmarks.detect adbench|balance|cells|nab|rates|table``; see the modules of these names."""
 
 import sys
 
-from benchmarks.detect import adbench, cells, nab, rates, table
+from benchmarks.detect import adbench, balance, cells, nab, rates, table
 
 if __name__ == "__main__":
-    parts = {"adbench": adbench.main, "rates": rates.main, "cells": cells.main, "nab": nab.main, "table": table.main}
+    parts = {
+        "adbench": adbench.main,
+        "rates": rates.main,
+        "balance": balance.main,
+        "cells": cells.main,
+        "nab": nab.main,
+        "table": table.main,
+    }
     if len(sys.argv) < 2 or sys.argv[1] not in parts:
         sys.exit(f"say which: {', '.join(parts)}")
     parts[sys.argv[1]](sys.argv[2:])
