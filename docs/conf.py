@@ -22,6 +22,7 @@ myst_enable_extensions = ["dollarmath", "colon_fence"]
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 3600  # only what hangs for ever: no machine is too slow
+autodoc_mock_imports = ["imblearn"]  # of FlowSampler: one package less to build the pages with
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

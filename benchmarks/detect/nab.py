@@ -65,7 +65,7 @@ def anomaly(score: Score, values: np.ndarray) -> np.ndarray:
 def main(argv: list[str]) -> None:
     """Score all series by each detector."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detect nab")
-    parser.add_argument("--budget", type=float, default=10.0)
+    parser.add_argument("--budget", type=float, default=5.0)
     parser.add_argument("--only", default="")
     given = parser.parse_args(argv)
     every, compared = series(), detectors(given.budget, None)
