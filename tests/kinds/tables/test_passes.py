@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from fluvial.core.errors import DataError
 from fluvial.data.large import read_to_fit
 from fluvial.kinds.tables.passes import passes
 from fluvial.kinds.tables.prepare import prepare
+from fluvial.training import Record
 
 ROWS = 40_000
 CPU = torch.device("cpu")
@@ -66,3 +69,22 @@ def test_rows_that_can_teach_nothing_are_counted_and_left_out(folder: Path):
     sizes = model.record["sizes"]
     assert sizes["train"] + sizes["validation"] + sizes["held_out"] == ROWS - 50
     assert any("do not train" in w for w in model.record["warnings"])
+
+
+def test_an_interrupted_fit_goes_on_bit_for_bit_wherever_the_files_lie_now(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+):
+    place = tmp_path_factory.mktemp("runs")
+    how: dict[str, Any] = {"context": "label", "epochs": 2, "options": SMALL, "holdout": 0.1}
+    whole = fit(folder, "nsf", out=place / "whole", progress=False, **how)
+
+    def stop(record: Record) -> None:
+        if record.epoch == 1:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fit(folder, "nsf", out=place / "broken", progress=stop, **how)
+    moved = Path(shutil.copytree(folder, place / "moved"))
+    resumed = fit(moved, "nsf", out=place / "broken", resume=True, progress=False, **how)
+    ours, theirs = whole.density.state_dict(), resumed.density.state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())

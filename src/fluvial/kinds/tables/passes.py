@@ -63,7 +63,8 @@ class ParquetGroups:
 
     @property
     def marks(self) -> str:
-        return str((self.sampled.files.marks, self.counts))
+        sizes = [(path.name, path.stat().st_size) for path in self.sampled.files.paths]
+        return str((sizes, self.counts))  # wherever the files lie: workers may have copies
 
     def slices(self, group: int, start: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         """The rows of a row group that are to be trained on, slice by slice."""
