@@ -52,7 +52,7 @@ class ParquetFiles:
         first = 0
         for path, count in zip(self.paths, self.counts):
             if start < first + count:
-                for at, known, part in _parts(path, rows, max(0, start - first)):
+                for at, known, part in _joined(_parts(path, rows, max(0, start - first)), rows):
                     yield first + at, as_table(path, "parquet", known, part)
             first += count
 
@@ -171,6 +171,19 @@ def _parts(path: Path, rows: int, start: int, group: int | None = None) -> Itera
                     part = arrow("pyarrow").Table.from_batches([batch.slice(skipped)])
                     yield first + skipped, known, part
                 first += len(batch)
+
+
+def _joined(parts: Iterator[tuple[int, Any, Any]], rows: int) -> Iterator[tuple[int, Any, Any]]:
+    """The same rows in parts as large as they may be: small row groups are no reason for small parts."""
+    concat, first, known, waiting = arrow("pyarrow").concat_tables, 0, None, list[Any]()
+    for at, known, part in parts:
+        if waiting and sum(map(len, waiting)) + len(part) > rows:
+            yield first, known, concat(waiting)
+            waiting = []
+        first = first if waiting else at
+        waiting.append(part)
+    if waiting:
+        yield first, known, concat(waiting)
 
 
 def _groups_from(path: Path, metadata: Any, start: int, only: int | None) -> tuple[list[int], int]:  # noqa: ANN401
