@@ -1,8 +1,8 @@
-"""``python -m benchmarks.detect adbench|balance|cells|nab|rates|table``; see the modules of these names."""
+"""``python -m benchmarks.detect adbench|balance|cells|nab|rates|scores|table``; see the modules of these names."""
 
 import sys
 
-from benchmarks.detect import adbench, balance, cells, nab, rates, table
+from benchmarks.detect import adbench, balance, cells, nab, rates, scores, table
 
 if __name__ == "__main__":
     parts = {
@@ -11,6 +11,7 @@ if __name__ == "__main__":
         "balance": balance.main,
         "cells": cells.main,
         "nab": nab.main,
+        "scores": scores.main,
         "table": table.main,
     }
     if len(sys.argv) < 2 or sys.argv[1] not in parts:

@@ -126,6 +126,10 @@ class AnyOrder(Density):
         """theta (B, size) of one column of rows x given those before it in the order."""
         return self.walk(x, order, context)(order.tolist().index(column))[1]
 
+    def thetas(self, x: Tensor, order: Tensor, context: Tensor | None = None) -> Tensor:
+        """theta (B, ``sum(laws.sizes)``) of all columns of rows x, each given those before it in the order."""
+        return self._read(x, context, order)[1]
+
     def walk(self, x: Tensor, order: Tensor, context: Tensor | None = None) -> Callable[[int], tuple[Laws, Tensor]]:
         """A function of k, which never falls: the law of column order[k] and its theta (B, size) given those before.
 

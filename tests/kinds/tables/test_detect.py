@@ -12,6 +12,7 @@ import fluvial
 from fluvial.core.errors import FluvialError, RunError, UsageError
 from fluvial.kinds.tables.detect import Detector
 from fluvial.kinds.tables.reasons import one_in, shown
+from fluvial.kinds.tables.unusual import _scores
 
 KEPT = {"train.x": model().sample_rows(300, seed=0)[0], "held_out.x": model().sample_rows(400, seed=1)[0]}
 MODEL = dataclasses.replace(model(), rows=KEPT)
@@ -58,6 +59,22 @@ def test_the_wrong_cell_is_named_with_what_stood_to_be_expected(fitted):
     assert told.loc[230, ["column", "why"]].tolist() == ["colour", "colour holds a label that the fit never saw"]
     assert told.loc[240, "why"] == "same is 4, against what it always is (3)"
     assert (told.loc[~told["unusual"], "why"] == "").all()
+
+
+def test_cells_that_do_not_go_together_are_unusual_where_each_is_ordinary(fitted):
+    found, rows = fitted
+    row = rows.iloc[[0, 0, 0]].assign(length=[12.0, 12.0, 8.0], width=[6.0, 4.0, 4.0], colour=["red", "red", "blue"])
+    p = found.detect(row, rate=0.05).p
+    assert p[1] < 0.05 < min(p[0], p[2])
+
+
+def test_how_far_out_a_row_lies_is_a_sum_of_squares_and_does_not_depend_on_units():
+    x = np.random.default_rng(0).normal(size=(600, 2)) * [1.0, 1000.0]
+    options = {"hidden": [8], "components": 4, "blocks": 1, "classes": 1}
+    found = fluvial.fit(x, "mixed", epochs=20, options=options, progress=False)
+    rows = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2000.0], [2.0, 2000.0]])
+    squares = _scores(found, rows, None)[0]
+    assert squares == pytest.approx([0, 4, 4, 8], abs=1.5)
 
 
 def test_what_is_out_of_bounds_says_which_bound():

@@ -21,7 +21,7 @@ _IMPOSSIBLE = 1e300  # the score of a row that the model holds impossible
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FlowDetector(OutlierMixin, RowsEstimator):
-    """Unusual rows by an exact density: unlikely as a whole, or rare cell by cell.
+    """Unusual rows by an exact density: those that lie far out, do not go together, or have rare cells.
 
     As scikit-learn has it, ``predict`` gives -1 for outliers and 1 for the rest, and ``decision_function`` is negative
     for outliers. ``decision_scores_``, ``threshold_``, ``labels_``, ``predict_proba`` and ``predict_confidence`` are

@@ -14,6 +14,7 @@ from fluvial.models import AnyOrder
 from fluvial.transforms.laws import Laws
 
 _RAREST = 1e-300  # what probabilities are not told apart below
+_ALIKE = 1e-6  # of probabilities that are equal but for rounding
 
 
 @dataclass(frozen=True)
@@ -59,23 +60,40 @@ def given_others(
         yield density.laws.column(i), density.theta(part, i, order, given), part[:, i : i + 1]
 
 
-def tail(law: Laws, theta: Tensor, values: Tensor) -> Tensor:
-    """The tails of cells (B, 1) under one law: see :class:`Cells`."""
-    reading = law.read(values)
-    mass = law.mass(reading, theta)
-    if law.laws[0].labels:
-        # labels that no row of the fit had are the rarest
-        return torch.where(values < 0, max(law.laws[0].other, _RAREST), _rarer(law, theta, mass))
-    missing, below = law.missing_mass(theta), law.below(reading, theta)
+def noise(laws: Laws, theta: Tensor, x: Tensor) -> Tensor:
+    """How far out each cell of rows x (B, D) is, as a normal quantile, (B, D) float64, all of them at most 0.
+
+    Of theta (B, ``sum(laws.sizes)``). Tails count half of the cell's own probability (mid-p: Lancaster 1961), so that
+    values that many rows share are in the middle of their step.
+    """
+    found = _two_sided(laws, theta, x, 0.5)
+    for i, (law, own) in enumerate(zip(laws.laws, theta.split(laws.sizes, 1))):
+        if law.labels:
+            found[:, i : i + 1] = tail(laws.column(i), own, x[:, i : i + 1], 0.5)
+    return torch.special.ndtri(found / 2)
+
+
+def tail(law: Laws, theta: Tensor, values: Tensor, own: float = 1.0) -> Tensor:
+    """The tails of cells (B, 1) under one law, with so much of their ``own`` probability: see :class:`Cells`."""
+    if not law.laws[0].labels:
+        return _two_sided(law, theta, values, own)
+    mass = law.mass(law.read(values), theta)
+    found = (_rarer(law, theta, mass) - (1 - own) * mass).clamp(min=_RAREST)
+    # labels that no row of the fit had are the rarest
+    return torch.where(values < 0, max(law.laws[0].other, _RAREST), found)
+
+
+def _two_sided(laws: Laws, theta: Tensor, x: Tensor, own: float) -> Tensor:
+    """Of numbers: the probability of one at least as far out, on the side that is nearer; of gaps that of a gap."""
+    reading = laws.read(x)
+    mass, missing, below = laws.mass(reading, theta), laws.missing_mass(theta), laws.below(reading, theta)
     there = (1 - missing).clamp(min=_RAREST)
-    low, high = below - missing + mass, 1 - below
-    two_sided = 2 * torch.minimum(low, high) / there
-    absent = torch.minimum(missing, torch.ones_like(missing))
-    given = torch.minimum(two_sided.clamp(0, 1), torch.ones_like(there))
-    return torch.where(values.isnan(), absent, given).clamp(min=_RAREST)
+    low, high = below - missing + own * mass, 1 - below - (1 - own) * mass
+    given = (2 * torch.minimum(low, high) / there).clamp(0, 1)
+    return torch.where(x.isnan(), (own * missing).clamp(max=1), given).clamp(min=_RAREST)
 
 
 def _rarer(law: Laws, theta: Tensor, mass: Tensor) -> Tensor:
     """Of labels: the probability of all that are as rare or rarer."""
-    shares = law.shares(theta).double()
-    return torch.where(shares <= mass.unsqueeze(2) * (1 + 1e-9), shares, 0.0).sum(2).clamp(min=_RAREST)
+    shares = law.shares(theta.double())
+    return torch.where(shares <= mass.unsqueeze(2) * (1 + _ALIKE), shares, 0.0).sum(2).clamp(min=_RAREST)

@@ -14,13 +14,14 @@ from fluvial.core.batched import evaluate
 from fluvial.core.randomness import drawing_from, permutation
 from fluvial.examine.conformal import lowered
 from fluvial.kinds.tables.answers import tensor
-from fluvial.kinds.tables.cells import tail
+from fluvial.kinds.tables.cells import noise, tail
 from fluvial.models import AnyOrder
 
 if TYPE_CHECKING:
     from fluvial.kinds.tables.model import Model
 
 _ORDERS = 4  # of the columns, whose log-densities a row's is the mean of
+_FLOOR = -1e6  # nats for what is impossible
 _TAIL = 0.1  # share of the training rows beyond which surprise goes on as an exponential tail
 
 
@@ -58,12 +59,14 @@ class Surprise:
 
 @dataclass(frozen=True)
 class Unusual:
-    """The larger of two surprises: that the row as a whole is unlikely, and that its cells are rare one by one.
+    """The sum of three surprises, each -log of the share of training rows that score as high (Fisher's method).
 
-    The first is -log p(row), a mean over a few orders of the columns. It misses anomalies that are many and alike,
-    which a model learns, and those in columns of which most cells hold one value. The second is the sum over the
-    columns of -log P(a cell at least as far out), which knows nothing of how they depend. Both are read as the share of
-    training rows that score as high; the smaller share counts. Models that condition on no columns have the first.
+    That a row lies far out: the squared length of its noise, of each cell the normal quantile of its tail given the
+    cells before it, a mean over a few orders of the columns. Unlike log p it depends neither on units and on how
+    densely values lie, nor on how common those are that many rows share, so that anomalies that are many and alike,
+    which a model learns, still lie far out. That its columns do not go together: how much likelier the row would be
+    if they were independent. That its cells are rare one by one: the sum over the columns of -log P(a cell at least as
+    far out), which knows nothing of how they depend. Models that condition on no columns have -log p(row) alone.
     """
 
     model: Model
@@ -77,7 +80,7 @@ class Unusual:
     def scores(self, x: np.ndarray, context: np.ndarray | None) -> np.ndarray:
         """How unusual encoded rows are, (N,), nats."""
         found = _scores(self.model, x, context)
-        return np.max([surprise(each) for surprise, each in zip(self.surprises, found)], axis=0)
+        return np.sum([surprise(each) for surprise, each in zip(self.surprises, found)], axis=0)
 
 
 def _scores(model: Model, x: np.ndarray, context: np.ndarray | None) -> list[np.ndarray]:
@@ -85,13 +88,21 @@ def _scores(model: Model, x: np.ndarray, context: np.ndarray | None) -> list[np.
     density, given = model.density, tensor(context)
     if not isinstance(density, AnyOrder) or not len(x):
         return [-model.log_prob_rows(x, context)]
-    values = [_log_prob(density, x, given, order) for order in _orders(density.columns)]
-    return [-np.mean(values, axis=0), one_by_one(density, x, given)]
+    found = [_in_order(density, x, given, order) for order in _orders(density.columns)]
+    log_p, squares = np.mean(found, axis=0).T
+    alone, tails = one_by_one(density, x, given)
+    return [squares, alone - log_p, -tails]
 
 
-def _log_prob(density: AnyOrder, x: np.ndarray, context: Tensor | None, order: Tensor) -> np.ndarray:
-    found = evaluate(density, lambda a, c: density.log_prob_in(a, order, c), torch.from_numpy(x), context, 0)
-    return np.nan_to_num(found.double().numpy(), nan=-np.inf, neginf=-np.inf)
+def _in_order(density: AnyOrder, x: np.ndarray, context: Tensor | None, order: Tensor) -> np.ndarray:
+    """log p, and the squared length of the noise, of each row, (N, 2)."""
+
+    def both(rows: Tensor, given: Tensor | None) -> Tensor:
+        theta = density.thetas(rows, order, given)
+        log_p = density.laws.log_prob(density.laws.read(rows), theta).double().sum(1)
+        return torch.stack((_finite(log_p), noise(density.laws, theta, rows).square().sum(1)), 1)
+
+    return evaluate(density, both, torch.from_numpy(x), context, 0).numpy()
 
 
 def _orders(columns: int) -> Sequence[Tensor]:
@@ -101,13 +112,19 @@ def _orders(columns: int) -> Sequence[Tensor]:
 
 
 @torch.no_grad()
-def one_by_one(density: AnyOrder, x: np.ndarray, context: Tensor | None) -> np.ndarray:
-    """Sum over the columns of -log P(a cell at least as far out as the row's), (N,), nats, the columns independent."""
-    rows, total = torch.from_numpy(x), np.zeros(len(x))
+def one_by_one(density: AnyOrder, x: np.ndarray, context: Tensor | None) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over the columns, as if they were independent: log p(cell) and log P(a cell at least as far out), (N,)."""
+    rows, sums = torch.from_numpy(x), torch.zeros(2, len(x), dtype=torch.float64)
     density.eval()
     for i in range(density.columns):
         order = torch.tensor([i, *(j for j in range(density.columns) if j != i)])
         # without context all rows have one theta
         theta = density.theta(rows if context is not None else rows[:1], i, order, context).expand(len(rows), -1)
-        total -= tail(density.laws.column(i), theta, rows[:, i : i + 1])[:, 0].log().numpy()
-    return total
+        law, cell = density.laws.column(i), rows[:, i : i + 1]
+        sums[0] += _finite(law.log_prob(law.read(cell), theta)[:, 0].double())
+        sums[1] += tail(law, theta, cell)[:, 0].log()
+    return sums[0].numpy(), sums[1].numpy()
+
+
+def _finite(log_p: Tensor) -> Tensor:
+    return log_p.nan_to_num(nan=_FLOOR, neginf=_FLOOR)
