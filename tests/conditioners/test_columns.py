@@ -63,6 +63,16 @@ def test_no_column_learns_at_the_cost_of_another():
     assert (first[:5] != 0).any()  # pyright: ignore
 
 
+def test_what_reads_nothing_has_numbers_that_no_other_set_moves():
+    network, features = net(), torch.randn(4, sum(INPUTS), dtype=torch.float64)
+    theta = torch.arange(sum(OUTPUTS), dtype=torch.float64)
+    network.start(theta)
+    nothing = torch.zeros(3, 3, dtype=torch.bool)
+    assert torch.equal(network(features, None, nothing), theta.expand(4, -1))
+    network(features, None, ~torch.eye(3, dtype=torch.bool)).sum().backward()
+    assert (network.alone.grad == 0).all()  # pyright: ignore
+
+
 def test_dropout_is_for_training_alone():
     network, features = net(dropout=0.5), torch.randn(4, sum(INPUTS), dtype=torch.float64)
     assert torch.equal(network(features), network(features))

@@ -50,7 +50,8 @@ def started(laws=LAWS, rows=None, trust=None) -> AnyOrder:
             for parameter in density.parameters():
                 torch.nn.init.normal_(parameter, std=0.3)
         else:
-            density.net.last.bias.data[density.classes._gates] = trust  # pyright: ignore
+            for theta in (density.net.last.bias, density.net.alone):
+                theta.data[density.classes._gates] = trust  # pyright: ignore
     return density.eval()
 
 

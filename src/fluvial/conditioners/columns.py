@@ -22,7 +22,9 @@ class ColumnNets(nn.Module):
     no unit is kept from anything that is known, and no column's network learns at the cost of another's. No value of a
     column should have all zeros for features: that is how a mask hides the column.
 
-    One layer, then residual blocks of two. :meth:`steps` computes the network of one column alone.
+    One layer, then residual blocks of two. :meth:`steps` computes the network of one column alone. What a column gets
+    that reads nothing at all is a vector of its own, ``alone``, which no other set moves: shares of a column by itself
+    are asked for most and drawn for learning rarely.
 
     Args:
         inputs, outputs: numbers of features and of outputs of each column.
@@ -54,7 +56,8 @@ class ColumnNets(nn.Module):
             nn.ModuleList([Layers(self.columns, hidden), Layers(self.columns, hidden)]) for _ in range(blocks)
         )
         self.last: nn.Linear = nn.Linear(hidden, sum(outputs))
-        # theta starts at the last layer's bias, which the caller sets: the columns' own laws
+        self.alone: nn.Parameter | None = None if context else nn.Parameter(torch.zeros(sum(outputs)))
+        # theta starts where :meth:`start` sets it
         for layer in (self.last, *(block[1] for block in self.blocks)):  # pyright: ignore
             nn.init.zeros_(layer.weight)
         self._outputs, self._inputs = _slices(outputs), _slices(inputs)
@@ -63,10 +66,22 @@ class ColumnNets(nn.Module):
             owner = columns.repeat_interleave(torch.tensor(inputs))
             standing = self._mask(columns.unsqueeze(1) > columns, owner)
             self._blocks = staircase.blocks_of(standing)
+            writer = columns.repeat_interleave(torch.tensor(outputs))
         constant(self, "owner", owner)
         constant(self, "standing", standing)
+        constant(self, "writer", writer)
+        constant(self, "first_alone", columns == 0)
         self.owner: Tensor
         self.standing: Tensor
+        self.writer: Tensor
+        self.first_alone: Tensor
+
+    def start(self, theta: Tensor) -> None:
+        """Begin with this theta (sum of ``outputs``,), whatever is read."""
+        with torch.no_grad():
+            self.last.bias.copy_(theta)
+            if self.alone is not None:
+                self.alone.copy_(theta)
 
     def forward(self, features: Tensor, context: Tensor | None = None, reads: Tensor | None = None) -> Tensor:
         """theta of all columns.
@@ -85,7 +100,11 @@ class ColumnNets(nn.Module):
             t = F.relu(one(F.relu(h)))
             h = h + two(randomness.dropout(t, self.dropout) if self.training else t)
         weight, bias = self.last.weight, self.last.bias
-        return torch.cat([F.linear(r, weight[own], bias[own]) for r, own in zip(F.relu(h), self._outputs)], 1)
+        theta = torch.cat([F.linear(r, weight[own], bias[own]) for r, own in zip(F.relu(h), self._outputs)], 1)
+        if self.alone is None:
+            return theta
+        first = self.first_alone if reads is None else ~reads.any(1)
+        return torch.where(first.index_select(0, self.writer), self.alone, theta)
 
     def _mask(self, reads: Tensor, owner: Tensor) -> Tensor:
         """Which weights of the first layer are kept, (out, in); ``owner`` is the column of each feature."""
@@ -105,6 +124,8 @@ class ColumnNets(nn.Module):
 
         def step(k: int) -> Tensor:
             i = places[k]
+            if k == 0 and self.alone is not None:
+                return self.alone[self._outputs[i]].expand(len(features), -1)
             own = slice(i * self.hidden, (i + 1) * self.hidden)
             before = slice(self._inputs[i].start if standing else None)  # features that are not all zeros
             h = F.linear(features[:, before], weight[own, before], self.first.bias[own])

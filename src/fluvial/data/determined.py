@@ -15,6 +15,7 @@ from fluvial.data.columns import Column
 from fluvial.data.copies import find_copies
 from fluvial.data.derived import Derived
 from fluvial.data.relations import in_order, related
+from fluvial.data.steps import on_grid
 from fluvial.data.units import in_other_units
 from fluvial.data.words import listed
 
@@ -80,9 +81,24 @@ def _copied(columns: Sequence[Column], numbers: Mapping[str, np.ndarray]) -> dic
             # a few values off the grid are off it in the copy as well
             astray = column.kind != "integer" and off_grid(column, numbers[column.name][there])
             exact = replace(column, step=None) if astray else column
-            source = group[copy.source].name
-            found[column.name] = Derived(exact, source, copy.slope, copy.offset, copy.tolerance)
+            source = group[copy.source]
+            derived = Derived(exact, source.name, copy.slope, copy.offset, copy.tolerance)
+            if _gives_back(derived, source, numbers):
+                found[column.name] = derived
     return found
+
+
+def _gives_back(derived: Derived, source: Column, numbers: Mapping[str, np.ndarray]) -> bool:
+    """Whether a copy and its source, each on its grid, say exactly what the other is: else one was rounded."""
+    value, origin = numbers[derived.column.name], numbers[source.name]
+    there = ~np.isnan(value)
+    if derived.column.step is not None and not np.array_equal(
+        derived.values(origin)[there], on_grid(value[there], derived.column.step)
+    ):
+        return False
+    if source.step is None or off_grid(source, origin[there]):
+        return True
+    return np.array_equal(derived.source_of(value, source.step)[there], on_grid(origin[there], source.step))
 
 
 def _entailed(columns: Sequence[Column], numbers: Mapping[str, np.ndarray]) -> dict[str, Derived]:

@@ -146,12 +146,16 @@ class Schema:
         if context == "ignored":
             wanted = {name: c for name, c in wanted.items() if c not in self.context}
         found = self.find(table, [name for name in self.order if name in wanted])
-        numbers = read_columns(table, {c: found[c.name] for c in wanted.values()}, self.gaps)
+        given = {c: found[c.name] for c in wanted.values() if c in self.context}
+        others = {c: found[c.name] for c in wanted.values() if c not in self.context}
+        numbers = read_columns(table, others, self.gaps) | read_columns(table, given)
         warnings: list[str] = []
         rows = np.arange(len(table))
         if self.gaps and not drop_missing:
             if infinite := about_infinite(numbers):
                 raise DataError(infinite)
+            if given:  # gaps are values of the columns that are modelled, not of those that they depend on
+                complete_rows({c.name: numbers[c.name] for c in given}, False, warnings)
         else:
             rows = complete_rows(numbers, drop_missing, warnings)
         numbers = {name: values[rows] for name, values in numbers.items()}

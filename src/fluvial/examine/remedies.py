@@ -79,6 +79,8 @@ def _longer(record: Mapping[str, Any]) -> Remedy | None:
     if not ended or training.get("best_epoch", 0) < 0.8 * training.get("epochs", 1):
         return None
     sentence = "It was still getting better when its epochs or its budget ended: train for as long as that helps"
+    if not training.get("epochs"):
+        sentence = "Its budget ended before the first epoch: train for as long as that helps, or give more time"
     return Remedy(sentence, _again(record, {}, without=("--epochs", "--budget")))
 
 
@@ -110,6 +112,7 @@ def _shallower(record: Mapping[str, Any]) -> Remedy | None:
 
 
 _WAYS: dict[str, tuple[Callable[[Mapping[str, Any]], Remedy | None], ...]] = {
+    "untrained": (_longer,),
     "overfitted": (_smaller, _regularised, _more_data),
     "underfitted": (_longer, _another, _larger),
     "misfit": (_longer, _another, _larger),

@@ -57,6 +57,9 @@ class Verdict:
     @classmethod
     def of(cls, checks: tuple[Check, ...], record: Mapping[str, Any]) -> Verdict:
         """The verdict that the checks come to, with remedies for the model that the record describes."""
+        if (record.get("training") or {}).get("epochs") == 0:
+            said = "It has not learnt anything: no epoch was trained before its budget ended."
+            checks = (Check("training", "fail", said, "fail: no epoch", "untrained"), *checks)
         bad = [c for level in ("fail", "warn") for c in checks if c.level == level]
         found = remedies(tuple(dict.fromkeys(c.fault for c in bad if c.fault)), record)
         return cls(*OVERALL[worst(checks)], tuple(dict.fromkeys(c.sentence for c in bad)), found)

@@ -128,8 +128,10 @@ def predict(run: Path, data: _Data, /, *, target: str, out: _Out = None) -> None
     model = of_table(run)
     table = _table(data)
     columns = {"row": np.arange(len(table)), target: model.predict(table, target)}
-    labels = next(c for c in model.schema.columns if c.name == target).categories
-    if labels:
+    labels = next((c.categories for c in model.schema.columns if c.name == target), None)
+    if labels is None:
+        pass  # it follows from the others, so there is nothing to say of how likely it is
+    elif labels:
         shares = model.predict_proba(table, target)
         columns |= {f"P({target}={label})": share for label, share in zip(labels, shares.T)}
     else:

@@ -180,6 +180,11 @@ class Classes(nn.Module):
         theta[self._gates] = _merited(ahead.nan_to_num(0.0)).to(theta.dtype)
         return theta
 
+    @torch.no_grad()
+    def distrust(self, theta: Tensor) -> None:
+        """Give the classes hardly a share in the network's theta (``sum(sizes)``,), in place."""
+        theta[self._gates] = -2 * _TRUST
+
     def _codes(self, reading: Reading, column: int | None = None) -> Tensor:
         """Which atom each cell is, the rest behind them, (B, D): on a grid the rest has all numbers."""
         at = slice(None) if column is None else slice(column, column + 1)

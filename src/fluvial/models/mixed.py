@@ -18,6 +18,7 @@ from fluvial.transforms.law import Law, Reading
 from fluvial.transforms.laws import Laws
 
 _STANDING = 0.4  # of the training steps, in which a column's network reads the columns before it, to score whole rows
+_ROWS, _STEPS = 4000, 200  # that the laws of columns alone are set by
 _ORDERLY = 0.5  # likewise, of a density with classes
 _OTHERS = 0.3  # in which it reads all others, as predictions, gaps and odd cells ask; else those before it in any order
 
@@ -186,14 +187,29 @@ class AnyOrder(Density):
         return Uniform((self.columns,))
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
-        """Set what the network starts from, the columns' own shares of atoms, and the classes beside it."""
+        """Set what the networks start from, the columns' own shares of atoms, and the classes beside them."""
         reading = self.laws.read(x)
-        with torch.no_grad():
-            if self.classes is None:
-                self.net.last.bias.copy_(self.laws.resting(reading))
-            else:
-                self.classes.fit(reading)
-                self.net.last.bias.copy_(self.classes.resting(reading))
+        if self.classes is None:
+            self.net.start(self.laws.resting(reading))
+        else:
+            self.classes.fit(reading)
+            self.net.start(self.classes.resting(reading))
+        if self.net.alone is not None:
+            self._fit_alone(self.net.alone, Reading(*(t[:_ROWS] for t in reading)))
+
+    @torch.enable_grad()
+    def _fit_alone(self, theta: nn.Parameter, reading: Reading) -> None:
+        """Set the laws of columns of which nothing is known, which few steps of training draw, by some rows."""
+        if self.classes is not None:
+            self.classes.distrust(theta)
+        optimizer = torch.optim.Adam([theta], lr=0.05)
+        for _ in range(_STEPS):
+            optimizer.zero_grad()
+            of_rows = theta.expand(len(reading.x), -1)
+            own = self.laws.log_prob(reading, of_rows) if self.classes is None else self.classes.alone(of_rows, reading)
+            (-own.sum(1).mean()).backward()
+            optimizer.step()
+        theta.grad = None
 
     def _by_rows(self, x: Tensor, context: Tensor | None, order: Tensor | None) -> Tensor:
         return by_rows(lambda a, c: (self.laws.log_prob(*self._read(a, c, order)), a), x, context)[0]
@@ -255,6 +271,8 @@ def mixed(
         classes: at most so many :class:`Classes` beside the network; 0 for none.
     """
     columns = features_of(event_shape)
+    if classes < 0:
+        raise ValueError(f"classes: expected 0 or more, got {classes}")
     if len(hidden) != 1:
         raise ValueError(f"hidden: each network has one width, got {tuple(hidden)}; blocks makes it deeper")
     together = laws_of_columns(laws, columns, components)

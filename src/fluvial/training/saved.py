@@ -70,7 +70,10 @@ def _density(run: RunFolder, config: dict[str, Any]) -> Density:
         check_size(config["model"], stored)
         density = build(config["model"])
     except FluvialError as error:
-        raise RunError(f"{run.config} does not describe the model of {run.weights.name}: {error}") from None
+        raise RunError(
+            f"{run.config} does not describe the model of {run.weights.name}: {error}. Was it written by an earlier "
+            f"version of fluvial? Then fit it again; else a file was changed"
+        ) from None
     weights = read_regular(run.weights)
     if hashlib.sha256(weights).hexdigest() != config["weights_sha256"]:
         raise RunError(f"{run.weights} is not the file that this run wrote; it is damaged or was replaced")

@@ -20,7 +20,7 @@ from fluvial.data.sentinels import blanked
 from fluvial.data.tables import Table, is_missing, read
 from fluvial.data.words import listed, nearest
 from fluvial.kinds.fitted import Fitted
-from fluvial.kinds.tables.conditions import Condition, follows_several
+from fluvial.kinds.tables.conditions import Condition
 from fluvial.kinds.tables.events import Probability, probability
 from fluvial.kinds.tables.impute import filled
 from fluvial.kinds.tables.predict import mean_of_numbers, quantiles_of_numbers, shares_of_labels
@@ -83,7 +83,7 @@ class Answers(Fitted):
         Raises:
             UsageError: there is no such column, or the model does not condition on any columns.
         """
-        if follows_several(self.schema, target):
+        if target in {d.column.name for d in self.schema.dropped}:
             return self._computed(data, target)
         column, i = self._target(target)
         if column.categorical:
@@ -118,6 +118,8 @@ class Answers(Fitted):
             raise UsageError(f"q: expected shares between 0 and 1, such as (0.05, 0.5, 0.95), got {q!r}")
         density, encoded, _ = self._of_any_cells(data, without=target)
         found = quantiles_of_numbers(density, encoded.x, i, tensor(encoded.context), shares.tolist())
+        if any(d.terms and target in d.sources for d in self.schema.dropped):  # the others may say it exactly
+            found = np.where(np.isnan(encoded.x[:, i, None]), found, encoded.x[:, i, None])
         return found if column.clock is None else from_numbers(column, found.ravel()).reshape(found.shape)
 
     def _computed(self, data: object, target: str) -> np.ndarray:
@@ -127,17 +129,26 @@ class Answers(Fitted):
 
     def _target(self, name: str) -> tuple[Column, int]:
         if name not in self.schema.names:
+            if derived := next((d for d in self.schema.dropped if d.column.name == name), None):
+                follows = f"follows from {derived.stated()}" if derived.sources else "is always the same"
+                raise UsageError(f"target: column {name!r} {follows}; predict says what it is")
             raise UsageError(f"target: there is no modelled column {name!r}{nearest(str(name), self.schema.names)}")
         i = self.schema.names.index(name)
         return self.schema.columns[i], i
 
     def _of_any_cells(self, data: object, without: str | None = None) -> tuple[AnyOrder, Encoded, Table]:
-        """The density, and the table encoded; its column ``without`` need not be there, and is not looked at."""
+        """The density, and the table encoded; its column ``without`` need not be there, and is not looked at.
+
+        Neither is what follows from that column alone, its copy in other units: it would give the answer away.
+        """
         density = self._any_order()
         table = read(data)
         if without is not None:
             name = without if table.header else self.schema.find(table, list(self.schema.order))[without]
             table = table.with_missing(name)
+            if table.header:
+                for copy in (d.column.name for d in self.schema.dropped if d.source == name):
+                    table = table.with_missing(copy)
         codes = {c.name: c.missing for c in self.schema.every}
         table = replace(table, columns={n: blanked(v, codes.get(n, ())) for n, v in table.columns.items()})
         encoded = self.schema.encode(table, complete=True)

@@ -21,7 +21,6 @@ from fluvial.transforms import Codes, ColumnMap, Columns, Elementwise
 from fluvial.transforms.laws import Laws
 from fluvial.univariate import Categorical
 
-_ALONE, _STEPS = 4000, 200  # rows and steps that laws of columns alone are fitted with
 COVARIANCE = 2000  # columns up to which the Gaussian has a full covariance; beyond, its columns are independent
 
 
@@ -64,21 +63,13 @@ def _independent(codes: Codes, train: Data) -> Density:
 
 def _alone(laws: Laws, context_shape: EventShape | None, train: Data) -> Density:
     """Each column's own law, whatever the others: a network that reads nothing, fitted to a few thousand rows."""
-    laws = copy.deepcopy(laws)
-    alone = AnyOrder(laws, ColumnNets(laws.features, laws.sizes, 1, 0), context_shape)
+    alone = AnyOrder(copy.deepcopy(laws), ColumnNets(laws.features, laws.sizes, 1, 0), context_shape).float().cpu()
     with torch.no_grad():
         for weight in (alone.net.first.weight, alone.net.last.weight):
             weight.zero_()
-    alone = alone.float().cpu()
-    x = train.x[:_ALONE]
-    alone.initialize(x, None if train.context is None else train.context[:_ALONE])
-    bias, reading = alone.net.last.bias, alone.laws.read(x)
-    optimizer = torch.optim.Adam([bias], lr=0.05)
-    for _ in range(_STEPS):
-        optimizer.zero_grad()
-        loss = -alone.laws.log_prob(reading, bias.unsqueeze(0).expand(len(x), -1)).sum(1).mean()
-        loss.backward()
-        optimizer.step()
+    alone.initialize(train.x, train.context)
+    if alone.net.alone is not None:  # which the density sets itself
+        alone.net.start(alone.net.alone.detach())
     return alone.eval().requires_grad_(False)
 
 

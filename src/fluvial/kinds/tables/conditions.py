@@ -18,6 +18,7 @@ from fluvial.data.tables import read
 from fluvial.data.words import listed, nearest
 from fluvial.kinds.tables.comparisons import Limits
 
+_ROUNDING = 1e-12  # of a value that is reckoned from another
 Condition = object
 """What is known of a column: a value; (low, high), ends included, None for no end; or a set or list of values."""
 
@@ -29,9 +30,16 @@ def without_known(schema: Schema, limits: Mapping[int, Limits], known: Mapping[i
         DataError: a known value is outside of its limits.
     """
     for i in set(limits) & set(known):
-        if not limits[i].hold(known[i]):
+        if not _agree(limits[i], known[i]):
             raise DataError(f"column {schema.names[i]!r}: what is given of it, or of what follows from it, contradicts")
     return {i: each for i, each in limits.items() if i not in known}
+
+
+def _agree(limits: Limits, value: float) -> bool:
+    """Whether a value keeps to limits, which, reckoned from what follows from it, may be off in the last digits."""
+    if limits.hold(value):
+        return True
+    return limits.among is not None and any(abs(v - value) <= _ROUNDING * abs(v) for v in limits.among)
 
 
 def possible(schema: Schema, name: str, value: float) -> float:

@@ -271,7 +271,7 @@ def _labels(saved: Saved, columns: int) -> list[int]:
     """How many labels the model of a run gives each column, 0 to one of numbers."""
     config = saved.config["model"]
     if config.get("laws"):
-        return [len(law["atoms"]) if law["labels"] else 0 for law in config["laws"]]
+        return [0 if law["rest"] else len(law["atoms"]) for law in config["laws"]]
     codes = config.get("codes") or [{"lower": 0, "classes": 0}] * columns
     return [code["classes"] if code["lower"] == 0 else 0 for code in codes]
 

@@ -100,7 +100,7 @@ def _outside(column: Column, value: float, low: float, high: float) -> str:
 def shown(column: Column, value: float) -> str:
     """A cell as the table has it, numbers with four digits."""
     if column.categorical:
-        return repr(from_codes(column, np.array([value]))[0])
+        return repr(from_codes(column, np.array([value])).tolist()[0])
     if column.clock is not None:
         return str(from_numbers(column, np.array([value]))[0])
     return f"{value:.4g}" if column.step is None else f"{np.rint(value / column.step) * column.step:.10g}"
