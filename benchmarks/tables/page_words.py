@@ -58,9 +58,10 @@ and observed frequencies, over 15 bins of probability or over the 19 levels.
 """
 SHORT = """## Where fluvial falls short, and why
 
-- The cut of diamonds from the joint density: boosted trees that learn this one column are ahead by 0.035 of AUC. The network of
-  the column learns to read any set of the others in the time that they have for one; taught with all others and the table's own
-  order alone it comes to 0.94, and then knows little of other questions. Price and income are foretold as well as by the trees.
+- The cut of diamonds from the joint density: boosted trees that learn this one column are ahead by 0.035 of AUC. The
+  network of the column learns to read any set of the others in the time that they have for one; taught with all others
+  and the table's own order alone it comes to 0.94, and then knows little of other questions. Price and income are
+  foretold as well as by the trees.
 - Calibration: of income the error is 0.010, of the trees 0.007; shares that are right have 0.007 over 16,281 rows by
   chance alone. Of cut and price it is two thirds and three quarters of theirs.
 - Small tables: of titanic's 594 rows fluvial learns from 476, since a fifth judges it and stops its training. Of
@@ -72,7 +73,7 @@ SHORT = """## Where fluvial falls short, and why
   the 90 years where adult ends.
 - Rows that contradict themselves: 0.01 to 0.03 % of the draws are husbands and female. Where one column follows from
   another without exception (survived and alive, the class twice), fluvial derives it and no draw contradicts.
-- Numbers in gaps: chained trees that take values from like rows are closer in CRPS on abalone and miniboone, by 4 %, and
-  fluvial on adult, by 2 %; one fold each. Labels are level on abalone, where these rows hold too few to tell, and
+- Numbers in gaps: chained trees that take values from like rows are closer in CRPS on abalone and miniboone, by 4 %,
+  and fluvial on adult, by 2 %; one fold each. Labels are level on abalone, where these rows hold too few to tell, and
   right more often on adult; few draws make other fillers' guesses rough.
 """
