@@ -70,7 +70,7 @@ def _regularised(record: Mapping[str, Any]) -> Remedy | None:
 
 
 def _more_data(record: Mapping[str, Any]) -> Remedy | None:
-    return Remedy("More data: add to it what there is, and fit again", _again(record, {}))
+    return Remedy("More rows help most: add what you have, and fit again", _again(record, {}))
 
 
 def _longer(record: Mapping[str, Any]) -> Remedy | None:

@@ -209,7 +209,8 @@ class Job:
         spent, budget = time.monotonic() - began, self.settings.clock
         if spent >= budget:
             raise UsageError(
-                f"budget: reading and preparing took {spent:.1f} s, so nothing of {budget:g} s is left to train"
+                f"budget: reading and preparing took {spent:.1f} s, so nothing of {budget:g} s is left to train; give "
+                "more time, or --epochs in its place (epochs=...)"
             )
         show = self._display(lesson.words)
         checkpoint = None if run is None else run.checkpoint
