@@ -143,9 +143,11 @@ class Layers(nn.Module):
 
     def __init__(self, count: int, width: int) -> None:
         super().__init__()
-        reach = width**-0.5  # as nn.Linear starts
-        self.weight: nn.Parameter = nn.Parameter(torch.empty(count, width, width).uniform_(-reach, reach))
-        self.bias: nn.Parameter = nn.Parameter(torch.empty(count, 1, width).uniform_(-reach, reach))
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(count, width, width))
+        self.bias: nn.Parameter = nn.Parameter(torch.empty(count, 1, width))
+        given, reach = randomness.generator(self.weight.device), width**-0.5  # as nn.Linear starts
+        for each in (self.weight, self.bias):
+            nn.init.uniform_(each, -reach, reach, generator=given)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.baddbmm(self.bias, x, self.weight)

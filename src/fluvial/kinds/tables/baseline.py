@@ -21,6 +21,7 @@ from fluvial.transforms import Codes, ColumnMap, Columns, Elementwise
 from fluvial.transforms.laws import Laws
 from fluvial.univariate import Categorical
 
+_ROWS = 4000  # that laws of columns alone are fitted to
 COVARIANCE = 2000  # columns up to which the Gaussian has a full covariance; beyond, its columns are independent
 
 
@@ -67,7 +68,7 @@ def _alone(laws: Laws, context_shape: EventShape | None, train: Data) -> Density
     with torch.no_grad():
         for weight in (alone.net.first.weight, alone.net.last.weight):
             weight.zero_()
-    alone.initialize(train.x, train.context)
+    alone.initialize(train.x[:_ROWS], None if train.context is None else train.context[:_ROWS])
     if alone.net.alone is not None:  # which the density sets itself
         alone.net.start(alone.net.alone.detach())
     return alone.eval().requires_grad_(False)
