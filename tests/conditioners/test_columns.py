@@ -88,21 +88,6 @@ def test_the_context_reaches_every_column():
     assert (jacobian[0, :, 0] != 0).any(1).all()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (((2,), (1, 1)), "one number a column, got 1 and 2"),
-        (((), ()), "one number a column"),
-        (((2,), (1,), 0), "at least one hidden unit"),
-        (((2,), (1,), 4, -1), "no fewer than 0 blocks"),
-        (((2,), (1,), 4, 1, 0, 1.0), "less than 1, got 1.0"),
-    ],
-)
-def test_sizes_that_make_no_network_are_refused(arguments, told):
-    with pytest.raises(ValueError, match=told):
-        ColumnNets(*arguments)
-
-
 @pytest.mark.parametrize("context", [0, 2])
 def test_wide_networks_skip_the_empty_half_of_their_mask_and_give_the_same(context):
     inputs, outputs = (40, 60, 50), (7, 5, 6)

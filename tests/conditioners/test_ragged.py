@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+from fluvial.conditioners.columns import ColumnNets
 from fluvial.conditioners.ragged import RaggedMLP
 from fluvial.core.randomness import drawing_from
 
@@ -62,6 +63,7 @@ def test_the_context_reaches_every_column():
     assert (jacobian[0, :, 0] != 0).any(1).all()
 
 
+@pytest.mark.parametrize("kind", [RaggedMLP, ColumnNets])
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -72,9 +74,9 @@ def test_the_context_reaches_every_column():
         (((2,), (1,), 4, 1, 0, 1.0), "less than 1, got 1.0"),
     ],
 )
-def test_sizes_that_make_no_network_are_refused(arguments, told):
+def test_sizes_that_make_no_network_are_refused(kind, arguments, told):
     with pytest.raises(ValueError, match=told):
-        RaggedMLP(*arguments)
+        kind(*arguments)
 
 
 @pytest.mark.parametrize("context", [0, 2])

@@ -44,12 +44,7 @@ class ColumnNets(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if len(inputs) != len(outputs) or not inputs:
-            raise ValueError(f"inputs and outputs: expected one number a column, got {len(inputs)} and {len(outputs)}")
-        if hidden < 1 or blocks < 0:
-            raise ValueError(f"a network needs at least one hidden unit and no fewer than 0 blocks: {hidden}, {blocks}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout: expected a share of at least 0 and less than 1, got {dropout}")
+        check_sizes(inputs, outputs, hidden, blocks, dropout)
         self.columns, self.hidden, self.context, self.dropout = len(inputs), hidden, context, dropout
         self.first: nn.Linear = nn.Linear(context + sum(inputs), self.columns * hidden)
         self.blocks: nn.ModuleList = nn.ModuleList(
@@ -60,7 +55,7 @@ class ColumnNets(nn.Module):
         # theta starts where :meth:`start` sets it
         for layer in (self.last, *(block[1] for block in self.blocks)):  # pyright: ignore
             nn.init.zeros_(layer.weight)
-        self._outputs, self._inputs = _slices(outputs), _slices(inputs)
+        self.inputs, self._outputs = _slices(inputs), _slices(outputs)
         with on_cpu():
             columns = torch.arange(self.columns)
             owner = columns.repeat_interleave(torch.tensor(inputs))
@@ -127,7 +122,7 @@ class ColumnNets(nn.Module):
             if k == 0 and self.alone is not None:
                 return self.alone[self._outputs[i]].expand(len(features), -1)
             own = slice(i * self.hidden, (i + 1) * self.hidden)
-            before = slice(self._inputs[i].start if standing else None)  # features that are not all zeros
+            before = slice(self.inputs[i].start if standing else None)  # features that are not all zeros
             h = F.linear(features[:, before], weight[own, before], self.first.bias[own])
             if given is not None:
                 h = h + given[:, own]
@@ -155,6 +150,16 @@ class Layers(nn.Module):
     def of(self, i: int, x: Tensor) -> Tensor:
         """That of network i alone, (B, width)."""
         return torch.addmm(self.bias[i], x, self.weight[i])
+
+
+def check_sizes(inputs: Sequence[int], outputs: Sequence[int], hidden: int, blocks: int, dropout: float) -> None:
+    """ValueError, a sentence, unless these make a network over columns."""
+    if len(inputs) != len(outputs) or not inputs:
+        raise ValueError(f"inputs and outputs: expected one number a column, got {len(inputs)} and {len(outputs)}")
+    if hidden < 1 or blocks < 0:
+        raise ValueError(f"a network needs at least one hidden unit and no fewer than 0 blocks: {hidden}, {blocks}")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout: expected a share of at least 0 and less than 1, got {dropout}")
 
 
 def _slices(sizes: Sequence[int]) -> list[slice]:

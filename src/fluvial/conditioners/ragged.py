@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fluvial.conditioners.columns import check_sizes
 from fluvial.core import randomness
 from fluvial.core.constants import constant, on_cpu
 from fluvial.kernels import blocks as staircase
@@ -45,12 +46,7 @@ class RaggedMLP(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if len(inputs) != len(outputs) or not inputs:
-            raise ValueError(f"inputs and outputs: expected one number a column, got {len(inputs)} and {len(outputs)}")
-        if hidden < 1 or blocks < 0:
-            raise ValueError(f"a network needs at least one hidden unit and no fewer than 0 blocks: {hidden}, {blocks}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout: expected a share of at least 0 and less than 1, got {dropout}")
+        check_sizes(inputs, outputs, hidden, blocks, dropout)
         self.columns, self.context, self.dropout = len(inputs), context, dropout
         self.outputs: tuple[int, ...] = tuple(outputs)
         self.first: nn.Linear = nn.Linear(sum(inputs) + context, hidden)

@@ -139,7 +139,6 @@ class AnyOrder(Density):
         features = x.new_zeros(len(x), sum(self.laws.features), dtype=self.net.first.weight.dtype)
         step = self.net.steps(order, features, self._embedded(context))
         among = None if self.classes is None else self.classes.steps(order, len(x))
-        starts = [0, *torch.tensor(self.laws.features).cumsum(0).tolist()]
         places, seen = order.tolist(), 0
 
         def at(k: int) -> tuple[Laws, Tensor]:
@@ -148,7 +147,7 @@ class AnyOrder(Density):
             for i in places[seen:k]:
                 law = self.laws.column(i)
                 before[i] = law.read(x[:, i : i + 1])
-                features[:, starts[i] : starts[i + 1]] = law.describe(before[i])
+                features[:, self.net.inputs[i]] = law.describe(before[i])
             seen, theta = k, step(k)
             return self.laws.column(places[k]), theta if among is None else among(k, before, theta)
 

@@ -91,8 +91,7 @@ class Answers(Fitted):
             return from_codes(column, shares.argmax(1).astype(np.float64))
         density, encoded, _ = self._of_any_cells(data, without=target)
         means = mean_of_numbers(density, encoded.x, i, tensor(encoded.context))
-        if any(d.terms and target in d.sources for d in self.schema.dropped):  # the others may say it exactly
-            means = np.where(np.isnan(encoded.x[:, i]), means, encoded.x[:, i])
+        means = self._unless_said(target, means, encoded.x[:, i])
         return means if column.clock is None else from_numbers(column, means)
 
     def predict_proba(self, data: object, target: str) -> np.ndarray:
@@ -118,9 +117,13 @@ class Answers(Fitted):
             raise UsageError(f"q: expected shares between 0 and 1, such as (0.05, 0.5, 0.95), got {q!r}")
         density, encoded, _ = self._of_any_cells(data, without=target)
         found = quantiles_of_numbers(density, encoded.x, i, tensor(encoded.context), shares.tolist())
-        if any(d.terms and target in d.sources for d in self.schema.dropped):  # the others may say it exactly
-            found = np.where(np.isnan(encoded.x[:, i, None]), found, encoded.x[:, i, None])
+        found = self._unless_said(target, found, encoded.x[:, i, None])
         return found if column.clock is None else from_numbers(column, found.ravel()).reshape(found.shape)
+
+    def _unless_said(self, target: str, found: np.ndarray, said: np.ndarray) -> np.ndarray:
+        """What was found of a column of numbers, unless a sum or product of it and others says it exactly."""
+        told = any(d.terms and target in d.sources for d in self.schema.dropped)
+        return np.where(np.isnan(said), found, said) if told else found
 
     def _computed(self, data: object, target: str) -> np.ndarray:
         """A column (N,) that follows from several others, missing where one of them is."""
