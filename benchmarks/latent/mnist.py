@@ -72,12 +72,12 @@ def images(data: str) -> tuple[Data, Data, Tensor]:
 
 @app.command
 def run(
-    data: str, model: str, *, epochs: int = 20, width: int | None = None, seed: int = 0, weights: Path = WEIGHTS
+    data: str, model: str, *, epochs: int = 20, transforms: int | None = None, seed: int = 0, weights: Path = WEIGHTS
 ) -> None:
-    """Train one model on one set and write what it scores; ``width`` is that of both layers of a step of vae_iaf."""
+    """Train one model on one set and write what it scores; ``transforms`` are the steps of vae_iaf."""
     kept, valid, test = images(data)
-    name = f"{data}-{model}{f'-{width}' if width else ''}-{seed}"
-    options = {**SIZE, **({"width": (width, width)} if width else {}), "bits": 8 if data == "frey" else 1}
+    name = f"{data}-{model}{f'-{transforms}' if transforms else ''}-{seed}"
+    options = {**SIZE, **({"transforms": transforms} if transforms else {}), "bits": 8 if data == "frey" else 1}
     with randomness.drawing_from(seed, lend=True):
         density = models.build({"model": model, "event_shape": test.shape[1:], "options": options})
     settings = Settings(epochs=epochs, batch_size=100, learning_rate=2e-3, weight_decay=0.0, ema=0.999, seed=seed)
