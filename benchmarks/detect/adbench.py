@@ -40,6 +40,7 @@ _PYOD = {
     "PCA": ("pca", {"random_state": 0}),
     "OCSVM": ("ocsvm", {}),
     "CBLOF": ("cblof", {"random_state": 0}),
+    "DeepSVDD": ("deep_svdd", {"random_state": 0, "verbose": 0}),
 }
 
 
@@ -90,10 +91,11 @@ def _pyod(module: str, arguments: dict[str, Any]) -> Score:
         from importlib import import_module
 
         found = import_module(f"pyod.models.{module}")  # imported before the clock starts: the first call compiles
-        cls = next(getattr(found, each) for each in dir(found) if each.lower() == module)
+        cls = next(getattr(found, each) for each in dir(found) if each.lower() == module.replace("_", ""))
+        own = {"n_features": train.shape[1]} if module == "deep_svdd" else {}
         start = time.process_time()
         scale = StandardScaler().fit(train)  # as pyod's benchmark does
-        scores = cls(**arguments).fit(scale.transform(train)).decision_function(scale.transform(test))
+        scores = cls(**arguments, **own).fit(scale.transform(train)).decision_function(scale.transform(test))
         return scores, time.process_time() - start
 
     return score
@@ -109,8 +111,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--keep", type=Path, default=None)
     given = parser.parse_args(argv)
     done = {(r["set"], r["seed"], r["trained on"], r["detector"]) for r in records()}
-    for name in given.sets.split(",") if given.sets else names():
-        for seed in range(given.seeds):
+    for seed in range(given.seeds):  # so that all sets have as many seeds at any time
+        for name in given.sets.split(",") if given.sets else names():
             for normal in (False, True):
                 parts, told = split(name, seed, normal), "normals" if normal else "mixture"
                 run = given.keep and given.keep / f"{name}-{told}-{seed}"
