@@ -24,16 +24,19 @@ class Parts:
     test: np.ndarray
 
     @classmethod
-    def of(cls, n: int, holdout: float, seed: int, stopping: bool = True) -> Parts:
+    def of(cls, n: int, holdout: float, seed: int, stopping: bool = True, whole: np.ndarray | None = None) -> Parts:
         """The split of n rows, the same for the same arguments.
 
         Args:
             holdout: share of the rows that judge; 0 keeps none aside.
             stopping: whether rows of this table are to stop the training; else they are other rows, or none.
+            whole: (n,) numbers of what rows are copies of: copies of one are in one part.
 
         >>> [[len(p) for p in (x.train, x.validation, x.test)] for x in (Parts.of(100, 0.1, 0), Parts.of(40, 0.1, 0))]
         [[80, 10, 10], [30, 10, 0]]
         """
+        if whole is not None and holdout:
+            return cls._of_copies(whole, holdout, seed, stopping)
         kept, aside = split(n, holdout, seed)
         none = kept[:0]
         if not stopping or not holdout:
@@ -42,6 +45,17 @@ class Parts:
             return cls(kept, aside, none)
         few = max(_FEW, round(min(holdout, _STOPPING) * n))
         return cls(kept[few:], kept[:few], aside)
+
+    @classmethod
+    def _of_copies(cls, whole: np.ndarray, holdout: float, seed: int, stopping: bool) -> Parts:
+        """The split of what there are copies of, each with all its copies."""
+        which = np.unique(whole, return_inverse=True)[1]
+        parts = cls.of(int(which.max()) + 1, holdout, seed, stopping)
+        place = np.argsort(which, kind="stable")
+        ends = np.cumsum(np.bincount(which))[:-1]
+        members = np.split(place, ends)
+        found = [[members[i] for i in part] for part in (parts.train, parts.validation, parts.test)]
+        return cls(*(np.concatenate(each) if each else place[:0] for each in found))
 
     @property
     def judges(self) -> np.ndarray:

@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fluvial.interfaces.estimators.rows import TARGET, RowsEstimator, named
+from fluvial.interfaces.estimators.weights import checked
 
 
 class FlowClassifier(ClassifierMixin, RowsEstimator):
@@ -32,18 +33,25 @@ class FlowClassifier(ClassifierMixin, RowsEstimator):
     ['a', 'b']
     """
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Learn the density of rows X (n_samples, n_features), NaN where a cell is missing, with their labels y.
+
+        Args:
+            sample_weight: how often each row counts, (n_samples,): 2 is the row twice, 0 leaves it out; weights that
+                are not whole numbers are rounded up or down to copies at random, so that they are right on average.
+                Copies of a row are held out together.
 
         Raises:
             ValueError: X, y or a parameter cannot be used, as a sentence.
         """
         x, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         check_classification_targets(labels)
-        self.classes_, codes = np.unique(labels, return_inverse=True)
+        self.classes_ = np.unique(labels[checked(sample_weight, len(x)) > 0])
+        codes = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
         if len(self.classes_) < 2:
             raise ValueError(f"y: a classifier needs at least 2 classes, got one class alone, {self.classes_[0]!r}")
-        self.model_ = self._learn(named(x) | {TARGET: codes.astype(str).astype(object)}, {TARGET: "categorical"})
+        columns = named(x) | {TARGET: codes.astype(str).astype(object)}
+        self.model_ = self._learn(columns, {TARGET: "categorical"}, sample_weight)
         return self
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:

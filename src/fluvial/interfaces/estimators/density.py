@@ -20,6 +20,7 @@ from fluvial.core.precision import deviation
 from fluvial.core.randomness import drawing_from
 from fluvial.examine.scores import fit_closed_form
 from fluvial.interfaces.estimators.rows import seed_of
+from fluvial.interfaces.estimators.weights import checked, copies
 from fluvial.kinds.parts import split
 from fluvial.models import build, default_of, recipe_of
 from fluvial.training import Data, Settings, score, train
@@ -65,8 +66,13 @@ class FlowDensity(DensityMixin, BaseEstimator):
     device: str | None = None
     random_state: int | np.random.RandomState | None = None
 
-    def fit(self, X: ArrayLike, y: object = None) -> Self:
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn the density of the rows of X (n_samples, n_features); y is ignored.
+
+        Args:
+            sample_weight: how often each row counts, (n_samples,): 2 is the row twice, 0 leaves it out; weights that
+                are not whole numbers are rounded up or down to copies at random, so that they are right on average.
+                Copies of a row are held out together.
 
         Raises:
             ValueError: X or a parameter cannot be used, as a sentence.
@@ -74,6 +80,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
         holdout = share("holdout", self.holdout, "rows")
         x = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         seed = seed_of(self.random_state)
+        times = copies(checked(sample_weight, len(x)), seed)
         settings = Settings(
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -81,7 +88,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
             seed=seed,
             device=self.device,
         )
-        kept, aside = split(len(x), holdout, seed)
+        kept, aside = (part.repeat(times[part]) for part in split(len(x), holdout, seed))
         closed = recipe_of(self.model).closed_form
         config = {
             "model": self.model,
@@ -93,7 +100,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
         with drawing_from(seed, lend=True):
             density = build(config)
         if closed:
-            fit_closed_form(density, _data(x), seed)
+            fit_closed_form(density, _data(x.repeat(times, axis=0)), seed)
             self.history_ = []
         else:
             records = train(density, _data(x[kept]), _data(x[aside]) if len(aside) else None, settings)

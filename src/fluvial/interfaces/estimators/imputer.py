@@ -30,14 +30,19 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
     [[1.0, 3.0]]
     """
 
-    def fit(self, X: ArrayLike, y: object = None) -> Self:
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn the density of rows of X (n_samples, n_features), NaN where a cell is missing; y is ignored.
+
+        Args:
+            sample_weight: how often each row counts, (n_samples,): 2 is the row twice, 0 leaves it out; weights that
+                are not whole numbers are rounded up or down to copies at random, so that they are right on average.
+                Copies of a row are held out together.
 
         Raises:
             ValueError: X or a parameter cannot be used, as a sentence.
         """
         x = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
-        self.model_ = self._learn(named(x))
+        self.model_ = self._learn(named(x), weights=sample_weight)
         self.seed_ = seed_of(self.random_state)
         return self
 

@@ -31,14 +31,20 @@ class FlowRegressor(RegressorMixin, RowsEstimator):
     [3.0]
     """
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Learn the density of rows X (n_samples, n_features), NaN where a cell is missing, with their targets y.
+
+        Args:
+            sample_weight: how often each row counts, (n_samples,): 2 is the row twice, 0 leaves it out; weights that
+                are not whole numbers are rounded up or down to copies at random, so that they are right on average.
+                Copies of a row are held out together.
 
         Raises:
             ValueError: X, y or a parameter cannot be used, as a sentence.
         """
         x, target = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", y_numeric=True)
-        self.model_ = self._learn(named(x) | {TARGET: np.asarray(target, dtype=np.float64)}, {TARGET: "real"})
+        columns = named(x) | {TARGET: np.asarray(target, dtype=np.float64)}
+        self.model_ = self._learn(columns, {TARGET: "real"}, sample_weight)
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:

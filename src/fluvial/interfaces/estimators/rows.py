@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 
 from fluvial.data.tables import Columns
+from fluvial.interfaces.estimators.weights import checked, copies, in_one_order
 from fluvial.kinds.job import Job
 from fluvial.kinds.tables.fit import fit_table
 from fluvial.kinds.tables.model import Model
@@ -49,15 +51,20 @@ class RowsEstimator(BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
-    def _learn(self, columns: Columns, kinds: Mapping[str, Any] | None = None) -> Model:
-        """The density of these rows."""
-        n = len(next(iter(columns.values())))
-        if n < _FEWEST:
-            raise ValueError(f"a density needs at least {_FEWEST} rows: got {n} (n_samples={n})")
-        settings = Settings(epochs=self.epochs, budget=self.budget, seed=seed_of(self.random_state), device=self.device)
+    def _learn(
+        self, columns: Columns, kinds: Mapping[str, Any] | None = None, weights: ArrayLike | None = None
+    ) -> Model:
+        """The density of these rows, each as often as its weight says; copies of one are all held out, or none is."""
+        n, seed = len(next(iter(columns.values()))), seed_of(self.random_state)
+        kept = np.arange(n).repeat(copies(checked(weights, n), seed))
+        kept = kept[in_one_order((column[kept] for column in columns.values()), seed)]
+        if len(kept) < _FEWEST:
+            raise ValueError(f"a density needs at least {_FEWEST} rows: got {len(kept)} (n_samples={len(kept)})")
+        settings = Settings(epochs=self.epochs, budget=self.budget, seed=seed, device=self.device)
         settings.torch_device()
-        job = Job(settings, self.holdout)
-        return fit_table(columns, "mixed", job, options=dict(self.options or {}), kinds=kinds, missing=[], judge=False)
+        rows, whole = {name: column[kept] for name, column in columns.items()}, None if weights is None else kept
+        how = {"options": dict(self.options or {}), "kinds": kinds, "missing": [], "judge": False, "whole": whole}
+        return fit_table(rows, "mixed", Job(settings, self.holdout), **how)
 
 
 def seed_of(random_state: int | np.random.RandomState | None) -> int:

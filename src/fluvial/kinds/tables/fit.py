@@ -45,6 +45,7 @@ def fit_table(
     validation: object = None,
     unseen: str = "impossible",
     judge: bool = True,
+    whole: np.ndarray | None = None,
 ) -> Model:
     """Learn the density of a table's rows.
 
@@ -61,6 +62,7 @@ def fit_table(
         judge: score the held-out rows, also under a simpler model; without, fits of small tables take half the time.
         validation: a table, as ``data``, whose rows stop the training in place of some of the table's own.
         unseen: "other" sets some probability aside for labels that the table does not have, which are else impossible.
+        whole: (N,) numbers of what rows are copies of, which are then all held out together, or none is.
 
     Raises:
         DataError, UsageError, RunError: as :func:`fluvial.fit`.
@@ -79,6 +81,7 @@ def fit_table(
         drop_missing=drop_missing,
         validation=None if validation is None else read(validation).without_empty_rows(),
         unseen=unseen,
+        whole=whole,
     )
     rows, said = _to_learn(table, prepared, drop_missing, name)
     job = _suited(job, prepared.recipe.training, rows)

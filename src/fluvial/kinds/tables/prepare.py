@@ -86,6 +86,7 @@ def prepare(
     drop_missing: bool = False,
     validation: Table | None = None,
     unseen: str = "impossible",
+    whole: np.ndarray | None = None,
 ) -> Prepared:
     """Infer the schema, encode and split the rows, and fit each column's map on the training rows.
 
@@ -110,7 +111,8 @@ def prepare(
     schema = replace(schema, others=unseen == "other")
     encoded = schema.encode(table, drop_missing=drop_missing)
     drawn = int((encoded.rows < len(table) - table.extra).sum())  # those behind are there for what they hold
-    parts = Parts.of(drawn, holdout, seed, stopping=validation is None and not recipe.closed_form)
+    together = None if whole is None else whole[encoded.rows]
+    parts = Parts.of(drawn, holdout, seed, stopping=validation is None and not recipe.closed_form, whole=together)
     stop = None if validation is None else schema.encode(validation, drop_missing=drop_missing)
     kept, aside = np.append(parts.train, np.arange(drawn, len(encoded.x))), parts.judges
     stopping = _data(encoded, parts.validation) if stop is None else _data(stop, np.arange(len(stop.x)))

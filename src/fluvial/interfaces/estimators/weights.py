@@ -1,0 +1,48 @@
+"""Weights of rows as copies of them: a row of weight 2 is in the table twice, one of weight 0 is not in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def checked(weights: ArrayLike | None, n: int) -> np.ndarray:
+    """The weights of n rows, (n,) float64, 1 each where none are given.
+
+    Raises:
+        ValueError: not one finite weight of at least 0 for each row, or all are 0.
+    """
+    w = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
+    if w.shape != (n,):
+        raise ValueError(f"sample_weight: expected one weight for each of the {n:,} rows, got the shape {w.shape}")
+    wrong = w[~np.isfinite(w) | (w < 0)]
+    if len(wrong):
+        raise ValueError(f"sample_weight: expected finite weights of at least 0, got {wrong[0]:g}")
+    if not w.any():
+        raise ValueError("sample_weight: every weight is zero, so no row is left to learn from")
+    return w
+
+
+def copies(weights: np.ndarray, seed: int) -> np.ndarray:
+    """How many times each row counts, (n,), by its weight.
+
+    Whole numbers are taken as they are. Others are scaled to a mean of 1, where it is less, and rounded up or down at
+    random, so that each row counts as often as its weight says on average, and none is off by a whole copy (systematic
+    resampling: Kitagawa 1996, doi 10.1080/10618600.1996.10474692).
+
+    >>> copies(np.array([1.0, 0.0, 2.0]), 0).tolist(), int(copies(np.array([0.1, 0.1, 0.2]), 0).sum())
+    ([1, 0, 2], 3)
+    """
+    if (weights == np.rint(weights)).all():
+        return weights.astype(np.int64)
+    total = max(len(weights), round(weights.sum()))
+    ends = np.cumsum(weights) * (total / weights.sum()) + np.random.default_rng(seed).uniform()
+    return np.diff(np.floor(ends), prepend=0.0).astype(np.int64)
+
+
+def in_one_order(columns: Iterable[np.ndarray], seed: int) -> np.ndarray:
+    """An order of the rows that is a function of what they hold, not of where they stand, (n,)."""
+    found = np.lexsort([np.unique(each, return_inverse=True)[1] for each in columns])
+    return found[np.random.default_rng(seed).permutation(len(found))]
