@@ -10,6 +10,7 @@ import numpy as np
 
 from fluvial.core.errors import UsageError
 from fluvial.core.numbers import whole
+from fluvial.data.words import counted
 
 _RESAMPLES = 2000  # of the rows, for the interval
 
@@ -53,8 +54,8 @@ def check_folds(labels: np.ndarray, folds: int) -> None:
     rarest = int(np.unique(labels.astype(str), return_counts=True)[1].min())
     if whole("folds", folds, 2) > rarest:
         raise UsageError(
-            f"check: the rarest label has {rarest} rows, too few for {folds} folds: name fewer (--folds), or leave the "
-            "check out (--no-check, check=False in Python)"
+            f"check: the rarest label has {counted(rarest, 'row')}, too few for {folds} folds: name fewer (--folds), "
+            "or leave the check out (--no-check, check=False in Python)"
         )
 
 

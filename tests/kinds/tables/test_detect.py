@@ -98,6 +98,8 @@ def test_a_false_discovery_rate_takes_the_place_of_a_rate():
         MODEL.detect(rows, rate=0.1, fdr=0.1)
     with pytest.raises(UsageError, match="rate: expected a share"):
         MODEL.detect(rows, rate=2.0)
+    with pytest.raises(UsageError, match="rate: expected a share"):
+        MODEL.detect(rows, rate=0)
 
 
 def test_a_rate_that_no_p_value_reaches_is_said():

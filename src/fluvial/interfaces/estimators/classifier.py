@@ -37,8 +37,8 @@ class FlowClassifier(ClassifierMixin, RowsEstimator):
         """Learn the density of rows X (n_samples, n_features), NaN where a cell is missing, with their labels y.
 
         Args:
-            sample_weight: how often each row counts, (n_samples,): 2 is the row twice, 0 leaves it out; weights that
-                are not whole numbers are rounded up or down to copies at random, so that they are right on average.
+            sample_weight: how often each row counts, (n_samples,): 2 is the row twice, 0 leaves it out. Of weights that
+                are not whole numbers the ratios count: they are scaled to a mean of 1, and rounded to copies at random.
                 Copies of a row are held out together.
 
         Raises:

@@ -70,8 +70,8 @@ class FlowDensity(DensityMixin, BaseEstimator):
         """Learn the density of the rows of X (n_samples, n_features); y is ignored.
 
         Args:
-            sample_weight: how often each row counts, (n_samples,): 2 is the row twice, 0 leaves it out; weights that
-                are not whole numbers are rounded up or down to copies at random, so that they are right on average.
+            sample_weight: how often each row counts, (n_samples,): 2 is the row twice, 0 leaves it out. Of weights that
+                are not whole numbers the ratios count: they are scaled to a mean of 1, and rounded to copies at random.
                 Copies of a row are held out together.
 
         Raises:
@@ -81,6 +81,8 @@ class FlowDensity(DensityMixin, BaseEstimator):
         x = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         seed = seed_of(self.random_state)
         times = copies(checked(sample_weight, len(x)), seed)
+        if np.count_nonzero(times) < 2:
+            raise ValueError("sample_weight: a density needs at least 2 rows, and fewer have a weight that counts")
         settings = Settings(
             epochs=self.epochs,
             batch_size=self.batch_size,

@@ -52,7 +52,9 @@ class FlowDetector(OutlierMixin, RowsEstimator):
         Raises:
             ValueError: X or a parameter cannot be used, as a sentence.
         """
-        share = between("contamination", self.contamination, 0.0, 0.5 + 1e-9, "a share of outliers of at most 0.5")
+        share = between(
+            "contamination", self.contamination, 0.0, 0.5 + 1e-9, "a share of outliers above 0 and at most 0.5"
+        )
         x = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
         self.model_ = self._learn(named(x))
         self.detector_ = Detector.of(self.model_)

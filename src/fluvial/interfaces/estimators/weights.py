@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike
 
+_MOST = 1000  # copies of a row, on average
+
 
 def checked(weights: ArrayLike | None, n: int) -> np.ndarray:
     """The weights of n rows, (n,) float64, 1 each where none are given.
@@ -14,7 +16,10 @@ def checked(weights: ArrayLike | None, n: int) -> np.ndarray:
     Raises:
         ValueError: not one finite weight of at least 0 for each row, or all are 0.
     """
-    w = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
+    try:
+        w = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("sample_weight: expected numbers, and some of them are none") from None
     if w.shape != (n,):
         raise ValueError(f"sample_weight: expected one weight for each of the {n:,} rows, got the shape {w.shape}")
     wrong = w[~np.isfinite(w) | (w < 0)]
@@ -28,17 +33,24 @@ def checked(weights: ArrayLike | None, n: int) -> np.ndarray:
 def copies(weights: np.ndarray, seed: int) -> np.ndarray:
     """How many times each row counts, (n,), by its weight.
 
-    Whole numbers are taken as they are. Others are scaled to a mean of 1, where it is less, and rounded up or down at
-    random, so that each row counts as often as its weight says on average, and none is off by a whole copy (systematic
-    resampling: Kitagawa 1996, doi 10.1080/10618600.1996.10474692).
+    Whole numbers are taken as they are. Of others the ratios count: they are scaled to a mean of 1 and rounded up or
+    down at random, so that each row counts as often as its weight says on average, and none is off by a whole copy
+    (systematic resampling: Kitagawa 1996, doi 10.1080/10618600.1996.10474692).
+
+    Raises:
+        ValueError: whole numbers that make many more rows of these.
 
     >>> copies(np.array([1.0, 0.0, 2.0]), 0).tolist(), int(copies(np.array([0.1, 0.1, 0.2]), 0).sum())
     ([1, 0, 2], 3)
     """
     if (weights == np.rint(weights)).all():
+        if weights.mean() > _MOST:
+            raise ValueError(
+                f"sample_weight: whole numbers are copies of rows, and these make {weights.sum():.3g} rows of "
+                f"{len(weights):,}: divide them by their mean, after which their ratios count"
+            )
         return weights.astype(np.int64)
-    total = max(len(weights), round(weights.sum()))
-    ends = np.cumsum(weights) * (total / weights.sum()) + np.random.default_rng(seed).uniform()
+    ends = np.cumsum(weights / weights.mean()) + np.random.default_rng(seed).uniform()
     return np.diff(np.floor(ends), prepend=0.0).astype(np.int64)
 
 

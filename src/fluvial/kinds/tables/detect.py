@@ -140,7 +140,8 @@ class Detector:
         scores = self.scores(encoded)
         p = self.p(scores)
         notes = [*table.notes, *encoded.warnings, *self.warnings]
-        flagged = discoveries(p, fdr) if fdr is not None else p <= self.least(rate or RATE, notes)
+        wanted = RATE if rate is None else rate
+        flagged = p <= self.least(wanted, notes) if fdr is None else discoveries(p, fdr)
         if self.usual is None and flagged.any():
             notes.append(
                 f"which cell is why is not told, since {self.model.record['model']['model']} does not condition on any "
