@@ -69,10 +69,10 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--only", default="")
     given = parser.parse_args(argv)
     every, compared = series(), detectors(given.budget, None)
+    content = {"series": len(every), "windows": sum(e.judged.windows for e in every), "values in a window": _WINDOW}
     table: dict[str, dict[str, float]] = {}
     for name in given.only.split(",") if given.only else _COMPARED:
         found = [(anomaly(compared[name], each.values), each.judged) for each in every]
         table[name] = {profile: scored(found, profile) for profile in PROFILES}
         print(name, {k: round(v, 1) for k, v in table[name].items()}, flush=True)
-    content = {"series": len(every), "windows": sum(e.judged.windows for e in every), "values in a window": _WINDOW}
-    write_record("detect-nab", {**content, "budget": given.budget, "commit": commit(), "scores": table})
+        write_record("detect-nab", {**content, "budget": given.budget, "commit": commit(), "scores": table})
