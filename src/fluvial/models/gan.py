@@ -27,11 +27,12 @@ class Adversarial(Protocol):
     """What adversarial training asks of a model: two players, and how one sees what the other makes.
 
     ``critic`` is a network (what it sees, context) -> (B, 1), ``weight`` what the negative log-likelihood counts beside
-    the game, 0 for nothing.
+    the game, 0 for nothing, ``penalty`` what the squares of the critic's gradients count.
     """
 
     critic: nn.Module
     weight: float
+    penalty: float
 
     def seen(self, x: Tensor) -> Tensor:
         """Rows as the critic sees them, (B, ...)."""
@@ -61,7 +62,7 @@ class Network(nn.Module):
 class Game(Sampler):
     """A generator that only draws, and the critic that it learns from, whose contexts may be embedded first."""
 
-    weight = 0.0
+    weight, penalty = 0.0, 1.0
     critic: nn.Module
 
     def __init__(self) -> None:
@@ -205,6 +206,7 @@ class FlowGAN(Flow):
     """
 
     static = False
+    penalty = 1.0
 
     def __init__(
         self,

@@ -14,7 +14,6 @@ from fluvial.models import VAE, Adversarial
 from fluvial.models.recipe import Aim
 from fluvial.training.rows import Rows
 
-_GAMMA = 1.0  # weight of the gradient penalties
 _JUDGED = 1000  # rows that draws are compared with after an epoch
 
 Loss = Callable[[Density, Tensor, Tensor | None], Tensor]
@@ -67,8 +66,9 @@ def adversarial_loss(density: Density, x: Tensor, context: Tensor | None = None)
     r"""The sum of both players' losses, each with a gradient of its own weights alone, so that one step moves both.
 
     With d = critic(data) - critic(draws), row by row: the critic goes down softplus(-d) and
-    gamma / 2 (|grad critic(data)|^2 + |grad critic(draws)|^2), the generator softplus(d), and, where the model has a
-    ``weight``, that times -log p. Source: Huang et al. 2024, arXiv 2501.05441, eq. 2-5.
+    gamma / 2 (|grad critic(data)|^2 + |grad critic(draws)|^2), gamma the model's ``penalty``; the generator down
+    softplus(d) and, where the model has a ``weight``, that times -log p.
+    Source: Huang et al. 2024, arXiv 2501.05441, eq. 2-5.
     """
     players, x, context = _players(density, x, context)
     real = players.seen(x).float().requires_grad_()
@@ -79,7 +79,8 @@ def adversarial_loss(density: Density, x: Tensor, context: Tensor | None = None)
     penalty = sum((slope.square().flatten(1).sum(1).mean() for slope in slopes), torch.zeros((), device=x.device))
     held = {name: value.detach() for name, value in players.critic.named_parameters()}
     judged = torch.func.functional_call(players.critic, held, (made, context))
-    loss = F.softplus(of_fake - of_real).mean() + _GAMMA / 2 * penalty + F.softplus(of_real.detach() - judged).mean()
+    loss = F.softplus(of_fake - of_real).mean() + F.softplus(of_real.detach() - judged).mean()
+    loss = loss + players.penalty / 2 * penalty
     if players.weight and isinstance(players, Density):
         loss = loss - players.weight * players.log_prob(x, context).mean()
     return loss

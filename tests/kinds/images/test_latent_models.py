@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from fluvial.core import UsageError
+from fluvial.core import Flow, Normal, UsageError
 from fluvial.core.randomness import drawing_from
 from fluvial.kinds.images.model import ImageModel
 from fluvial.models import VAE, build
-from fluvial.models.image_gan import ImageGAN
+from fluvial.models.image_gan import ImageFlowGAN, ImageGAN
 from fluvial.tasks.fit import fit, load
 from fluvial.training import Settings
+from fluvial.transforms import Flatten
 
 RNG = np.random.default_rng(0)
 SMALL = {"latent": 3, "channels": [4], "hidden": 16, "samples": 4}
@@ -134,3 +135,32 @@ def test_a_gan_of_images_learns_what_labels_say():
     left, right = (model.sample(100, {"label": name}, seed=0).astype(float) for name in ("left", "right"))
     for drawn, sign in ((left, 1), (right, -1)):
         assert sign * (drawn[:, :, :4].mean() - drawn[:, :, 4:].mean()) > 60
+
+
+def test_a_gan_of_images_starts_at_the_mean_image():
+    model = build({"model": "gan", "event_shape": [1, 6, 8], "options": {**GAME, "bits": 2}})
+    x = (torch.arange(48).view(1, 1, 6, 8) >= 24).float() * torch.tensor([3.0, 1.0]).view(2, 1, 1, 1)
+    model.initialize(x)
+    with torch.no_grad():
+        for p in model.generator.parameters():  # pyright: ignore
+            p.zero_()
+    torch.testing.assert_close(model.sample(1)[0], x.mean(0))
+
+
+def test_a_flow_gan_of_images_learns_by_its_critic_and_keeps_a_bound():
+    images, _ = spots(300)
+    options = {"width": 16, "layers": (1, 1), "channels": [4], "hidden": 16}
+    asked = {"epochs": 5, "settings": Settings(learning_rate=1e-2), "progress": False}
+    fits = [fit(images, "flow_gan", options={**options, "weight": w}, **asked) for w in (0.0, 1.0)]
+    assert not fits[1].exact
+    alone, beside = (float(model.log_prob(images).mean()) for model in fits)
+    assert beside > alone + 5
+    game = fits[0].density
+    with drawing_from(1):
+        seen = game.drawn(20, None)  # pyright: ignore
+    with drawing_from(1):
+        torch.testing.assert_close(seen, game.seen(game.sample(20)), rtol=0, atol=1e-5)  # pyright: ignore
+    grads = torch.autograd.grad(seen.square().sum(), list(game.transform.parameters()))  # pyright: ignore
+    assert any(g.abs().sum() > 0 for g in grads)
+    with pytest.raises(ValueError, match="begins with Dequantize"):
+        ImageFlowGAN(Flow(Flatten((1, 6, 8)), Normal((48,)), (1, 6, 8)), game.critic, 1.0, 256)  # pyright: ignore
