@@ -149,7 +149,7 @@ def test_a_gan_of_images_starts_at_the_mean_image():
 
 def test_a_flow_gan_of_images_learns_by_its_critic_and_keeps_a_bound():
     images, _ = spots(300)
-    options = {"width": 16, "layers": (1, 1), "channels": [4], "hidden": 16}
+    options = {"transforms": 2, "width": [16], "channels": [4], "hidden": 16}
     asked = {"epochs": 5, "settings": Settings(learning_rate=1e-2), "progress": False}
     fits = [fit(images, "flow_gan", options={**options, "weight": w}, **asked) for w in (0.0, 1.0)]
     assert not fits[1].exact
