@@ -186,7 +186,7 @@ def image_flow_gan(
     return ImageFlowGAN(Flow(head, inner, shape, context_shape), critic, weight, levels)
 
 
-_TRAINED = Training(learning_rate=2e-3, objective="adversarial", batch=(64, 256))
+_TRAINED = Training(learning_rate=2e-3, objective="adversarial")
 
 RECIPES = (
     Recipe(
