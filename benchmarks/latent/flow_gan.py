@@ -74,11 +74,12 @@ def run(name: str, *, seed: int = 0, epochs: int = 20) -> None:
 
 
 @app.command
-def digits(ways: tuple[str, ...] = tuple(WAYS), *, seed: int = 0, epochs: int = 2) -> None:
+def digits(ways: tuple[str, ...] = tuple(WAYS), *, seed: int = 0, epochs: int = 1) -> None:
     """Teach one flow what MNIST looks like in some of the three ways, for the same steps, and draw a sheet of each."""
     folder = data_folder() / "mnist"
     images, test = (
-        torch.from_numpy(read_idx(folder / f"{n}-images-idx3-ubyte.gz")[:, None]).float() for n in ("train", "t10k")
+        torch.from_numpy(read_idx(folder / f"{n}-images-idx3-ubyte.gz")[:, None].astype(np.float32))
+        for n in ("train", "t10k")
     )
     kept, valid, test = Data(images[:MOST]), Data(images[-COMPARED:]), test[:COMPARED]
     settings = Settings(epochs=epochs, batch_size=64, learning_rate=2e-3, weight_decay=0.0, seed=seed)
