@@ -6,8 +6,9 @@
 
 Data: two half moons, and two rings; 5,000 rows to fit to (fluvial holds a tenth out), 5,000 test rows. The energy
 distance is that of 2,000 draws to 2,000 test rows. MNIST: 10,000 images to learn from, 2,000 test images, all halved to
-14 x 14 pixels of 8 bits by means of four; log p is exact of pixels with uniform noise, of whole pixels a bound, the energy distance that of pixels scaled to [0, 1], and the last weights are judged, since no
-one measure would choose them fairly for all three.
+14 x 14 pixels of 8 bits by means of four; log p is exact of pixels with uniform noise, of whole pixels a bound, the
+energy distance that of pixels scaled to [0, 1]. The last weights are judged: no one measure would choose them fairly
+for all three ways.
 """
 
 from __future__ import annotations

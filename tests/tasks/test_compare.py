@@ -85,7 +85,7 @@ def test_a_model_that_does_not_fit_the_table_is_left_out_and_said(tmp_path: Path
     table = {"sex": np.array(["F", "M"] * 100, dtype=object), "x": RNG.normal(size=200)}
     small = {"vae": {"hidden": [8], "latent": 1}}
     result = compare(table, ["nsf", "vae"], epochs=1, out=tmp_path, options=small, progress=False)
-    assert any(s.startswith("nsf is left out: ") for s in result.sentences)
+    assert any(s.startswith("nsf is left out, as fluvial fit says: ") for s in result.sentences)
     assert result.rivals["vae"].likelihood == "bound"
 
 

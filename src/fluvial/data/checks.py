@@ -115,9 +115,10 @@ def refuse_dates(names: Sequence[str]) -> DataError:
 def refuse_categorical(names: Sequence[str]) -> DataError:
     """What to raise for categorical columns that are not context."""
     return DataError(
-        f"categorical columns have no density: {listed(names)}; make them context with "
-        f"{flag('context', ','.join(names))} (context={list(names)!r} in Python), leave them out with --drop "
-        "(drop=), or, where every column is categorical or whole, choose a model of probabilities such as made"
+        f"categorical columns have no density in this model: {listed(names)}; choose one of tables as they are, such "
+        f"as mixed or vae_iaf, make them context with {flag('context', ','.join(names))} (context={list(names)!r} in "
+        "Python), leave them out with --drop (drop=), or, where every column is categorical or whole, choose a model "
+        "of probabilities such as made"
     )
 
 

@@ -20,6 +20,8 @@ CHEAT, CHANCE = "training data", "half of the test data"
 _SIGMAS = 2.0
 _NEAR = 0.6  # of the draws nearer than the median of test data, where they are as near as copies too
 _MANY = 0.05  # of the draws, beyond test data that equal training data
+_OF_DRAWS = "AUC", "precision", "recall", "density", "coverage", "sliced Wasserstein", "utility", "nearer", "copies"
+"""Heads of the page's second table; the first holds the others."""
 _TOPICS = {"copies": ("No draws are copies.", "Look at the copies.", "Data of the training set are handed out.")}
 
 
@@ -84,7 +86,8 @@ def page_of(folder: Path, field: Ground, rivals: Mapping[str, Rival], sentences:
         "cheat": CHEAT,
         "chance": CHANCE,
         "said": sentences[1:],
-        "table": list(table.values()),
+        "says": [{head: cell for head, cell in line.items() if head not in _OF_DRAWS} for line in table.values()],
+        "draws": [{head: line[head] for head in ("model", *_OF_DRAWS) if head in line} for line in table.values()],
         "drawn": [(name, [key for key, (of, _) in drawn.items() if of == name]) for name in rivals],
     }
     checks = tuple(copying(field, {name: r for name, r in rivals.items() if name != CHEAT}))

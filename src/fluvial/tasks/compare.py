@@ -89,7 +89,8 @@ def compare(
             fitted = _fitted(field, name, budget, epochs, seed, folder, (options or {}).get(name), progress)
             rivals[name] = field.tried(name, fitted)
         except DataError as error:
-            left[name] = f"{name} is left out: {error}."
+            whose = "" if name == KDE else ", as fluvial fit says"
+            left[name] = f"{name} is left out{whose}: {error}."
     for name, drawn in (samples or {}).items():
         rivals[name] = field.judge(name, field.encoded(drawn))
     if not rivals:

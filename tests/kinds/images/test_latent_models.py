@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from fluvial.core import Flow, Normal, UsageError
+from fluvial.core import Flow, Inverse, Normal, UsageError
 from fluvial.core.randomness import drawing_from
 from fluvial.kinds.images.model import ImageModel
 from fluvial.models import VAE, build
@@ -17,6 +17,7 @@ from fluvial.models.image_gan import ImageFlowGAN, ImageGAN
 from fluvial.tasks.fit import fit, load
 from fluvial.training import Settings
 from fluvial.transforms import Flatten
+from fluvial.univariate import Gate
 
 RNG = np.random.default_rng(0)
 SMALL = {"latent": 3, "channels": [4], "hidden": 16, "samples": 4}
@@ -91,9 +92,19 @@ def test_images_of_any_size_go_through(shape: tuple[int, int, int]):
 
 
 def test_published_sizes():
-    shapes = {"model": "vae_iaf", "event_shape": [1, 28, 28], "options": {"preset": "paper", "bits": 1}}
+    """Those of the model of MNIST: 32 variables, 16, 32, 32 maps, 450 units, 8 steps of 1,920 (Kingma et al. 2016)."""
+    sizes = {"model": "vae_iaf", "event_shape": [1, 28, 28], "options": {"preset": "paper", "bits": 1}}
     with torch.device("meta"):
-        assert sum(p.numel() for p in build(shapes).parameters()) > 3.5e7
+        vae = build(sizes)
+    assert isinstance(vae, VAE)
+    assert vae.prior.event_shape == (32,)
+    maps = [half.out_channels for half in vae.encoder.halves]  # pyright: ignore
+    assert (maps, vae.encoder.last.out_features) == ([16, 32, 32], 450)  # pyright: ignore
+    steps = [step.transform for step in vae.posterior.transform if isinstance(step, Inverse)]  # pyright: ignore
+    widths = [[layer.out_features for layer in step.conditioner.layers] for step in steps]
+    assert widths == [[1920, 1920]] * 8
+    assert all(isinstance(step.univariate, Gate) for step in steps)
+    assert {step.conditioner.context_features for step in steps} == {450}
 
 
 GAME = {"noise": 4, "channels": [4], "hidden": 16}
