@@ -86,7 +86,11 @@ def page_of(folder: Path, field: Ground, rivals: Mapping[str, Rival], sentences:
         "cheat": CHEAT,
         "chance": CHANCE,
         "said": sentences[1:],
-        "says": [{head: cell for head, cell in line.items() if head not in _OF_DRAWS} for line in table.values()],
+        "says": [
+            {head: cell for head, cell in table[name].items() if head not in _OF_DRAWS}
+            for name, rival in rivals.items()
+            if rival.seconds[0] is not None
+        ],
         "draws": [{head: line[head] for head in ("model", *_OF_DRAWS) if head in line} for line in table.values()],
         "drawn": [(name, [key for key, (of, _) in drawn.items() if of == name]) for name in rivals],
     }
