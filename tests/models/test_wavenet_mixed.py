@@ -130,14 +130,41 @@ def test_noise_comes_back():
         torch.testing.assert_close(density.decode(density.encode(x)), x, rtol=1e-6, atol=1e-6)
 
 
-def test_a_series_of_another_scale_is_as_likely_in_its_own_units():
-    """Moves are counted in the series' own, so a hundredfold one costs log 100 a value, once it has moved."""
+def test_in_other_units_a_series_is_as_likely():
+    """Values and the typical move a hundredfold cost log 100 a value, and nothing else."""
     density = small(laws=(Law(rest=ColumnMap()),))
     with torch.no_grad():
-        density.recent.typical.fill_(1e-9)
         x = paths(density).cumsum(1)
-        a, b = density.parts(x)[:, 12:], density.parts(100 * x)[:, 12:] + math.log(100.0)
-    assert (a - b).abs().mean() < 0.6  # features still tell how large the moves are beside the typical one
+        a = density.parts(x)
+        density.recent.typical.mul_(100)
+        b = density.parts(100 * x) + math.log(100.0)
+    torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-8)
+
+
+def test_the_start_is_nearly_a_known_truth():
+    """Before any training, of two values that read each other's past: a linear forecast, and a coupling."""
+    generator = torch.Generator().manual_seed(5)
+    noise = torch.randn(8, 500, 2, dtype=torch.float64, generator=generator)
+    x, root = torch.zeros_like(noise), torch.tensor([[1.0, 0.0], [0.7, 0.5]], dtype=torch.float64)
+    step = torch.tensor([[0.5, 0.3], [-0.2, 0.6]], dtype=torch.float64)
+    for t in range(1, x.shape[1]):
+        x[:, t] = x[:, t - 1] @ step.T + noise[:, t] @ root.T
+    truth = (-0.5 * noise.square().sum(2) - math.log(2 * math.pi) - root.diagonal().log().sum())[4:, 100:].mean()
+    with drawing_from(3, lend=True):
+        made = (wavenet_mixed((None,), values=2, window=32, together=t) for t in (True, False))
+        together, apart = (density.double().eval() for density in made if isinstance(density, SeriesLaws))
+    counts = torch.ones(4, 500, dtype=torch.bool)
+    found = []
+    for density in (together, apart):
+        density.initialize(x[:4].flatten(1))
+        with torch.no_grad():
+            found.append(density.scored(x[4:].flatten(1))[:, 100:].sum(2).mean() - truth)
+    assert -0.06 < found[0] < 0.03
+    assert found[1] < found[0] - 0.03
+    assert together.relief(x[:4].reshape(32, -1)[:, :120], None, torch.ones(32, 60, dtype=torch.bool)) > 0.01
+    lonely = x.clone()
+    lonely[:, :, 1] = lonely[:, :, 1].roll(250, 1)
+    assert together.relief(lonely[:4].reshape(32, -1)[:, :120], None, counts.view(-1)[: 32 * 60].view(32, 60)) < 0.01
 
 
 def test_a_new_series_has_the_number_zero():

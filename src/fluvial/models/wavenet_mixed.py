@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from fluvial.conditioners import WaveNet
-from fluvial.conditioners.queues import Queues
+from fluvial.conditioners.linear import LEAST, Line, ridge
 from fluvial.conditioners.ragged import RaggedMLP
-from fluvial.conditioners.recent import Memory, Outlook, Recent
+from fluvial.conditioners.recent import Outlook, Recent
 from fluvial.core import Density, Uniform, randomness
 from fluvial.core.constants import constant, on_cpu
 from fluvial.core.density import sized
 from fluvial.core.transform import EventShape
 from fluvial.models.recipe import Decay, Recipe, Training
+from fluvial.models.series_walk import Walk, drawn, moved
 from fluvial.transforms.columns import ColumnMap
-from fluvial.transforms.law import Around, Law
+from fluvial.transforms.law import Around, Law, Reading
 from fluvial.transforms.laws import Laws
 
-_NUMBERS = 64  # that the WaveNet gives for a step, about, where that is left open
 _EMBEDDED = 8  # numbers that stand for a series
 _FORGOTTEN = 0.1  # share of the training windows whose series is not named, so that new ones can be forecast
-_SPREAD = 3.0  # largest logarithm by which a network can change the scale
 _EDGE = 1e-15
-
-Choose = Callable[[Laws, Tensor, Around, int], Tensor]
-"""The law of a value, its theta, where it lies, and which value of the frame it is -> the value, (B, 1)."""
+_ROWS, _STEPS = 8192, 100  # that the laws' shapes are fitted to, and how long
 
 
 class SeriesLaws(Density):
     r"""p(path) = \prod_t \prod_i p(x_{t,i} | x_{t,<i}, x_{<t}, context): frames of N values, each with a :class:`Law`.
 
     Each value is counted from the last one seen, in units of how far it has moved lately (:class:`Recent`), so one
-    network serves series of any level and scale. A WaveNet reads these moves with all that is known of the step, and a
-    masked network the values of the frame before each (compare Rasul et al. 2021, arXiv 2002.06103, and Salinas et al.
-    2020, arXiv 1704.04110). It moves and stretches the law of each value and gives its shape, a mixture of logistics
-    beside atoms, so counts, zeros and rounded values have exact probabilities. log p is in units of the data.
+    network serves series of any level and scale, and a linear forecast (:class:`Line`), fitted before the training,
+    says where the value lies and how far it strays. Of each value alone a WaveNet reads the moves before, with all that
+    is known of the step, and says how the law differs from that: moved, stretched, of another shape. What a value adds
+    to the others of its frame, once it is known, a masked network over their standardised errors says (compare Rasul et
+    al. 2021, arXiv 2002.06103, and Salinas et al. 2019, arXiv 1910.03002). A law is a mixture of logistics beside
+    atoms, so counts, zeros and rounded values have exact probabilities. log p is in units of the data.
 
     Events are (T N,), frame after frame, NaN where a cell is missing, which is a value like any other where the law
     says so. Context is (C,) for all steps, or (T, C), a row for each; NaN in a row is no knowledge, and rows of NaN
@@ -47,9 +46,11 @@ class SeriesLaws(Density):
     Args:
         laws: of the N values of a frame.
         recent: what the last steps say.
-        outer: a WaveNet of frames (N,), whose context is a row for each step.
-        inner: over the laws' features and two numbers more than their sizes, with all that ``outer`` gives as context.
+        outer: a WaveNet of one value a step, whose context is a row for each step.
+        inner: over the laws' features and two numbers more than their sizes.
         series: how many series have numbers, 1, 2, ..., in the first column of the context; 0 where none have.
+        together: whether what the last steps say of the other values is known of a value too.
+        dropout: share of the WaveNet's numbers that a training step leaves out.
     """
 
     static = False
@@ -64,23 +65,32 @@ class SeriesLaws(Density):
         event_shape: EventShape,
         context_shape: EventShape | None = None,
         series: int = 0,
+        together: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.laws, self.recent, self.outer, self.inner = laws, recent, outer, inner
         self.event_shape, self.context_shape, self.series = event_shape, context_shape, series
+        self.together, self.dropout = together, dropout
         self.names = nn.Embedding(series + 1, _EMBEDDED, padding_idx=0) if series else None
-        given = outer.context_features or 0
-        self.direct = nn.Linear(given, 2 * self.values)
-        nn.init.zeros_(self.direct.weight)
-        nn.init.zeros_(self.direct.bias)
+        self.which = nn.Embedding(self.values, _EMBEDDED) if self.values > 1 else None
+        told = (outer.context_features or 0) - _EMBEDDED * (bool(series) + (self.values > 1))
+        self.line = Line(self.values, told)
+        self.direct = nn.Parameter(torch.zeros(self.values, told, 2))
+        self.head = nn.Linear(outer.size, max(laws.sizes) + 2)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
         with on_cpu():
             ends = torch.tensor([size + 2 for size in laws.sizes]).cumsum(0)
             places = torch.stack((ends - 2, ends - 1))
             shapes = torch.ones(int(ends[-1]), dtype=torch.bool).index_fill(0, places.flatten(), False)
+            own = torch.arange(max(laws.sizes)) < torch.tensor(laws.sizes).unsqueeze(1)
         constant(self, "_places", places)
         constant(self, "_shapes", shapes.nonzero().squeeze(1))
+        constant(self, "_own", own.flatten().nonzero().squeeze(1))
         self._places: Tensor
         self._shapes: Tensor
+        self._own: Tensor
 
     @property
     def values(self) -> int:
@@ -161,17 +171,73 @@ class SeriesLaws(Density):
         past = self._places.new_zeros(n, 0, self.values, dtype=torch.float64) if past is None else past.double()
         return Walk(self, past, None if context is None or context.dim() < 3 else context[:, : past.shape[1]])
 
-    @torch.no_grad()
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
-        """Set the typical moves, and the laws that the network starts from."""
+        self.start(x, context, torch.ones(x.shape[0], x.shape[1] // self.values, dtype=torch.bool, device=x.device))
+
+    @torch.no_grad()
+    def start(self, x: Tensor, context: Tensor | None, counts: Tensor) -> None:
+        """Set the typical moves, the linear forecasts, and the laws that the network starts from.
+
+        Args:
+            counts: (B, T) bool, the steps to learn from; the others are their past.
+        """
+        v, x = self.placed(x)
+        self.recent.initialize(v)
+        outlook = self.recent(v)
+        told = self.told(outlook, context)
+        smaller = self.line.fit(v, outlook, told, counts)
+        near = self.line(outlook, told)
+        moving = counts & (outlook.features[..., -1] > 0).all(2) & ~v.isnan().all(2)
+        moving = moving if moving.any() else counts
+        base = near.location[moving], near.scale[moving] * (1 - smaller)
+        placed = self.laws.place(x[moving])
+        reading = self.laws.around(placed, *base)
+        features = self.laws.describe(reading)
+        self._couple(reading, features)
+        theta = self.inner(features.to(told.dtype))
+        reading = self.laws.around(placed, *moved(theta[:, self._places], *base))
+        self.inner.last.bias[self._shapes] = self._shaped(Reading(*(t[:_ROWS] for t in reading.to(told.dtype))))
+
+    @torch.no_grad()
+    def relief(self, x: Tensor, context: Tensor | None, counts: Tensor) -> float:
+        """By which share the past of the other values lessens errors of linear forecasts, of a model ``together``.
+
+        The first windows (B, T N) of seven in ten are fitted to, the errors are those in the others.
+        """
         v, _ = self.placed(x)
         self.recent.initialize(v)
         outlook = self.recent(v)
-        reading = self.laws.place(x.double().reshape(-1, self.values))
-        reading = self.laws.around(reading, *(t.flatten(0, 1) for t in outlook[:2]))
-        moving = (outlook.features[..., -1] > 0).all(2).flatten() & ~v.isnan().all(2).flatten()
-        some = type(reading)(*(t[moving] for t in reading)) if moving.any() else reading
-        self.inner.last.bias[self._shapes] = self.laws.resting(some.to(self.inner.last.bias.dtype))
+        together = self.told(outlook, context)
+        own = self.recent.features
+        apart = torch.cat((together[..., : -(self.values + 1) * own], together[..., -own:]), 3)
+        first = counts & (torch.arange(len(x), device=x.device) < 0.7 * len(x)).unsqueeze(1)
+        errors: list[Tensor] = []
+        for told in (apart, together):
+            line = Line(self.values, told.shape[3]).to(told)
+            line.fit(v, outlook, told, first)
+            error = ((v - line(outlook, told).location) / outlook.scale).abs()
+            errors.append(error[counts & ~first].nanmean(0))
+        return 1 - (errors[1] / errors[0]).nanmean().item()
+
+    def _couple(self, reading: Reading, features: Tensor) -> None:
+        """Move each value linearly by those before it in the frame."""
+        direct, bias = self.inner.direct.weight, self.inner.last.bias
+        for i, place in enumerate(self._places[0].tolist()):
+            read, rows = self.inner.reads < i, reading.atom[:, i] < 0
+            if 0 < int(read.sum()) <= int(rows.sum()) / LEAST:
+                found = ridge(features[rows][:, read].double(), reading.value[rows, i].double())[:2]
+                direct[place, read], bias[place] = (t.to(bias.dtype) for t in found)
+
+    @torch.enable_grad()
+    def _shaped(self, reading: Reading) -> Tensor:
+        """theta of laws that nothing else moves, likely for these rows."""
+        theta = self.laws.resting(reading).requires_grad_()
+        optimizer = torch.optim.Adam([theta], lr=0.05)
+        for _ in range(_STEPS):
+            optimizer.zero_grad()
+            (-self.laws.log_prob(reading, theta.expand(len(reading.x), -1)).sum(1).mean()).backward()
+            optimizer.step()
+        return theta.detach()
 
     def placed(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Events as standardised values (B, T, N), float64, NaN where missing; and as they are."""
@@ -179,32 +245,48 @@ class SeriesLaws(Density):
         value = self.laws.place(x.reshape(-1, self.values)).value.view(x.shape)
         return torch.where(x.isnan(), x, value), x
 
-    def known(self, outlook: Outlook, context: Tensor | None) -> Tensor:
-        """All that is known of steps, (B, T, G): their context, which series it is, and what the past says."""
-        features = outlook.features.flatten(2).to(self.direct.weight.dtype)
-        if context is None:
-            return features
-        context = context.unsqueeze(1).expand(-1, features.shape[1], -1) if context.dim() == 2 else context
-        context = context.nan_to_num()
-        if self.names is None:
-            return torch.cat((context.to(features.dtype), features), 2)
-        number = context[:, :, 0].long()
-        if self.training:
-            number = number * (randomness.uniform((len(number), 1), device=number.device) >= _FORGOTTEN)
-        return torch.cat((context[:, :, 1:].to(features.dtype), self.names(number), features), 2)
+    def told(self, outlook: Outlook, context: Tensor | None) -> Tensor:
+        """What is known of values, (N, B, T, G), but for which they are: the context, and what has been."""
+        features = outlook.features.to(self.direct.dtype)
+        parts = [features.movedim(2, 0)]
+        if self.together:
+            parts.insert(0, features.flatten(2).expand(self.values, -1, -1, -1))
+        if context is not None:
+            context = context.unsqueeze(1).expand(-1, features.shape[1], -1) if context.dim() == 2 else context
+            context = context[:, :, 1:] if self.names is not None else context
+            parts.insert(0, context.nan_to_num().to(features.dtype).expand(self.values, -1, -1, -1))
+        return torch.cat(parts, 3)
 
-    def turned(self, theta: Tensor, known: Tensor, outlook: Outlook) -> tuple[Tensor, Around]:
-        """theta (R, ...) and what is known (R, G) to the theta of the laws and where they lie, (R, N) each."""
-        move, stretch = (theta[:, self._places] + self.direct(known).unflatten(1, (2, -1))).unbind(1)
-        return theta[:, self._shapes], _moved(move, stretch, outlook.location, outlook.scale)
-
-    def hidden(self, moves: Tensor, known: Tensor, last: int) -> Tensor:
-        """What the WaveNet says of the last steps, (B, last, numbers), from moves (B, T, N)."""
-        return self.outer(moves, known, last).movedim(2, 1).flatten(2)
+    def known(self, told: Tensor, context: Tensor | None) -> Tensor:
+        """All that is known of the values of steps: ``told``, and which they are, of which series; zeros before all."""
+        parts, shape = [told], told.shape[:3]
+        if self.which is not None:
+            parts.append(told[..., -1:] * self.which.weight[:, None, None])
+        if self.names is not None and context is not None:
+            number = context[..., 0].nan_to_num().long()
+            number = number.unsqueeze(1).expand(-1, shape[2]) if context.dim() == 2 else number
+            if self.training:
+                number = number * (randomness.uniform((len(number), 1), device=number.device) >= _FORGOTTEN)
+            parts.append(self.names(number).expand(*shape, -1))
+        return torch.cat(parts, 3)
 
     def moves(self, v: Tensor, outlook: Outlook) -> Tensor:
-        """Values as the networks read them: in scales from their locations."""
-        return ((v - outlook.location) / outlook.scale).clamp(-20, 20).to(self.direct.weight.dtype)
+        """Values as the WaveNet reads them, (N, B, T): in scales from their locations."""
+        return ((v - outlook.location) / outlook.scale).clamp(-20, 20).to(self.direct.dtype).movedim(2, 0)
+
+    def alone(self, hidden: Tensor, told: Tensor, near: Outlook) -> tuple[Tensor, Around]:
+        """What the past says of values: their theta, (R, sum of sizes), and where they lie, (R, N) each.
+
+        Args:
+            hidden: what the WaveNet says, (N, R, its size).
+            told: (N, R, G).
+            near: the linear forecast, (R, N).
+        """
+        if self.training:
+            hidden = randomness.dropout(hidden, self.dropout)
+        theta = self.head(hidden).movedim(0, 1)
+        places = theta[..., :2] + torch.einsum("nrg,ngk->rnk", told, self.direct)
+        return theta[..., 2:].flatten(1)[:, self._own], moved(places.movedim(2, 1), near.location, near.scale)
 
     def _read(self, x: Tensor, context: Tensor | None, last: int | None):  # noqa: ANN202
         """The last frames, (B last, N), around what is expected of them, and the theta of their laws."""
@@ -214,91 +296,21 @@ class SeriesLaws(Density):
         outlook = self.recent(v, reach)
         if context is not None and context.dim() == 3:
             context = context[:, context.shape[1] - reach :]
-        known = self.known(outlook, context)
-        hidden = self.hidden(self.moves(v[:, x.shape[1] - reach :], outlook), known, last).flatten(0, 1)
-        if self.training:
-            hidden = randomness.dropout(hidden, self.inner.dropout)
-        near = Outlook(*(t[:, reach - last :].flatten(0, 1) for t in outlook))
-        placed = self.laws.place(x[:, x.shape[1] - last :].reshape(-1, self.values))
-        dtype = hidden.dtype
-        features = self.laws.describe(self.laws.around(placed, near.location, near.scale).to(dtype))
-        theta = self.inner(features, hidden)
-        theta, around = self.turned(theta, known[:, reach - last :].flatten(0, 1), near)
-        return self.laws.around(placed, *around).to(dtype), theta
-
-
-def _moved(move: Tensor, stretch: Tensor, location: Tensor, scale: Tensor) -> Around:
-    """Where the network puts the laws: ``move`` scales away, its scale larger by exp(stretch), bounded."""
-    stretch = _SPREAD * torch.tanh(stretch / _SPREAD)
-    return location + scale * move.double(), scale * stretch.double().exp()
-
-
-def drawn(law: Laws, theta: Tensor, around: Around, i: int) -> Tensor:
-    """A value from its law."""
-    return law.draw(theta, randomness.uniform((len(theta), 1), torch.float64, theta.device), around)
+        told = self.told(outlook, context)
+        moves = self.moves(v[:, x.shape[1] - reach :], outlook)
+        hidden = self.outer(moves.flatten(0, 1).unsqueeze(2), self.known(told, context).flatten(0, 1), last)
+        hidden = hidden.squeeze(3).movedim(1, 2).reshape(self.values, -1, self.outer.size)
+        told = told[:, :, reach - last :]
+        near = self.line(Outlook(*(t[:, reach - last :] for t in outlook)), told)
+        shapes, base = self.alone(hidden, told.flatten(1, 2), Outlook(*(t.flatten(0, 1) for t in near)))
+        placed, dtype = self.laws.place(x[:, x.shape[1] - last :].reshape(-1, self.values)), told.dtype
+        theta = self.inner(self.laws.describe(self.laws.around(placed, *base).to(dtype)))
+        around = moved(theta[:, self._places], *base)
+        return self.laws.around(placed, *around).to(dtype), theta[:, self._shapes] + shapes
 
 
 def _row(context: Tensor | None, step: int) -> Tensor | None:
     return context if context is None or context.dim() == 2 else context[:, step]
-
-
-class Walk:
-    """A density of series one frame at a time, in memory that does not grow with the steps.
-
-    Args:
-        model: the density.
-        past: (B, P, N), float64, the frames before, of which the last ``model.reads`` are read.
-        context: (B, P, C), of these.
-    """
-
-    def __init__(self, model: SeriesLaws, past: Tensor, context: Tensor | None) -> None:
-        self.model, self.order = model, torch.arange(model.values, device=past.device)
-        v, _ = model.placed(past.flatten(1))
-        self.memory = Memory(model.recent, v)
-        steps = min(past.shape[1], model.outer.receptive_field)
-        like = past.new_zeros(len(past), 1, model.values, dtype=model.direct.weight.dtype)
-        self.queues, self.move = Queues(model.outer, like, None), None
-        self.before: Tensor | None = None
-        if steps:
-            outlook = model.recent(v, steps)
-            known = model.known(outlook, None if context is None else context[:, context.shape[1] - steps :])
-            moves = model.moves(v[:, v.shape[1] - steps :], outlook)
-            for t in range(steps):
-                self.queues(self.before, known[:, t])
-                self.before = moves[:, t]
-
-    def spread(self, copies: int) -> None:
-        """Go on with so many paths in the place of each one."""
-        self.memory.spread(copies)
-        self.queues.spread(copies)
-        self.before = None if self.before is None else self.before.repeat_interleave(copies, 0)
-
-    def step(self, choose: Choose, given: Tensor | None = None) -> Tensor:
-        """The next frame, (B, N), float64, each value as ``choose`` says, given its context (B, C)."""
-        model = self.model
-        outlook = self.memory.outlook()
-        known = model.known(outlook, given if given is None else given.unsqueeze(1))[:, 0]
-        hidden = self.queues(self.before, known).flatten(1)
-        near = Outlook(*(t[:, 0] for t in outlook))
-        move, stretch = model.direct(known).unflatten(1, (2, -1)).unbind(1)
-        features = hidden.new_zeros(len(hidden), sum(model.laws.features))
-        inner = model.inner.steps(self.order, features, hidden)
-        starts = [0, *torch.tensor(model.laws.features).cumsum(0).tolist()]
-        chosen: list[Tensor] = []
-        for i in range(model.values):
-            own, law = slice(i, i + 1), model.laws.column(i)
-            theta = inner(i)
-            place = near.location[:, own], near.scale[:, own]
-            around = _moved(move[:, own] + theta[:, -2:-1], stretch[:, own] + theta[:, -1:], *place)
-            x = choose(law, theta[:, :-2], around, i)
-            chosen.append(x)
-            read = law.around(law.place(x), *place).to(hidden.dtype)
-            features[:, starts[i] : starts[i + 1]] = law.describe(read)
-        frame = torch.cat(chosen, 1)
-        v = model.placed(frame)[0][:, 0]
-        self.before = model.moves(v.unsqueeze(1), outlook)[:, 0]
-        self.memory.push(v)
-        return frame
 
 
 def wavenet_mixed(
@@ -309,11 +321,12 @@ def wavenet_mixed(
     series: int = 0,
     lags: Sequence[int] = (),
     window: int = 64,
+    together: bool = False,
     hidden: Sequence[int] = (48,),
     blocks: int = 1,
     components: int = 6,
     dropout: float = 0.25,
-    features: int = 0,
+    features: int = 32,
     stacks: int = 1,
     layers: int = 6,
     kernel: int = 2,
@@ -333,9 +346,11 @@ def wavenet_mixed(
         series: how many series have numbers of their own, in the first column of the context.
         lags: steps ago whose values are read too, such as a day and a week.
         window: steps that the scale is taken over.
-        hidden, blocks, dropout: of the network inside a frame, a :class:`RaggedMLP`.
+        together: whether each value is forecast from the past of the others too.
+        hidden, blocks: of the network inside a frame, a :class:`RaggedMLP`.
+        dropout: share of units that a training step leaves out.
         components: logistics in the mixture of a value.
-        features: numbers that the WaveNet gives for each value; 0 for about 64 in all.
+        features: numbers that the WaveNet gives for a value.
         stacks, layers, kernel, channels, gates, skips: of the WaveNet.
     """
     if len(event_shape) != 1 or values < 1 or (event_shape[0] or 0) % values:
@@ -350,14 +365,14 @@ def wavenet_mixed(
     laws = laws or [Law(rest=ColumnMap())] * values
     if len(laws) != values:
         raise ValueError(f"laws: expected one for each of the {values} values of a frame, got {len(laws)}")
-    together, recent = Laws(laws, components), Recent(values, lags, window)
-    told = given + (_EMBEDDED - 1 if series else 0) + values * recent.features
-    size = features or max(1, round(_NUMBERS / values))
+    frame, recent = Laws(laws, components), Recent(values, lags, window)
+    told = given - bool(series) + recent.features * (1 + values * together)
+    told += _EMBEDDED * (bool(series) + (values > 1))
     sizes = {"channels": channels, "gates": gates, "skips": skips}
-    outer = WaveNet(size, 0, (values,), told, 1, stacks=stacks, layers=layers, kernel=kernel, **sizes)
+    outer = WaveNet(features, 0, (1,), told, 1, stacks=stacks, layers=layers, kernel=kernel, **sizes)
     nn.init.normal_(outer.last.weight, std=skips**-0.5, generator=randomness.generator())
-    inner = RaggedMLP(together.features, [s + 2 for s in together.sizes], hidden[0], blocks, size * values, dropout)
-    return SeriesLaws(together, recent, outer, inner, tuple(event_shape), context_shape, series)
+    inner = RaggedMLP(frame.features, [s + 2 for s in frame.sizes], hidden[0], blocks, dropout=dropout)
+    return SeriesLaws(frame, recent, outer, inner, tuple(event_shape), context_shape, series, together, dropout)
 
 
 RECIPES = (

@@ -138,6 +138,21 @@ def test_known_columns_are_needed_ahead():
     assert len(model.forecast(ahead, 3)) == 3
 
 
+def test_whether_targets_read_each_other_is_decided_by_the_rows_and_said():
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=400)
+    follows = np.roll(first, 1) + 0.3 * rng.normal(size=400)
+    dates = pd.date_range("2023-01-01", periods=400)
+    for second, want in ((follows, True), (rng.normal(size=400), False)):
+        frame = pd.DataFrame({"date": dates, "a": first, "b": second})
+        model = fluvial.fit(frame, epochs=1, options=OPTIONS, progress=False)
+        assert model.density.together is want
+        said = " ".join(model.record["warnings"])
+        assert ("from the past of all targets" if want else "from its own past") in said
+    alone = fluvial.fit(frame, epochs=1, options={**OPTIONS, "together": True}, progress=False)
+    assert alone.density.together
+
+
 def test_gaps_are_modelled():
     frame = table().drop(index=range(50, 60))
     frame["sold"] = frame["sold"].astype(float)

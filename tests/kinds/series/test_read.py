@@ -6,7 +6,9 @@ import pytest
 
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data.tables import read
+from fluvial.data.time_text import DAY
 from fluvial.kinds.every import kind_of
+from fluvial.kinds.series.calendar import find_steps
 from fluvial.kinds.series.read import Roles, learn_schema, narrow_step, panel_of, recognised, stamps
 
 
@@ -156,3 +158,10 @@ def test_decimals_that_float32_has_rounded_are_decimals():
     schema, found, _ = panel(wide().assign(a=lambda f: f["a"].round(3).astype(np.float32).astype(float)))
     assert schema.targets[0].step == 0.001
     np.testing.assert_allclose(found.values[:, 0] * 1000, np.rint(found.values[:, 0] * 1000), atol=1e-6)
+
+
+def test_what_the_calendar_says_has_happened_twice():
+    """Of fifty weeks a year says nothing; of three years it does."""
+    hours = find_steps([np.arange(0, 100) * DAY / 24], dated=True)
+    days, weeks, years = (hours.features(np.arange(5), 0, n).shape[1] for n in (24 * 10, 24 * 7 * 50, 24 * 365 * 3))
+    assert (days, weeks, years) == (6, 12, 18)

@@ -85,14 +85,20 @@ class Steps:
             return (52,)
         return tuple(p for p in found if p <= 1500)
 
-    def features(self, step: np.ndarray, season: int = 0) -> np.ndarray:
-        """What the calendar says of numbered steps, (N, C), for a count where it lies in its ``season``."""
+    def features(self, step: np.ndarray, season: int, length: int) -> np.ndarray:
+        """What the calendar says of numbered steps, (N, C), for a count where it lies in its ``season``.
+
+        Days, weeks and years of which ``length`` steps hold fewer than two are left out: what happened once says
+        nothing of the next time.
+        """
         if self.unit == "count":
             turns = [step / season * k for k in range(1, _HARMONICS + 1) if season > 2 * k] if season else []
             return _circles(turns, len(step))
         at = self.time(step).astype(np.float64)
         span = {"months": 28 * DAY * self.size, "business days": DAY}.get(self.unit, self.size)
+        mean = {"months": _YEAR / 12 * self.size, "business days": 7 / 5 * DAY}.get(self.unit, self.size)
         found = [(DAY, at / DAY), (7 * DAY, (at / DAY - 4) / 7), (_YEAR, at / _YEAR)]
+        found = [(p, t) for p, t in found if 2 * p <= (length + 1) * mean]
         turns = [t * k for p, t in found for k in range(1, _HARMONICS + 1) if p / k > 2 * span]
         return _circles(turns, len(step))
 

@@ -34,6 +34,8 @@ _STOPPING = 0.1  # of the steps, at most, that stop the training
 _FEWEST = 20  # steps of the longest series
 _LONG = 60  # steps that a scale is taken over, at least
 _OURS = ("values", "series")
+_TOGETHER = 32  # targets at most that are read side by side
+_WORTH = 0.01  # of the errors, which the past of the others has to take away
 
 
 def fit_series(
@@ -78,11 +80,13 @@ def fit_series(
     train = panel.cut(parts.none, parts.train)
     seasons = schema.steps.seasons or seasons_of(train)
     seasons = tuple(s for s in seasons if 3 * s <= panel.lengths.max())
-    schema = replace(schema, names=names, seasons=seasons, kind=table.kind)
+    schema = replace(schema, names=names, seasons=seasons, length=int(train.lengths.max()), kind=table.kind)
     config = _config(model or default_of("series"), options or {}, schema, panel, train)
-    density = job.build(config)
-    if not isinstance(density, SeriesLaws):
-        raise UsageError(f"{config['model']} is no model of series")
+    if 1 < len(schema.targets) <= _TOGETHER and "together" not in (options or {}):
+        helps = _relief(SeriesModel(_built(job, config), schema, {}), train)
+        config["options"]["together"] = helps > _WORTH
+        notes = [*notes, _said(helps)]
+    density = _built(job, config)
     fitted = SeriesModel(density, schema, {})
     stopping, held_out = panel.cut(parts.none, parts.validation), parts.ends - parts.validation
     counts = [int(n.sum()) for n in (parts.train, parts.validation - parts.train, held_out)]
@@ -114,6 +118,31 @@ def fit_series(
     return job.learn(lesson, restore, conclude)
 
 
+def _built(job: Job, config: dict[str, Any]) -> SeriesLaws:
+    density = job.build(config)
+    if not isinstance(density, SeriesLaws):
+        raise UsageError(f"{config['model']} is no model of series")
+    return density
+
+
+def _relief(model: SeriesModel, train: Panel) -> float:
+    """What the past of the other targets is worth, see :meth:`SeriesLaws.relief`."""
+    windows = model.windows(train)
+    some = torch.arange(0, len(windows), -(-len(windows) // windows.initial))
+    x, given = windows.rows(some, torch.device("cpu"))
+    counts = x[:, 1].unflatten(1, (-1, model.density.values)) > 0
+    return model.density.relief(x[:, 0], given, counts.any(2))
+
+
+def _said(helps: float) -> str:
+    size = f"{abs(helps):.1%} {'smaller' if helps > 0 else 'larger'}"
+    how = "from the past of all targets" if helps > _WORTH else "from its own past"
+    return (
+        f"each target is forecast {how}: that of the others made the errors of linear forecasts of the later training "
+        f"steps {size}; option together=true or false decides otherwise"
+    )
+
+
 class _Parts:
     """Of each series the step at which training, stopping and judging end, (M,) each."""
 
@@ -136,6 +165,7 @@ def _config(name: str, options: Mapping[str, Any], schema: SeriesSchema, panel: 
     values = len(schema.targets)
     longest = max([s for s in schema.seasons if s <= 200], default=1)
     own = {"values": values, "series": len(schema.names) if len(schema.names) > 1 else 0}
+    own["together"] = 1 < values <= _TOGETHER
     own |= {"lags": lags_of(schema.seasons, int(panel.lengths.max())), "window": -(-_LONG // longest) * longest}
     full = resolve(name, {**own, **options})
     width = fitted_context(schema, panel)
@@ -157,15 +187,19 @@ def fitted_context(schema: SeriesSchema, panel: Panel) -> int:
 
 
 def lags_of(seasons: Sequence[int], longest: int) -> list[int]:
-    """How many steps ago values are read too: the last ones, and those about a season ago.
+    """How many steps ago values are read too: the last ones, those about a season ago, and whole seasons ago.
 
     >>> lags_of((24, 168), 8000)
-    [2, 3, 23, 24, 25, 48, 167, 168, 169]
+    [2, 3, 4, 5, 6, 23, 24, 25, 47, 48, 49, 72, 96, 120, 144, 167, 168, 169]
+    >>> lags_of((12,), 100)
+    [2, 3, 4, 5, 6, 11, 12, 13, 23, 24, 25]
     """
-    found = {2, 3}
+    found = {2, 3, 4, 5, 6}
     for i, season in enumerate(seasons):
-        found |= {season - 1, season, season + 1} | ({2 * season} if i == 0 else set())
-    return sorted(lag for lag in found if 1 < lag < longest / 2)
+        about = (season, 2 * season) if i == 0 else (season,)
+        found |= {a + near for a in about for near in (-1, 0, 1)}
+        found |= {k * season for k in range(3, 7)} if i == 0 else set()
+    return sorted(lag for lag in found if 1 < lag < longest / 3)
 
 
 def law(column: Column, train: np.ndarray, every: np.ndarray) -> Law:

@@ -95,7 +95,7 @@ def _drawn(
     density: SeriesLaws, schema: SeriesSchema, panel: Panel, known: np.ndarray, horizon: int, paths: int
 ) -> np.ndarray:
     """(paths, M, H, N) of a few series."""
-    device = density.direct.weight.device
+    device = density.direct.device
     past, context = _past(density, schema, panel)
     walk = density.walk(len(panel), past.to(device), None if context is None else context.to(device))
     walk.spread(paths)

@@ -205,7 +205,7 @@ class SeriesModel(Fitted):
 def _each(density: SeriesLaws, windows: SeriesWindows, what: str) -> np.ndarray:
     """A score of each value that counts, (steps that count, N), in the order of the steps."""
     density.eval()
-    device, parts = density.direct.weight.device, list[np.ndarray]()
+    device, parts = density.direct.device, list[np.ndarray]()
     for index in torch.arange(len(windows)).split(8):
         x, given = windows.rows(index, device)
         length = (windows.table[index, 3] - windows.table[index, 2]).tolist()

@@ -57,6 +57,7 @@ class SeriesSchema:
         targets: what is forecast.
         known: what is known beforehand.
         seasons: after how many steps what happens may happen again, the shortest first.
+        length: steps of the longest series that was learnt from.
         kind: of table that forecasts come as.
     """
 
@@ -67,6 +68,7 @@ class SeriesSchema:
     targets: tuple[Column, ...]
     known: tuple[Known, ...] = ()
     seasons: tuple[int, ...] = ()
+    length: int = 0
     kind: str = "dict"
 
     @property
@@ -81,7 +83,7 @@ class SeriesSchema:
             names: of the series that ``series`` (S,) counts; those of no fit have the number 0.
             steps: numbers of the steps (S,).
         """
-        parts = [self.steps.features(steps, self.season), known]
+        parts = [self.steps.features(steps, self.season, self.length), known]
         if self.names:
             number = {name: i + 1 for i, name in enumerate(self.names)}
             parts.insert(0, np.array([number.get(name, 0) for name in names], dtype=np.float64)[series][:, None])

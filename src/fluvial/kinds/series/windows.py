@@ -142,4 +142,5 @@ class Scored(Density):
         return torch.where(counts[:, -last:], log_p, 0.0).flatten(1).sum(1)
 
     def initialize(self, x: Tensor, context: Tensor | None = None) -> None:
-        self.model.initialize(x[:, 0], context)
+        counts = x[:, 1].unflatten(1, (-1, self.model.values)) > 0
+        self.model.start(x[:, 0], context, counts.any(2))
