@@ -53,10 +53,10 @@ class Pace:
     """How far a long pass over rows is, at what rate, and for how long: a line on standard error every few seconds.
 
     Args:
-        total: rows in all; ``done`` are those that an earlier pass has left behind.
+        total: rows in all, None where nobody knows; ``done`` are those that an earlier pass has left behind.
     """
 
-    def __init__(self, total: int, unit: str, done: int = 0, every: float = 5.0) -> None:
+    def __init__(self, total: int | None, unit: str, done: int = 0, every: float = 5.0) -> None:
         self.total, self.unit, self.done, self.every = total, unit, done, every
         self.before, self.began = done, time.monotonic()
         self.told = self.began
@@ -71,9 +71,12 @@ class Pace:
         """So many more are done."""
         self.done += rows
         now = time.monotonic()
-        if now - self.told < self.every or self.done >= self.total:
+        if now - self.told < self.every or (self.total is not None and self.done >= self.total):
             return
         self.told: float = now
         rate = (self.done - self.before) / (now - self.began)
+        if self.total is None:
+            note(f"{self.done:,} {self.unit}, {rate:,.0f} a second")
+            return
         left = (self.total - self.done) / max(rate, 1e-9)
         note(f"{self.done:,} of {self.total:,} {self.unit}, {rate:,.0f} {self.unit}/s, {left:,.0f} s left")

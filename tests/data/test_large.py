@@ -77,6 +77,24 @@ def test_a_sample_has_the_rows_with_the_ends_the_gaps_and_the_labels_of_all(
         assert table.rows(np.arange(len(table)) != len(table) - 1).extra == table.extra - 1
 
 
+@pytest.mark.parametrize("form", ["csv", "feather"])
+def test_text_and_arrow_beyond_the_limit_are_the_same_sample(folder: Path, form: str, monkeypatch: pytest.MonkeyPatch):
+    frame = pd.concat([pd.read_parquet(p) for p in sorted(folder.rglob("*.parquet"))], ignore_index=True)
+    path = folder.parent / f"t.{form}"
+    if form == "csv":
+        frame.assign(x=frame["x"] + 0.5, label=frame["label"].replace("odd", "NA")).to_csv(path, index=False)
+    else:
+        frame.to_feather(path)
+    monkeypatch.setenv("FLUVIAL_LIMIT", "2000000")
+    table, expected = read_to_fit(path, {"label": "categorical"}), read_to_fit(folder)
+    assert (table.kind, len(table)) == (form, len(expected))
+    np.testing.assert_array_equal(table.columns["x"], expected.columns["x"] + (form == "csv") / 2)
+    assert set(table.columns["label"]) == ({"even", "NA"} if form == "csv" else {"even", "odd"})
+    monkeypatch.setenv("FLUVIAL_LIMIT", "20000000")
+    whole = read_to_fit(path)
+    assert (whole.sampled, len(whole)) == (None, ROWS)
+
+
 def test_a_fit_of_a_folder_says_what_it_is_of(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     monkeypatch.setenv("FLUVIAL_LIMIT", "1000000")
     monkeypatch.chdir(folder.parent)

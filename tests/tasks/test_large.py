@@ -74,6 +74,21 @@ def test_gaps_are_filled_block_by_block_and_other_cells_stay(run: Path):
     assert list(after["label"]) == list(before["label"])
 
 
+def test_text_is_judged_and_filled_as_parquet_is(run: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.setenv("FLUVIAL_LIMIT", "100000")
+    text = pd.read_parquet("all.parquet").assign(b=lambda t: t["b"].map(lambda b: "" if b != b else f"{b!r} kg"), id=7)
+    text.to_csv("t.csv", index=False)
+    for verb, more in (("detect", ["--rate", "0.05"]), ("impute", ["--seed", "3"])):
+        assert main([verb, str(run), "all.parquet", "-o", "p.parquet", *more]) == 0
+        assert main([verb, str(run), "t.csv", "-o", "t.parquet", *more]) == 0
+        found = pd.read_parquet("t.parquet")
+        pd.testing.assert_frame_equal(found[list(pd.read_parquet("p.parquet"))], pd.read_parquet("p.parquet"))
+    assert (found["id"] == 7).all()
+    assert main(["impute", str(run), "t.csv", "-o", "u.csv", "--seed", "3"]) == 0
+    assert pd.read_csv("u.csv")["b"].str.endswith(" kg").all()
+    assert "copied to Parquet" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", ["detect", "impute"])
 def test_what_does_not_fit_names_its_rows(run: Path, verb: str, capsys: pytest.CaptureFixture[str]):
     broken = pd.read_parquet("parts/b.parquet")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,9 @@ import pytest
 
 from fluvial import fit, load
 from fluvial.core import batched
+from fluvial.data import delimited
 from fluvial.data import files as data_files
+from fluvial.data.named import table_paths
 from fluvial.data.parquet import parquet_files
 from fluvial.data.pieces import Pieces
 from fluvial.interfaces.cli import main
@@ -63,6 +67,36 @@ def test_scores_are_those_of_one_piece_bit_for_bit(run: Path, source: str, out: 
     assert not Path("s.parquet.pieces").exists()
 
 
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "feather", "arrow", "folder", "csv of its own"])
+def test_text_and_arrow_are_scored_as_parquet_is(run: Path, form: str, monkeypatch: pytest.MonkeyPatch, capsys):
+    frame = pd.read_parquet("all.parquet")
+    expected, said = whole(run), capsys.readouterr().err
+    match form:
+        case "folder":
+            Path("texts").mkdir()
+            frame[:900].to_csv("texts/a.csv", index=False)
+            frame.loc[900:, ["b", "c", "a"]].to_csv("texts/b.tsv", index=False, sep="\t")
+        case "csv of its own":
+            frame.assign(remark="none; yet").to_csv("t.csv", sep=";", decimal=",", encoding="cp1252", index=False)
+        case "csv" | "csv.gz":
+            frame.to_csv(f"t.{form}", index=False)
+        case _:
+            frame.to_feather(f"t.{form}", compression="uncompressed" if form == "arrow" else "lz4", chunksize=600)
+    source = {"folder": "texts", "csv of its own": "t.csv"}.get(form, f"t.{form}")
+    monkeypatch.setenv("FLUVIAL_LIMIT", "60000")
+    monkeypatch.setattr(delimited, "_BLOCK", 4 * 333)
+    assert main(["score", str(run), source, "-o", "s.parquet"]) == 0
+    told = capsys.readouterr().err
+    pd.testing.assert_frame_equal(pd.read_parquet("s.parquet"), expected, check_exact=True)
+    assert "copied to Parquet" in told
+    assert told.splitlines()[-1] == said.splitlines()[-1]
+    assert ("parted by semicolons" in told) is (form == "csv of its own")
+    folder = re.search(r"Parquet in (\S+),", told)
+    assert folder is not None
+    gc.collect()
+    assert not Path(folder[1]).exists()
+
+
 def test_rows_that_are_left_out_move_no_other_rows_score(run: Path):
     frame = pd.read_parquet("all.parquet")
     frame.loc[[3, 700, *range(1024, 1700)], "a"] = np.nan
@@ -77,8 +111,7 @@ def test_blocks_are_whole_chunks_whatever_is_left_out_before_them(run: Path):
     frame = pd.read_parquet("all.parquet")
     frame.loc[[3, 700, *range(1024, 1700)], "a"] = np.nan
     frame.to_parquet("gaps.parquet", row_group_size=300)
-    files = parquet_files("gaps.parquet")
-    assert files is not None
+    files = parquet_files([Path("gaps.parquet")])
     sizes = [len(s.names) for s in scored_blocks(load(run), files, Notes(), drop_missing=True)]
     assert sizes == [512, 512, 512, ROWS - 678 - 3 * 512]
 
@@ -153,7 +186,7 @@ def test_models_that_draw_noise_to_score_are_scored_in_one_piece(run: Path, monk
     [
         (["none"], "no file"),
         (["*.pq"], "no file fits"),
-        (["empty"], "without Parquet"),
+        (["empty"], "without tables"),
         (["all.parquet", "x.csv"], "x.csv"),
     ],
 )
@@ -165,8 +198,7 @@ def test_what_cannot_be_streamed_is_said(run: Path, source: list[str], said: str
 
 
 def test_files_start_at_any_row():
-    files = parquet_files("parts")
-    assert files is not None
+    files = parquet_files(table_paths("parts"))
     expected = pd.read_parquet("all.parquet")["a"].to_numpy()
     for start in (0, 39, 40, 41, 139, 1400, ROWS - 1):
         found = [(first, table.columns["a"]) for first, table in files.tables(64, start)]

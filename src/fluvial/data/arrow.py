@@ -17,6 +17,7 @@ from fluvial.data.tables import Table
 from fluvial.data.words import listed
 
 VALUE = 8  # bytes of a value in memory
+_ROWS = 1 << 16  # that a part of a large file has
 _LABELS = "categorical"  # pandas' word, in the files that it writes
 _MAGIC = b"ARROW1\0\0"  # before the stream of messages in a file; alone, the stream has none
 _FIRST_PACKED = b"ARROW:experimental_compression"  # how the first files with packed buffers said so
@@ -45,6 +46,31 @@ def read_feather(path: Path) -> Table:
     with open_regular(path) as file, decoding(path, "a whole feather file"):
         check_size(path, path.stat().st_size)
         return as_table(path, "feather", *_from_ipc(path, pa.py_buffer(file.read())))
+
+
+def batches(path: Path) -> Iterator[Any]:
+    """The rows of a Feather or Arrow file as tables of Arrow, so many at a time that no memory grows with them.
+
+    Raises:
+        DataError: it is damaged, or one of its batches fills more than the limit.
+    """
+    pa = arrow("pyarrow")
+    check_regular(path)
+    with decoding(path, "a whole feather file"):
+        with pa.OSFile(str(path)) as file:
+            _skip_magic(file)
+            for message in pa.ipc.MessageReader.open_stream(file):
+                check_size(path, _filled(message))
+        with pa.OSFile(str(path)) as file:
+            _skip_magic(file)
+            for batch in pa.ipc.open_stream(file):
+                batch.validate(full=True)  # Arrow believes offsets, and crashes where they point elsewhere
+                for first in range(0, len(batch), _ROWS):
+                    yield pa.Table.from_batches([batch.slice(first, _ROWS)])
+
+
+def _skip_magic(file: Any) -> None:  # noqa: ANN401  (a file of Arrow's)
+    file.seek(len(_MAGIC) if file.read(len(_MAGIC)) == _MAGIC else 0)
 
 
 def arrow(module: str) -> Any:  # noqa: ANN401  (a library's own type)

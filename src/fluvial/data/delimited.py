@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -20,7 +20,7 @@ from fluvial.data.dialect import SAMPLE, Dialect, dialect_of, encoding_of, names
 from fluvial.data.header import Head, fits_row_names, is_empty, is_header
 from fluvial.data.marks import Style, style_of
 from fluvial.data.tables import Reading, Table
-from fluvial.data.tokens import MISSING, QUOTED, read_cells
+from fluvial.data.tokens import MISSING, QUOTED, Cells, read_cells
 from fluvial.data.words import counted, listed
 
 _BLOCK = 1_000_000  # cells held as Python strings at a time
@@ -47,12 +47,17 @@ def read_delimited(path: Path, raw: BinaryIO) -> Table:
     Raises:
         DataError: the file is empty, not text, or has lines of different lengths.
     """
+    return decoded(path, raw, lambda file: _table(opened(path, file)))
+
+
+def decoded(path: Path, raw: BinaryIO, read: Callable[[io.TextIOWrapper], Table]) -> Table:
+    """What ``read`` makes of a file's text; it begins anew where the text turns out to be in another encoding."""
     found, reason = encoding_of(raw.read(SAMPLE)), ""
     for encoding in dict.fromkeys((found, "cp1252")):
         raw.seek(0)
         file = io.TextIOWrapper(raw, encoding=encoding, newline="")
         try:
-            table = _read(path, file)
+            table = read(file)
         except UnicodeDecodeError as error:
             reason = reason or f"{error.reason} at byte {error.start}"
             continue
@@ -65,7 +70,8 @@ def read_delimited(path: Path, raw: BinaryIO) -> Table:
     raise DataError(f"{path} is not text in UTF-8, UTF-16 or Windows-1252 ({reason})")
 
 
-def _read(path: Path, file: io.TextIOWrapper) -> Table:
+def opened(path: Path, file: io.TextIOWrapper) -> Rows:
+    """The rows of a text file, laid out as its beginning shows."""
     sample = file.read(SAMPLE)
     try:
         dialect = dialect_of(sample, path.name.lower().split(".")[-1] in ("tsv", "tab"), len(sample) < SAMPLE)
@@ -74,17 +80,13 @@ def _read(path: Path, file: io.TextIOWrapper) -> Table:
     file.seek(0)
     lines = _Lines(path, file, mark=dialect.quote == '"' and not _all_quoted(sample, dialect))
     lines.skip(dialect.skipped)
-    rows = _Rows(path)
-    filled = rows.filled(dialect.cells(lines))
-    first, second = next(filled, None), next(filled, None)
+    cells = (row for row in dialect.cells(lines) if len(row) > 1 or (row and row[0].strip()))  # not the blank ones
+    first, second = next(cells, None), next(cells, None)
     if first is None:
         raise DataError(f"{path} is empty: expected a table with at least one row")
-    rows.width = len(first) + (second is not None and len(second) == len(first) + 1)
-    columns = _columns(rows, rows.even(chain([second] if second else [], filled), lines))
-    rows.check()
+    width = len(first) + (second is not None and len(second) == len(first) + 1)
     first = [cell.replace(QUOTED, "").strip() for cell in first]
-    notes = _about(dialect, rows)
-    return _table(path, first, columns, dialect, notes)
+    return Rows(path, dialect, lines, first, chain([second] if second else [], cells), width)
 
 
 @dataclass
@@ -108,27 +110,35 @@ class _Lines:
 
 
 @dataclass
-class _Rows:
-    """What reading the rows meets: lines of another length than ``width``, and comments."""
+class Rows:
+    """The rows of a file below its first one, and what reading them meets.
+
+    Args:
+        first: cells of the first row, which may be a header.
+        cells: those of all other rows.
+        width: cells that a row has; ``wrong`` are lines that have others, ``comments`` those with remarks.
+        numbers: the lines on which the rows of the last block end.
+    """
 
     path: Path
-    width: int = 0
+    dialect: Dialect
+    lines: _Lines
+    first: list[str]
+    cells: Iterator[list[str]]
+    width: int
     wrong: list[str] = field(default_factory=list[str])
     comments: int = 0
+    numbers: list[int] = field(default_factory=list[int])
 
-    def filled(self, rows: Iterator[list[str]]) -> Iterator[list[str]]:
-        """Those that are not blank."""
-        return (row for row in rows if len(row) > 1 or (row and row[0].strip()))
+    def blocks(self) -> Iterator[list[str]]:
+        """So many rows at a time that they hold a million cells: each column's cells, one a line.
 
-    def even(self, rows: Iterator[list[str]], lines: _Lines) -> Iterator[list[str]]:
-        """Those of the right length; the others are kept in mind."""
-        for row in rows:
-            if len(row) == self.width:
-                yield row
-            elif row[0].startswith("#"):
-                self.comments += 1
-            else:
-                self.wrong.append(f"line {lines.number}: {len(row)} cells")
+        That takes a fifth of the memory of Python strings.
+        """
+        even = self._even()
+        while block := list(islice(even, max(1, _BLOCK // self.width))):
+            yield [_joined(column) for column in zip(*block)]
+            self.numbers = []
 
     def check(self) -> None:
         """DataError, one sentence about all lines of another length."""
@@ -142,16 +152,28 @@ class _Rows:
             "(a line that is a title or a remark may begin with #)"
         )
 
+    @property
+    def notes(self) -> list[str]:
+        """What there is to say of how the file is laid out."""
+        notes: list[str] = []
+        if self.dialect.delimiter != ",":
+            notes.append(f"the columns are parted by {self.dialect.word}")
+        if self.dialect.quote == "'":
+            notes.append("single quotes around cells are left out")
+        if self.comments:
+            notes.append(f"left out: {counted(self.comments, 'line')} beginning with #")
+        return notes
 
-def _columns(rows: _Rows, even: Iterator[list[str]]) -> list[str]:
-    """Each column's cells, one a line: a fifth of the memory of Python strings."""
-    blocks: list[list[str]] = []
-    cells = 0
-    while block := list(islice(even, max(1, _BLOCK // rows.width))):
-        cells += len(block) * rows.width
-        limits.check_size(rows.path, cells * _CELL)
-        blocks.append([_joined(column) for column in zip(*block)])
-    return ["\n".join(parts) for parts in zip(*blocks)]
+    def _even(self) -> Iterator[list[str]]:
+        """Those of the right length; the others are kept in mind."""
+        for row in self.cells:
+            if len(row) == self.width:
+                self.numbers.append(self.lines.number)
+                yield row
+            elif row[0].startswith("#"):
+                self.comments += 1
+            else:
+                self.wrong.append(f"line {self.lines.number}: {len(row)} cells")
 
 
 def _joined(cells: tuple[str, ...]) -> str:
@@ -170,18 +192,36 @@ def _all_quoted(sample: str, dialect: Dialect) -> bool:
     return quoted >= sample.count(dialect.delimiter) > 0
 
 
-def _about(dialect: Dialect, rows: _Rows) -> list[str]:
-    notes: list[str] = []
-    if dialect.delimiter != ",":
-        notes.append(f"the columns are parted by {dialect.word}")
-    if dialect.quote == "'":
-        notes.append("single quotes around cells are left out")
-    if rows.comments:
-        notes.append(f"left out: {counted(rows.comments, 'line')} beginning with #")
-    return notes
+@dataclass(frozen=True)
+class Heading:
+    """What the first rows of a file say of its columns.
+
+    Args:
+        names: of all columns.
+        named: whether the file itself names them.
+        style: how it writes numbers.
+    """
+
+    names: list[str]
+    named: bool
+    style: Style
+    notes: list[str]
 
 
-def _table(path: Path, first: list[str], columns: list[str], dialect: Dialect, notes: list[str]) -> Table:
+def _table(rows: Rows) -> Table:
+    parts, cells = list[list[str]](), 0
+    for part in rows.blocks():
+        cells += len(rows.numbers) * rows.width
+        limits.check_size(rows.path, cells * _CELL)
+        parts.append(part)
+    rows.check()
+    heading, columns = headed(rows, ["\n".join(every) for every in zip(*parts)])
+    return typed(heading, columns, {})
+
+
+def headed(rows: Rows, columns: list[str]) -> tuple[Heading, list[str]]:
+    """What a file's first row is, with the columns as they are then, from its first block or from all of them."""
+    path, first, dialect, notes = rows.path, rows.first, rows.dialect, rows.notes
     head = ["\n".join(text.split("\n", _HEAD)[:_HEAD]) for text in columns]
     style = style_of(head, dialect.delimiter)
     if len(columns) > len(first):
@@ -198,7 +238,7 @@ def _table(path: Path, first: list[str], columns: list[str], dialect: Dialect, n
         columns = [f"{cell}\n{text}" for cell, text in zip(first, columns)] if columns else list(first)
     names = named or (first if why else [f"x{j}" for j in range(len(first))])
     _check_names(path, names)
-    return _typed(names, columns, style, notes, header=bool(why or named))
+    return Heading(names, bool(why or named), style, notes), columns
 
 
 def _evened(
@@ -215,13 +255,15 @@ def _evened(
     )
 
 
-def _typed(names: list[str], texts: list[str], style: Style, notes: list[str], header: bool) -> Table:
+def typed(heading: Heading, texts: list[str], known: Mapping[str, Cells]) -> Table:
+    """The columns that texts stand for, without those that number the rows; ``known`` are read already."""
     columns: dict[str, np.ndarray] = {}
     readings: dict[str, Reading] = {}
+    names, notes = heading.names, list(heading.notes)
     for j, (name, text) in enumerate(zip(names, texts)):
         if not name and j == len(names) - 1 > 0 and is_empty(text):  # every line ends in a delimiter
             continue
-        cells = read_cells(text, style)
+        cells = known[name] if name in known else read_cells(text, heading.style)
         if j == 0 and len(names) > 1 and name in ("", "Unnamed: 0") and _is_index(cells.values):
             called = repr(name) if name else "without a name"
             notes.append(f"the first column ({called}) holds another value in each row: left out, as an index")
@@ -231,7 +273,7 @@ def _typed(names: list[str], texts: list[str], style: Style, notes: list[str], h
         readings[name] = Reading(cells.why, spelled=cells.spelled, problem=cells.problem, affix=cells.affix)
         if cells.note:
             notes.append(f"column {name!r} {cells.note}")
-    return Table(columns, "csv", header, readings, tuple(notes))
+    return Table(columns, "csv", heading.named, readings, tuple(notes))
 
 
 def _is_index(values: np.ndarray) -> bool:

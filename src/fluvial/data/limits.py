@@ -12,6 +12,7 @@ import io
 import lzma
 import os
 import stat
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,8 +96,11 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 @contextmanager
-def unpacked(path: Path) -> Generator[BinaryIO]:
+def unpacked(path: Path, whole: bool = True) -> Generator[BinaryIO]:
     """The bytes of a file, unpacked if its name ends in .gz, .bz2 or .xz, and counted.
+
+    Args:
+        whole: they are to be in memory at once; a reader that takes them in parts may have any number.
 
     Raises:
         DataError: it cannot be read, is damaged, or holds more than the limit.
@@ -104,14 +108,14 @@ def unpacked(path: Path) -> Generator[BinaryIO]:
     with open_regular(path) as raw:
         open_packed = _OPENERS.get(path.suffix.lower())
         source = raw if open_packed is None else open_packed(raw)
-        with counted(source, path) as file:
+        with counted(source, path, whole) as file:
             yield file
 
 
 @contextmanager
-def counted(source: BinaryIO, path: Path) -> Generator[BinaryIO]:
+def counted(source: BinaryIO, path: Path, whole: bool = True) -> Generator[BinaryIO]:
     """The bytes of an open file, as they are unpacked, counted; ``path`` is what sentences name."""
-    with io.BufferedReader(_Counted(source, path)) as file:
+    with io.BufferedReader(_Counted(source, path, limit() if whole else sys.maxsize)) as file:
         yield cast(BinaryIO, file)
 
 
@@ -159,9 +163,9 @@ def _reason(error: Exception) -> str:
 class _Counted(io.RawIOBase):
     """Another file's bytes, which end in a DataError where they are more than the limit."""
 
-    def __init__(self, source: BinaryIO, path: Path) -> None:
+    def __init__(self, source: BinaryIO, path: Path, most: int) -> None:
         super().__init__()
-        self._source, self._path, self._limit = source, path, limit()
+        self._source, self._path, self._limit = source, path, most
 
     def readable(self) -> bool:
         return True

@@ -26,18 +26,19 @@ def ending(path: Path) -> str:
 
 
 @contextmanager
-def unpacked(path: Path, pick: str = "") -> Generator[tuple[Path, BinaryIO]]:
+def unpacked(path: Path, pick: str = "", whole: bool = True) -> Generator[tuple[Path, BinaryIO]]:
     """The bytes of a text file, unpacked as they are read, and the name that its format goes by.
 
     Args:
         path: ends in .gz, .bz2, .xz or .zip where it is packed.
         pick: the file in a .zip archive of several.
+        whole: as of :func:`fluvial.data.limits.unpacked`.
 
     Raises:
         DataError: it is damaged, holds more than the limit, or is an archive of several files of which none is picked.
     """
     if path.suffix.lower() != ".zip":
-        with limits.unpacked(path) as raw:
+        with limits.unpacked(path, whole) as raw:
             yield path, raw
         return
     with limits.open_regular(path) as raw:
@@ -45,7 +46,7 @@ def unpacked(path: Path, pick: str = "") -> Generator[tuple[Path, BinaryIO]]:
             archive = zipfile.ZipFile(raw)
             name = _entry(path, archive, pick)
             entry = archive.open(name)
-        with limits.counted(cast(BinaryIO, entry), path) as file:
+        with limits.counted(cast(BinaryIO, entry), path, whole) as file:
             yield Path(f"{path}:{name}"), file
 
 

@@ -1,23 +1,43 @@
-"""Tables larger than memory: Parquet files, folders of them and patterns, read in their order, a few rows at a time."""
+"""Tables larger than memory: Parquet files, read in their order, a few rows at a time."""
 
 from __future__ import annotations
 
-import glob
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from fluvial.core.errors import DataError
 from fluvial.data.arrow import VALUE, arrow, as_table, repeating_texts
 from fluvial.data.limits import check_regular, check_size, decoding
 from fluvial.data.tables import Table
 
-ENDINGS = (".parquet", ".pq")
 _BUFFER = 1 << 20  # bytes of a column's pages that are read at once
-_PATTERN = "*?["
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What Parquet files are a copy of.
+
+    Args:
+        sources: the files that were copied.
+        folder: of the copy, which is removed with this.
+        stated: what is known of the table besides its columns, of which it has none.
+        known: the columns' types, where not each file says its own.
+    """
+
+    sources: tuple[Path, ...]
+    folder: TemporaryDirectory[str]
+    stated: Table
+    known: Any = None
+
+    def table(self, rows: Table, first: int) -> Table:
+        """Rows of the copy, from number ``first`` on, as they are in the table that was copied; its notes come once."""
+        stated = self.stated
+        readings = {**rows.readings, **stated.readings}
+        notes = (*rows.notes, *(stated.notes if first == 0 else ()))
+        return replace(rows, kind=stated.kind, header=stated.header, readings=readings, notes=notes)
 
 
 @dataclass(frozen=True)
@@ -28,11 +48,13 @@ class ParquetFiles:
         paths: of the files, in the order of their rows.
         counts: rows of each.
         size: bytes that all of them fill in memory, about.
+        copied: what they are a copy of, if they are.
     """
 
     paths: tuple[Path, ...]
     counts: tuple[int, ...]
     size: int = 0
+    copied: Copied | None = None
 
     def __len__(self) -> int:
         return sum(self.counts)
@@ -40,7 +62,7 @@ class ParquetFiles:
     @property
     def marks(self) -> list[list[Any]]:
         """What tells these files from others and from earlier ones: path, bytes and time of change, as JSON."""
-        found = [(path, path.stat()) for path in self.paths]
+        found = [(path, path.stat()) for path in (self.copied.sources if self.copied else self.paths)]
         return [[str(path.resolve()), known.st_size, known.st_mtime_ns] for path, known in found]
 
     def tables(self, rows: int, start: int = 0) -> Iterator[tuple[int, Table]]:
@@ -53,12 +75,23 @@ class ParquetFiles:
         for path, count in zip(self.paths, self.counts):
             if start < first + count:
                 for at, known, part in _joined(_parts(path, rows, max(0, start - first)), rows):
-                    yield first + at, as_table(path, "parquet", known, part)
+                    yield first + at, self.table(path, known, part, first + at)
             first += count
+
+    def table(self, path: Path, known: Any, part: Any, first: int) -> Table:  # noqa: ANN401  (Arrow's own types)
+        """Rows of Arrow, from number ``first`` on, as a table; ``known`` is the schema of their file."""
+        if self.copied is None:
+            return as_table(path, "parquet", known, part)
+        if self.copied.known is not None:
+            known = self.copied.known
+            part = part.cast(known, safe=False)  # large whole numbers beside others are rounded, as in text
+        return self.copied.table(as_table(path, "parquet", known, part), first)
 
     def parts(self, path: Path, rows: int) -> Iterator[tuple[Any, Any]]:
         """The schema of one of the files and its rows of Arrow, at most so many at a time."""
-        return ((known, part) for _, known, part in _parts(path, rows, 0))
+        for _, known, part in _parts(path, rows, 0):
+            types = known if self.copied is None or self.copied.known is None else self.copied.known
+            yield types, part.cast(types, safe=False) if types is not known else part
 
     @property
     def groups(self) -> list[Group]:
@@ -67,7 +100,7 @@ class ParquetFiles:
         for path in self.paths:
             with decoding(path, "a whole parquet file"), arrow("pyarrow.parquet").ParquetFile(path) as file:
                 for number in range(file.num_row_groups):
-                    found.append(Group(path, number, first, file.metadata.row_group(number).num_rows))
+                    found.append(Group(self, path, number, first, file.metadata.row_group(number).num_rows))
                     first += found[-1].rows
         return found
 
@@ -81,6 +114,7 @@ class Group:
         first: number of its first row among those of all files.
     """
 
+    files: ParquetFiles
     path: Path
     number: int
     first: int
@@ -94,54 +128,18 @@ class Group:
         """
         first = self.first
         for _, known, part in _parts(self.path, rows, 0, self.number):
-            yield first, partial(as_table, self.path, "parquet", known, part)
+            yield first, partial(self.files.table, self.path, known, part, first)
             first += len(part)
 
 
-def parquet_files(source: str | os.PathLike[str] | Sequence[str]) -> ParquetFiles | None:
-    """The Parquet files that a path, a folder, a pattern or a list names, by name; None if it is something else.
+def parquet_files(paths: Sequence[Path]) -> ParquetFiles:
+    """Parquet files as one table.
 
     Raises:
-        DataError: a folder or a pattern holds none, there are other files among them, or one cannot be read.
+        DataError: one cannot be read.
     """
-    paths = _paths(source)
-    if not paths:
-        return None
-    other = next((path for path in paths if path.suffix.lower() not in ENDINGS), None)
-    if other is not None:
-        raise DataError(f"{other} is not a Parquet file: of several files, or of a folder, all must be (.parquet, .pq)")
     found = [_count(path) for path in paths]
     return ParquetFiles(tuple(paths), tuple(rows for rows, _ in found), sum(size for _, size in found))
-
-
-def paths_of(source: str | os.PathLike[str]) -> list[str]:
-    """The files that a pattern stands for, by name; anything else is itself."""
-    text = os.fspath(source)
-    pattern = not os.path.lexists(text) and any(sign in text for sign in _PATTERN)
-    return sorted(glob.glob(text, recursive=True)) if pattern else [text]
-
-
-def holds_parquet(folder: Path) -> bool:
-    """Whether a folder, or one in it, has a Parquet file."""
-    return any(path.suffix.lower() in ENDINGS for path in folder.rglob("*"))
-
-
-def _paths(source: str | os.PathLike[str] | Sequence[str]) -> list[Path]:
-    if not isinstance(source, str | os.PathLike):
-        paths = [Path(each) for each in source]
-        return paths if any(path.suffix.lower() in ENDINGS for path in paths) else []
-    path = Path(source).expanduser()
-    if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
-        if not found:
-            raise DataError(f"{path} is a folder without Parquet files (.parquet, .pq)")
-        return found
-    if not path.exists() and any(sign in str(path) for sign in _PATTERN):
-        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
-        if not found:
-            raise DataError(f"no file fits the pattern {path}")
-        return found
-    return [path] if path.suffix.lower() in ENDINGS and path.exists() else []
 
 
 def _count(path: Path) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fluvial.core.errors import DataError
-from fluvial.data.arrow import arrow, as_table
+from fluvial.data.arrow import arrow
 from fluvial.data.limits import decoding
 from fluvial.data.parquet import ParquetFiles
 from fluvial.data.tables import Table
@@ -63,7 +63,7 @@ def sample(files: ParquetFiles, share: float, seed: int = 0) -> Table:
                     witnesses.look_at(part, first)
                 first += len(part)
     numbers, rows = witnesses.beside(share, seed)
-    table = as_table(files.paths[0].parent, "parquet", known, pa.concat_tables([*parts, *rows]))
+    table = files.table(files.paths[0].parent, known, pa.concat_tables([*parts, *rows]), 0)
     return replace(table, sampled=Sampled(files, share, seed, numbers), extra=len(numbers)) if share < 1 else table
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,6 +36,7 @@ _WHOLE = 2**53  # whole numbers up to here are exact in float64
 _PRINTED = 1e15  # from here on programs print floats with an exponent
 _LABELS = 20  # different texts from which numbers of one unit are no labels, as "1 child" and "2 children" are
 _ALIKE = 0.95  # share of the cells of one unit from which others are slips
+_COMMAS = "decimal commas"
 
 _NUMBER = r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _NONE = "|".join(map(re.escape, MISSING))
@@ -104,6 +105,47 @@ def read_cells(text: str, style: Style = _USUAL) -> Cells:
     if follow(_LOOSELY, lines):
         return _text(text, f"{_odd(bare)!r} does not print back as a number: codes")
     return _text(text, "it holds text", style)
+
+
+def read_on(text: str, first: Cells, style: Style = _USUAL) -> Cells | None:
+    """A further part of a column, read by the rule that its ``first`` part follows; None where a cell does not.
+
+    Parts that miss all cells, and whole numbers beside others, go together; so do marks between thousands, which only
+    large numbers have, and dashes for missing cells.
+
+    >>> first = read_cells("1\\n2")
+    >>> read_on("2.5\\n", first).values.tolist(), read_on("02116", first)
+    ([2.5, nan], None)
+    """
+    if is_text(first):
+        return _text(text, first.why)
+    found = read_cells(text, style)
+    if is_open(found) or is_open(first):
+        return found
+    if is_text(found) or (found.values.dtype.kind in "iuf") != (first.values.dtype.kind in "iuf"):
+        return None
+    commas = _COMMAS in found.why and _COMMAS not in first.why and not style.comma
+    return None if commas or found.affix != first.affix else found
+
+
+def read_as_text(text: str, keep: Collection[str] = ()) -> Cells:
+    """A column, one cell a line, as text whatever it looks like; the words for missing in ``keep`` are labels."""
+    found = _text(text, "it is known to hold text")
+    if found.spelled is None or not keep:
+        return found
+    kept = np.array([word in keep for word in found.spelled])
+    return replace(found, values=np.where(kept, found.spelled, found.values))
+
+
+def is_text(cells: Cells) -> bool:
+    """Whether a column holds text, which any cell is."""
+    return any(isinstance(value, str) for value in cells.values) if cells.values.dtype == object else False
+
+
+def is_open(cells: Cells) -> bool:
+    """Whether a part of a column misses all cells, and so tells nothing of what it holds."""
+    values = cells.values
+    return values.dtype.kind == "f" and bool(np.isnan(values).all()) and not any(cells.affix)
 
 
 def _gaps(bare: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from fluvial.core.errors import UsageError
 from fluvial.data.abalone import PATH as ABALONE
 from fluvial.data.listing import read_table
-from fluvial.data.parquet import paths_of
+from fluvial.data.named import paths_of
 from fluvial.interfaces.flags import parsed
 from fluvial.interfaces.words import command, started
 from fluvial.kinds.every import check, kind_of, named

@@ -68,7 +68,7 @@ def kind_of(source: object, given: Collection[str] = (), model: object = None) -
     if len(kinds) > 2:
         names = " and ".join(k.name for k in kinds if k is not _TABLES)
         raise DataError(f"{source} holds {names}: name the files of one kind, or a folder that holds these alone")
-    if folder and kinds == [_TABLES] and not _holds_parquet(source):
+    if folder and kinds == [_TABLES] and not _holds_tables(source):
         raise DataError(_no_kind(Path(cast("str | os.PathLike[str]", source))))
     return _suited(kinds, given, model)
 
@@ -142,10 +142,10 @@ def only(kind: Kind, verb: str, given: Mapping[str, Any], dashes: str = "") -> N
             raise UsageError(f"{dashes}{word} is about {names}; {this} {kind.name}")
 
 
-def _holds_parquet(folder: object) -> bool:
-    from fluvial.data.parquet import holds_parquet  # which loads torch
+def _holds_tables(folder: object) -> bool:
+    from fluvial.data.named import holds_tables  # which loads torch
 
-    return holds_parquet(Path(cast("str | os.PathLike[str]", folder)))
+    return holds_tables(Path(cast("str | os.PathLike[str]", folder)))
 
 
 def _no_kind(folder: Path) -> str:

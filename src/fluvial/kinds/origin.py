@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import torch
 
-from fluvial.data.parquet import paths_of
+from fluvial.data.named import paths_of
 
 
 @dataclass(frozen=True)

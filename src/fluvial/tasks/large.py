@@ -66,8 +66,12 @@ def impute_large(model: Model, data: str, out: Path | None, seed: int) -> list[s
     Each block has draws of its own, of the seed and its number, so best guesses may differ from those of one piece by
     the chance of their draws.
     """
-    if (files := files_to_stream(model, data, out)) is None:
+    if (files := files_to_stream(model, data, out, every=True)) is None:
         return None
+    header, units = True, dict[str, tuple[str, str]]()
+    if files.copied is not None:
+        header, readings = files.copied.stated.header, files.copied.stated.readings
+        units = {name: reading.affix for name, reading in readings.items()}
     notes, pace = Notes(), Pace(len(files), "rows")
 
     def parts() -> Iterator[Columns]:
@@ -78,7 +82,7 @@ def impute_large(model: Model, data: str, out: Path | None, seed: int) -> list[s
             yield full
             pace.add(len(table))
 
-    write_parts(parts(), out)
+    write_parts(parts(), out, header, units)
     return [f"note: {note}" for note in notes.sentences]
 
 

@@ -1,4 +1,4 @@
-"""Scores of a table larger than memory, from Parquet to a file, in memory that does not grow with its rows."""
+"""Scores of a table larger than memory, from file to file, in memory that does not grow with its rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ import torch
 
 import fluvial
 from fluvial.core.errors import DataError, UsageError
-from fluvial.data.parquet import ENDINGS, ParquetFiles, parquet_files
+from fluvial.data.copied import Expected
+from fluvial.data.large import in_parts
+from fluvial.data.named import PARQUET, format_of, is_small, table_paths
+from fluvial.data.parquet import ParquetFiles
 from fluvial.data.pieces import Pieces
 from fluvial.data.tables import Columns
 from fluvial.kinds.fitted import Fitted
@@ -25,7 +28,7 @@ from fluvial.kinds.tables.model import Model
 from fluvial.kinds.tables.written import escaped, write_parts
 from fluvial.terminal import Pace, note
 
-_WRITTEN = (*ENDINGS, ".csv", ".tsv", ".txt")
+_WRITTEN = (*PARQUET, ".csv", ".tsv", ".txt")
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ def score_stream(
 ) -> list[str] | None:
     """Score block by block, and write as the scores come; what there is to say, the mean last.
 
-    None where the data are to be scored in one piece: whatever is not Parquet, one file that is a block at most, a file
-    whose scores go into a format that has to be written in one, and models whose scores draw noise.
+    None where the data are to be scored in one piece: what is no file of a table, or a small one, a file whose scores
+    go into a format that has to be written in one, and models whose scores draw noise.
 
     Scores that go into a Parquet file are kept in pieces beside it until it is whole, so a scoring that was killed goes
     on where it stopped when it is asked for again, of the same model, data and options; of others it begins anew.
@@ -76,7 +79,7 @@ def score_stream(
         safe: nothing in the file is what a spreadsheet runs as a formula.
 
     Raises:
-        DataError: as :func:`~fluvial.data.parquet.parquet_files`, or rows do not fit the model. UsageError: the scores
+        DataError: as :func:`~fluvial.data.large.in_parts`, or rows do not fit the model. UsageError: the scores
         of several files are to go into a format that has to be written in one piece.
     """
     if (files := files_to_stream(model, data, out)) is None or not isinstance(model, Model):
@@ -87,18 +90,27 @@ def score_stream(
     return [*(f"note: {sentence}" for sentence in notes.sentences), f"mean: {mean} nats a row"]
 
 
-def files_to_stream(model: Fitted, data: str | Sequence[str] | None, out: Path | None) -> ParquetFiles | None:
+def files_to_stream(
+    model: Fitted, data: str | Sequence[str] | None, out: Path | None, every: bool = False
+) -> ParquetFiles | None:
     """The files whose rows are answered block by block; None where they are answered in one piece.
+
+    Args:
+        every: columns that the model does not have are asked for as well.
 
     Raises: as of :func:`score_stream`.
     """
-    if not isinstance(model, Model) or data is None or (files := parquet_files(data)) is None:
+    if not isinstance(model, Model) or data is None or not (paths := table_paths(data)):
         return None
-    single, whole = isinstance(data, str) and len(files.paths) == 1, out is not None and not _grows(out)
+    single, whole = isinstance(data, str) and len(paths) == 1, out is not None and not _grows(out)
     if not single and (whole or model.draws_to_score):
         why = "a model that draws noise to score with takes one file" if model.draws_to_score else f"--out {out}"
         raise UsageError(f"{why}: several files are scored in blocks, and written as .parquet or .csv")
-    if single and (whole or model.draws_to_score or len(files) <= model.block_rows):
+    parquet = format_of(paths) == "Parquet"
+    if single and (whole or model.draws_to_score or (not parquet and is_small(paths[0]))):
+        return None
+    files = in_parts(paths, Expected.by(model.schema, every))
+    if single and parquet and len(files) <= model.block_rows:
         return None
     if not len(files):
         raise DataError("the table is empty: the files have no rows")
@@ -112,7 +124,7 @@ def _grows(out: Path) -> bool:
 def _scored(
     model: Model, files: ParquetFiles, out: Path | None, arguments: dict[str, bool], notes: Notes, safe: bool
 ) -> Mean:
-    if out is not None and out.suffix.lower() in ENDINGS:
+    if out is not None and out.suffix.lower() in PARQUET:
         return _in_pieces(model, files, out.expanduser(), arguments, notes, safe)
     means = [Mean()]
     scored = scored_blocks(model, files, notes, **arguments)

@@ -67,7 +67,7 @@ def fit_table(
     Raises:
         DataError, UsageError, RunError: as :func:`fluvial.fit`.
     """
-    table = marked(read_to_fit(data).without(drop), missing).without_empty_rows()
+    table = marked(read_to_fit(data, kinds, drop).without(drop), missing).without_empty_rows()
     name = model or default_model(table, context, kinds)
     prepared = prepare(
         table,

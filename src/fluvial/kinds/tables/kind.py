@@ -93,7 +93,11 @@ class TablesKind(Kind):
         from fluvial.data.sentinels import marked
         from fluvial.kinds.tables.fit import default_model
 
-        table, units = load_abalone() if source is None else (read_to_fit(source), dict[str, str]())
+        kinds, drop = (
+            options.get("kinds"),
+            [name for typed in options.get("drop") or () for name in (typed, *typed.split(","))],
+        )
+        table, units = load_abalone() if source is None else (read_to_fit(source, kinds, drop), dict[str, str]())
         columns = listed_names(context, table.names)
         own: dict[str, Any] = {**options, "drop": listed_names(options.get("drop"), table.names)}
         units = {c: u for c, u in units.items() if c not in (*columns, *own["drop"])} | own.get("units", {})
