@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ import numpy as np
 from fluvial.core.errors import RunError
 from fluvial.core.files import make_folder, read_regular, reason, write_atomically, written
 from fluvial.data.arrow import arrow
-from fluvial.data.files import repeating, write
+from fluvial.data.files import repeating
+from fluvial.data.forms import as_frame
 from fluvial.data.limits import decoding
 from fluvial.data.tables import Columns
 
 _TAG = "pieces.json"
-_PIECE = re.compile(r"\d{6}\.parquet")
+_PIECE = re.compile(r"\d{6}\.arrow")  # packed and encoded once, when all are put together
 _MOST = 1 << 20  # bytes that the tag may have
 
 
@@ -50,12 +52,14 @@ class Pieces:
     @property
     def found(self) -> list[Path]:
         """The pieces that are whole, in their order; what stands behind a gap is not counted."""
-        names = [self.folder / f"{i:06d}.parquet" for i in range(sum(map(_is_piece, self.folder.iterdir())))]
-        return [path for i, path in enumerate(names) if all(p.exists() for p in names[: i + 1])]
+        there = {path.name for path in self.folder.iterdir()}
+        return [self.folder / name for name in takewhile(there.__contains__, map(_name, count()))]
 
     def add(self, columns: Columns) -> None:
         """One piece more."""
-        write(columns, self.folder / f"{len(self.found):06d}.parquet")
+        with written(self.folder / _name(len(self.found))) as file:
+            rows = as_frame(columns, "pyarrow")
+            arrow("pyarrow.feather").write_feather(rows, file, compression="uncompressed")
 
     def column(self, name: str) -> Iterator[np.ndarray]:
         """What each piece has in a column.
@@ -65,21 +69,25 @@ class Pieces:
         """
         for piece in self.found:
             with decoding(piece, "a whole piece; remove it, and those behind it"):
-                yield arrow("pyarrow.parquet").read_table(piece, columns=[name])[name].to_numpy()
+                yield arrow("pyarrow.feather").read_table(piece, columns=[name], memory_map=False)[name].to_numpy()
 
     def finish(self) -> None:
         """Put the pieces together in the file, an older one of which stays whole until then, and remove them."""
-        parquet, pieces = arrow("pyarrow.parquet"), self.found
-        known = parquet.read_schema(pieces[0])
+        parquet, feather, pieces = arrow("pyarrow.parquet"), arrow("pyarrow.feather"), self.found
+        known = feather.read_table(pieces[0], memory_map=False).schema
         with written(self.path) as file, parquet.ParquetWriter(file, known, use_dictionary=repeating(known)) as writer:
             for piece in pieces:
                 with decoding(piece, "a whole piece; remove it, and those behind it"):
-                    rows = parquet.read_table(piece)
+                    rows = feather.read_table(piece, memory_map=False)
                 writer.write_table(rows)
         try:
             shutil.rmtree(self.folder)
         except OSError as error:
             raise RunError(f"{self.path} is written, but {self.folder} could not be removed: {reason(error)}") from None
+
+
+def _name(number: int) -> str:
+    return f"{number:06d}.arrow"
 
 
 def _is_piece(path: Path) -> bool:

@@ -171,6 +171,9 @@ def score(
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     context: _Each = None,
     escape_formulas: _Flag = False,
+    engine: Literal["ray"] | None = None,
+    workers: Whole | None = None,
+    address: str | None = None,
     options: dict[str, Any],
 ) -> None:
     """Log-density of each row of a table, in nats and units of the data; of sound and images, bits per number too.
@@ -184,7 +187,8 @@ def score(
         Run folder of a fit.
     data
         A table with the columns that the model was fitted to, in any order; or sound, images or piano rolls as for the
-        fit. A dash for standard input. Parquet, also a folder or a pattern of such files, may be larger than memory.
+        fit. A dash for standard input. Parquet, CSV and Feather, also a folder or a pattern of such files, may be
+        larger than memory.
     out
         File for the scores: .csv, .parquet, .feather, .npy or .npz; by default CSV on stdout. A long scoring into
         .parquet that was interrupted goes on when it is asked for again.
@@ -193,7 +197,14 @@ def score(
         they are found as in the fit.
     escape_formulas
         Put an apostrophe before text and names that a spreadsheet would run as formulas.
+    engine
+        ray has Parquet scored by many workers, each of which loads the run once, into the folder that --out names.
+    workers
+        How many, of ray; by default as many as there are processors.
+    address
+        Of a cluster of ray; by default one on this machine.
     """
+    from fluvial.core.errors import UsageError
     from fluvial.kinds.tables.written import escaped, write_columns
     from fluvial.tasks.fit import load_model
     from fluvial.tasks.score import score as score_data
@@ -201,6 +212,15 @@ def score(
 
     model = load_model(run)
     own = parsed(model.kind, "score", options, "--")
+    if engine is not None:
+        from fluvial.interfaces.ray import score_files
+
+        if len(data) != 1 or context:
+            raise UsageError("--engine ray takes one table: a file, a folder or a pattern")
+        note("\n".join(score_files(run, data[0], out, {**own, "escape_formulas": escape_formulas}, workers, address)))
+        return
+    if workers is not None or address is not None:
+        raise UsageError("--workers and --address are about --engine ray")
     with seekable(data) as files:
         source = one_or_more(files)
         if (said := score_stream(model, source, out, own, escape_formulas)) is not None:

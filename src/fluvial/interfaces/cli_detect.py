@@ -44,8 +44,8 @@ def detect(
     run
         Run folder of a fit of a table; by mixed, if cells are to be named.
     data
-        A table with the columns that the model was fitted to. A dash for standard input. Parquet, also a folder or a
-        pattern of such files, may be larger than memory where a rate decides.
+        A table with the columns that the model was fitted to. A dash for standard input. Parquet, CSV and
+        Feather, also a folder or a pattern of such files, may be larger than memory where a rate decides.
     out
         File for the answers: .csv, .parquet, .feather, .npy or .npz; by default CSV on stdout.
     rate

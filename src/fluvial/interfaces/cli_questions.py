@@ -71,8 +71,9 @@ def impute(run: Path, data: _Data, /, *, out: _Out = None, draws: Whole | None =
     run
         Run folder of a fit of a table by mixed.
     data
-        A table with the columns that the model was fitted to. A dash for standard input. Parquet, also a folder or a
-        pattern of such files, may be larger than memory; its best guesses are then drawn block by block.
+        A table with the columns that the model was fitted to. A dash for standard input. Parquet, CSV and
+        Feather, also a folder or a pattern of such files, may be larger than memory; best guesses are then drawn block
+        by block.
     out
         File for the table: .csv, .parquet, .feather, .npy or .npz; by default CSV on stdout.
     draws

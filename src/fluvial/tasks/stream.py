@@ -135,7 +135,7 @@ def _scored(
 def _in_pieces(
     model: Model, files: ParquetFiles, out: Path, arguments: dict[str, bool], notes: Notes, safe: bool
 ) -> Mean:
-    tag = {"version": fluvial.__version__, "model": _fingerprint(model), "files": files.marks, **arguments}
+    tag = {"version": fluvial.__version__, "model": fingerprint(model), "files": files.marks, **arguments}
     pieces = Pieces(out, {**tag, "safe": safe, "rows": model.block_rows})
     if pieces.replaced:
         note(f"note: {pieces.folder} held pieces of other scores, which have been thrown away")
@@ -164,7 +164,7 @@ def _columns(blocks: Iterable[Scores], safe: bool) -> Iterator[Columns]:
     return (escaped(scores.columns) if safe else scores.columns for scores in blocks)
 
 
-def _fingerprint(model: Model) -> str:
+def fingerprint(model: Model) -> str:
     """Of all that a score depends on besides the row."""
     known = json.dumps([model.schema.to_json(), model.record["model"]], sort_keys=True)
     hashed = hashlib.blake2b(known.encode(), digest_size=16)

@@ -26,7 +26,6 @@ from fluvial.kinds.records import Kept, check_alike, check_context, check_kept, 
 from fluvial.kinds.scores import Scores
 from fluvial.kinds.tables.answers import Answers, tensor
 from fluvial.models import VAE
-from fluvial.models.mixed import AnyOrder
 from fluvial.training.saved import Saved
 from fluvial.transforms import Columns
 
@@ -99,7 +98,7 @@ class Model(Answers):
     def score_encoded(self, encoded: Encoded, shares: bool = True) -> Scores:
         """As :meth:`score`, for a table that the schema has encoded."""
         parts = self._averaged(score_parts, encoded.x, encoded.context) if shares else None
-        if parts is not None and isinstance(self.density, AnyOrder):  # whose log p is their sum
+        if parts is not None:  # log p is their sum, which costs no second pass
             values = _without_nan(parts.sum(1))
         else:
             values = self.log_prob_rows(encoded.x, encoded.context)
