@@ -1,4 +1,4 @@
-"""``python -m benchmarks.scale.large``: a whole epoch over rows that no memory would hold, their scores, and as many new.
+"""``python -m benchmarks.scale.large``: an epoch over rows that no memory would hold, their scores, and as many new.
 
 Ten Parquet files of 20 columns; processor seconds and peak memory of each command, in a process of its own on one
 thread. The model is a small MAF, so that an epoch takes minutes.

@@ -75,8 +75,8 @@ def score_files(
     mean = sum((Mean.of(_log_prob(job.path(start))) for start in starts), Mean())
     if (rows := mean.count + mean.impossible) != len(files):
         raise RunError(
-            f"{folder} has {rows:,} scores of {len(files):,} rows: the workers do not have the fluvial that this process "
-            "has; remove the folder, and score again"
+            f"{folder} has {rows:,} scores of {len(files):,} rows: the workers do not have the fluvial that this "
+            "process has; remove the folder, and score again"
         )
     for name in (_TAG, *(p.name for p in folder.glob(".fluvial-*"))):  # what killed workers have left
         (folder / name).unlink()

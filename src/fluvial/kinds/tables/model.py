@@ -98,10 +98,8 @@ class Model(Answers):
     def score_encoded(self, encoded: Encoded, shares: bool = True) -> Scores:
         """As :meth:`score`, for a table that the schema has encoded."""
         parts = self._averaged(score_parts, encoded.x, encoded.context) if shares else None
-        if parts is not None:  # log p is their sum, which costs no second pass
-            values = _without_nan(parts.sum(1))
-        else:
-            values = self.log_prob_rows(encoded.x, encoded.context)
+        # log p is the sum of its parts, which costs no second pass
+        values = self.log_prob_rows(encoded.x, encoded.context) if parts is None else _without_nan(parts.sum(1))
         values[encoded.impossible] = -np.inf
         columns = [] if parts is None else parts.double().numpy().T
         named = {c.name: part for c, part in zip(self.schema.columns, columns)}
