@@ -314,6 +314,9 @@ def test_series_images_sound_and_models_of_whole_rows(page: Any):
     assert sheet.evaluate("(e) => e.naturalWidth") > 16
     page.get_by_role("button", name="Go").click()
     told(page, "From the image of seed 0 to that of seed 1.")
+    page.get_by_label("Brightness").press("ArrowRight")
+    told(page, "the same one with brightness +0.25, contrast 0.")
+    expect(page.get_by_role("img", name="with brightness +0.25")).to_be_visible(timeout=WAIT)
     which.select_option(label="sound")
     page.get_by_label("Seconds").fill("0.01")
     page.get_by_role("button", name="Draw").click()

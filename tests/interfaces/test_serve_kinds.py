@@ -180,6 +180,25 @@ def test_images_come_as_a_sheet(client: Any):
     assert post(client, "images/sample", {"temperature": -1}, 422).json()["error"]
 
 
+def test_an_image_is_changed_by_more_or_less_of_something(client: Any):
+    about, model = client.get("/models/images").json(), load(RUNS / "images")
+    assert about["attributes"] == ["brightness", "contrast"]
+    plain = _pixels(post(client, "images/edit", {"seed": 3}).content)
+    drawn = model.sample(1, seed=3)
+    np.testing.assert_array_equal(plain, grid(np.concatenate([drawn, drawn]), 2))
+    seen = [_pixels(post(client, "images/edit", {"seed": 3, "moves": {"brightness": s}}).content) for s in (-2, 0, 2)]
+    np.testing.assert_array_equal(seen[1], plain)
+    half = seen[0].shape[1] // 2
+    means = [sheet[:, half:].mean() for sheet in seen]
+    assert means[0] < means[1] < means[2]
+    for sheet in seen:
+        np.testing.assert_array_equal(sheet[:, :half], plain[:, :half])
+    for moves in ({"beauty": 1.0}, {"contrast": 4.0}):
+        assert (
+            "brightness or contrast, from -3 to 3" in post(client, "images/edit", {"moves": moves}, 422).json()["error"]
+        )
+
+
 def _pixels(content: bytes) -> np.ndarray:
     from PIL import Image
 

@@ -37,10 +37,19 @@ def score(density: Density, x: Tensor, context: Tensor | None = None, seed: int 
 
 def score_parts(density: Density, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor | None:
     """As :func:`score`, but log p(x_i | x_{<i}, context) of each position, (N, *event_shape), where it has them."""
+    return evaluate(density, density.parts, x, context, seed) if _has_parts(density, x, context) else None  # pyright: ignore
+
+
+def score_sums(density: Density, x: Tensor, context: Tensor | None = None, seed: int = 0) -> Tensor:
+    """As :func:`score`, but the sum of the parts of :func:`score_parts` where there are any, to the last digit."""
+    if not _has_parts(density, x, context):
+        return score(density, x, context, seed)
+    return evaluate(density, lambda x, context: density.parts(x, context).sum(1), x, context, seed)  # pyright: ignore
+
+
+def _has_parts(density: Density, x: Tensor, context: Tensor | None) -> bool:
     with torch.no_grad():
-        if x.shape[0] == 0 or density.parts(x[:1], None if context is None else context[:1]) is None:
-            return None
-    return evaluate(density, density.parts, x, context, seed)  # pyright: ignore
+        return x.shape[0] > 0 and density.parts(x[:1], None if context is None else context[:1]) is not None
 
 
 def evaluate(

@@ -115,6 +115,14 @@ class Way(msgspec.Struct, forbid_unknown_fields=True):
     context: dict[str, str] | None = None
 
 
+class Change(msgspec.Struct, forbid_unknown_fields=True):
+    """More or less of something in the image that a seed draws; 1 is the difference of images with much and little."""
+
+    seed: int = 0
+    moves: dict[str, float] = msgspec.field(default_factory=dict[str, float])
+    context: dict[str, str] | None = None
+
+
 class Recording(msgspec.Struct, forbid_unknown_fields=True):
     """A recording to draw: its seconds (null: as long as most), its seed, given which labels."""
 

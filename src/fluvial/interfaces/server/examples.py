@@ -10,6 +10,7 @@ from fluvial.interfaces.server.bodies import (
     JSON,
     TABLES,
     Ahead,
+    Change,
     Event,
     Forecast,
     Marginals,
@@ -45,6 +46,7 @@ _BODIES: dict[str, tuple[Any, ...]] = {
     "forecast": (Forecast,),
     "past": (Past,),
     "interpolate": (Way,),
+    "edit": (Change,),
 }
 _EXAMPLES: dict[str, dict[str, Any]] = {
     "score": _ROWS,
@@ -56,6 +58,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "forecast": {"horizon": 24, "quantiles": [0.1, 0.5, 0.9]},
     "past": {"steps": 72},
     "interpolate": {"seeds": [0, 1], "n": 8},
+    "edit": {"seed": 0, "moves": {"brightness": 1.0}},
 }
 QUESTIONS = tuple(_BODIES)
 """What can be asked; which model answers what, it says itself (``answers`` in ``GET /models/NAME``)."""

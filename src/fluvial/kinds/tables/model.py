@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from fluvial.core import Density, Flow, randomness
-from fluvial.core.batched import chunk_rows, score, score_parts
+from fluvial.core.batched import chunk_rows, score_parts, score_sums
 from fluvial.core.errors import RunError, UsageError
 from fluvial.core.numbers import whole
 from fluvial.data.columns import Column
@@ -108,7 +108,7 @@ class Model(Answers):
 
     def log_prob_rows(self, x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
         """As :meth:`log_prob`, for rows that the schema has encoded: x (N, D), context (N, C)."""
-        return _without_nan(self._averaged(score, x, context))
+        return _without_nan(self._averaged(score_sums, x, context))
 
     def detect(self, data: object, rate: float | None = None, fdr: float | None = None) -> Detections:
         """Which rows of a table are unusual, how sure that is, and why (with ``mixed``, cell by cell).

@@ -32,6 +32,7 @@ async function address(found, old) {
 export function showImages(model, main) {
   main.append(sheet(model));
   if (model.answers.includes("interpolate")) main.append(between(model));
+  if (model.answers.includes("edit")) main.append(changed(model));
 }
 
 function sheet(model) {
@@ -62,6 +63,35 @@ function between(model) {
   }, el("label", {}, "From seed", first), el("label", {}, "To seed", second), ...labels.nodes, el("button", { class: "main" }, "Go"));
   return part("From one image to another", "The way leads through the model's noise, so each step is an image of its own.", node, place, image);
 }
+
+function changed(model) {
+  const [seed, labels] = [number(0, { min: 0, step: 1 }), labelled(model)];
+  const image = el("img", { class: "sheet", alt: "", hidden: true });
+  let waiting = 0;
+  const sliders = model.attributes.map((name) => {
+    const slider = el("input", { type: "range", min: -3, max: 3, step: 0.25, value: 0 });
+    const shown = el("b", {}, "0");
+    slider.addEventListener("input", () => {
+      shown.textContent = signed(slider.value);
+      slider.setAttribute("aria-valuetext", signed(slider.value));
+      clearTimeout(waiting);
+      waiting = setTimeout(() => node.requestSubmit(), 250);
+    });
+    return { name, slider, node: el("label", { class: "slide" }, el("span", {}, `${name[0].toUpperCase()}${name.slice(1)} `, shown), slider) };
+  });
+  const [node, place] = form(async (said) => {
+    const moves = Object.fromEntries(sliders.map(({ name, slider }) => [name, Number(slider.value)]));
+    const json = { seed: Number(seed.value), moves, context: labels.context() };
+    image.src = await address(await ask(of(model, "edit"), { json, accept: "image/png" }), image.src);
+    const told = sliders.map(({ name, slider }) => `${name} ${signed(slider.value)}`).join(", ");
+    image.alt = `The image of seed ${json.seed}, and beside it the same one with ${told}`;
+    image.hidden = false;
+    say(said, `The image of seed ${json.seed}, and beside it the same one with ${told}.`);
+  }, el("label", {}, "Image of seed", seed), ...labels.nodes, ...sliders.map((each) => each.node), el("button", { class: "main" }, "Change"));
+  return part("More or less of something", "In the model's noise, in which 1 is the difference between the training images that have most of it and those that have least.", node, place, image);
+}
+
+const signed = (text) => (Number(text) > 0 ? `+${Number(text)}` : String(Number(text)).replace("-", "−"));
 
 export function showSound(model, main) {
   const seconds = number(Math.min(Number(model.seconds.toPrecision(2)), 10), { min: 0.1, step: 0.1 });
