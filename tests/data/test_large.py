@@ -40,8 +40,8 @@ def test_what_is_larger_than_the_limit_is_a_random_sample_and_said(folder: Path,
     monkeypatch.setenv("FLUVIAL_LIMIT", "2000000")
     table = read_to_fit(folder)
     x = table.columns["x"][: len(table) - table.extra]
-    assert len(x) * 16 < 600_000  # a quarter of the limit, and the chance
-    assert len(x) * 16 > 400_000
+    assert len(x) * 16 < 400_000  # a sixth of the limit, and the chance
+    assert len(x) * 16 > 270_000
     assert (np.diff(x) > 0).all()
     # all parts alike: each tenth of the rows has a tenth of the sample, within five standard errors
     counts = np.histogram(x, 10, (0, ROWS))[0]

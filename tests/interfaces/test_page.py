@@ -327,6 +327,16 @@ def test_series_images_sound_and_models_of_whole_rows(page: Any):
     assert page.get_by_text("How likely is that?").count() == 0
 
 
+def test_axe_finds_nothing_against_wcag(page: Any):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    for label, said in (("mixed", "draws with nothing fixed"), ("shop", "forecast"), ("images", "16 images of seed 0")):
+        page.get_by_label("Model").select_option(label=label)
+        told(page, said)
+        found = axe.run(page, options=rules)
+        assert not found.violations_count, found.generate_report()
+
+
 def test_a_token_is_asked_for(window: Any, run: Path):
     server, page = serving([run], TOKEN), window.new_page()
     page.goto(next(server))

@@ -127,6 +127,8 @@ class _Copy:
 
     def files(self, copied: Copied) -> ParquetFiles:
         self._close()
+        if not self.paths:
+            raise DataError(f"the table is empty: there are no rows in {listed(map(str, copied.sources))}")
         return replace(parquet_files(self.paths), copied=copied)
 
     def _close(self) -> None:

@@ -16,7 +16,7 @@ from fluvial.data.sampled import sample
 from fluvial.data.tables import Table, read
 from fluvial.data.tokens import SPELLED
 
-_SHARE = 4  # of the limit: a fit holds its rows in several forms
+_SHARE = 6  # of the limit: a fit holds its rows in several forms
 
 
 def in_parts(paths: Sequence[Path], expected: Expected) -> ParquetFiles:
@@ -70,7 +70,7 @@ def about_sample(table: Table) -> str:
     files = table.sampled.files
     return (
         f"fitted to {len(table):,} of {len(files):,} rows, drawn at random, since all of them would fill about "
-        f"{files.size >> 20:,} MiB; for more rows set the limit, {limit():,} bytes, of which a fit takes a quarter for "
+        f"{files.size >> 20:,} MiB; for more rows set the limit, {limit():,} bytes, of which a fit takes a sixth for "
         f"them, with the environment variable {VARIABLE}"
     )
 
