@@ -47,8 +47,8 @@ app = App(
     name="fluvial",
     help=(
         "Exact probability densities from data: fit, score, sample, and a report you can trust.\n\n"
-        "Tables may be larger than memory, and folders: Parquet, CSV, Feather. torchrun -m fluvial fit shares a fit out "
-        "among processes, score --engine ray a scoring among machines; serve shows a page, and answers over HTTP."
+        "Tables may be larger than memory, and folders: Parquet, CSV, Feather. torchrun -m fluvial fit shares a fit "
+        "out among processes, score --engine ray a scoring among machines; serve shows a page, and answers over HTTP."
     ),
     version=fluvial.__version__,
     help_format="plaintext",
