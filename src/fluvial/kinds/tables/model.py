@@ -98,8 +98,10 @@ class Model(Answers):
     def score_encoded(self, encoded: Encoded, shares: bool = True) -> Scores:
         """As :meth:`score`, for a table that the schema has encoded."""
         parts = self._averaged(score_parts, encoded.x, encoded.context) if shares else None
-        # log p is the sum of its parts, which costs no second pass
-        values = self.log_prob_rows(encoded.x, encoded.context) if parts is None else _without_nan(parts.sum(1))
+        if parts is None or self._filled is not None:  # whose mean of sums is the sum of means but for rounding
+            values = self.log_prob_rows(encoded.x, encoded.context)
+        else:  # log p is the sum of its parts, which costs no second pass
+            values = _without_nan(parts.sum(1))
         values[encoded.impossible] = -np.inf
         columns = [] if parts is None else parts.double().numpy().T
         named = {c.name: part for c, part in zip(self.schema.columns, columns)}
@@ -136,21 +138,21 @@ class Model(Answers):
 
         So a row's score depends on the row alone, not on its place in the table.
         """
-        rows, given, density = torch.from_numpy(x), tensor(context), self.density
-        if not isinstance(density, Flow) or not isinstance(density.transform, Columns) or density.transform.exact:
-            return function(density, rows, given)
-        columns = density.transform
-        filled = Flow(
-            columns.filled(),
-            density.base,
-            density.event_shape,
-            density.context_shape,
-            density.embed,
-        )
+        rows, given, columns = torch.from_numpy(x), tensor(context), self._filled
+        if columns is None or not isinstance(self.density, Flow):
+            return function(self.density, rows, given)
+        base, shape, given_shape = self.density.base, self.density.event_shape, self.density.context_shape
+        filled = Flow(columns.filled(), base, shape, given_shape, self.density.embed)
         with randomness.drawing_from(0):
             shares = randomness.uniform((_FILLS, x.shape[1]), torch.float64)
         scores = [function(filled, columns.fill(rows, share), given) for share in shares]
         return None if scores[0] is None else torch.stack(scores).mean(0)
+
+    @property
+    def _filled(self) -> Columns | None:
+        """The columns some of whose cells are filled with noise to be scored; None where none are."""
+        columns = self.density.transform if isinstance(self.density, Flow) else None
+        return columns if isinstance(columns, Columns) and not columns.exact else None
 
     def sample(self, n: int, context: object = None, seed: int | None = None) -> Any:  # noqa: ANN401
         """n new rows as a table of the kind that the model was fitted to, with its columns, dtypes and bounds.
