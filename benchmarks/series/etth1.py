@@ -3,10 +3,10 @@
 python -m benchmarks.series.etth1 [WINDOWS]
 
 The forecasts lie in the last 2,880 rows of the usual split, evenly spread; the 11,520 before them teach, but for the
-last 288, which the fit keeps to judge by, and the 288 before these, which stop the training. DeepAR and TFT learn from all 11,520, a model
-for each horizon, with the same processor seconds each as the one fit of ours. Statistical methods are fitted to the
-last four weeks before each forecast. Each target is counted in the mean absolute error of its seasonal naive forecast,
-a day ago, in the rows that teach (MASE, and all scores likewise).
+last 288, which the fit keeps to judge by, and the 288 before these, which stop the training. DeepAR and TFT learn from
+all 11,520, a model for each horizon, with the same processor seconds each as the one fit of ours. Statistical methods
+are fitted to the last four weeks before each forecast. Each target is counted in the mean absolute error of its
+seasonal naive forecast, a day ago, in the rows that teach (MASE, and all scores likewise).
 
 Energy and variogram scores judge all hours and targets of a forecast together; the Gaussian copula joins DeepAR's laws
 of each hour and target by the correlations of the last days' moves from the day before.

@@ -76,7 +76,8 @@ def ridge(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, float]:
     x = (x - center) / torch.where(spread > 0, spread, 1.0)
     d, basis = torch.linalg.eigh(x.T @ x / n)
     d, pseudo, weight = d.clamp(min=0), y, torch.zeros_like(center)
-    bias = y.median()
+    bias, penalties = y.median(), _PENALTIES.to(d.device)
+    penalty = penalties[-1]
     for _ in range(_ROUNDS):
         error = y - x @ weight - bias
         deviation = 1.4826 * error.abs().median()
@@ -84,12 +85,12 @@ def ridge(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, float]:
         pseudo = x @ weight + bias + error.clamp(-bound, bound)
         bias = pseudo.mean()
         c = basis.T @ (x.T @ (pseudo - bias)) / n
-        kept = d / (d + _PENALTIES.to(d.device).unsqueeze(1))
+        kept = d / (d + penalties.unsqueeze(1))
         left = (pseudo - bias).square().mean() - (c.square() / d.clamp(min=1e-12) * kept * (2 - kept)).sum(1)
-        best = (left / (1 - (_EACH * kept.sum(1) + 1).clamp(max=n - 0.5) / n).square()).argmin()
-        weight = basis @ (c / (d + _PENALTIES[best]))
+        penalty = penalties[(left / (1 - (_EACH * kept.sum(1) + 1).clamp(max=n - 0.5) / n).square()).argmin()]
+        weight = basis @ (c / (d + penalty))
     weight = torch.where(spread > 0, weight / torch.where(spread > 0, spread, 1.0), 0.0)
-    share = (d / (d + _PENALTIES[best])).sum().item() / n
+    share = (d / (d + penalty)).sum().item() / n
     return weight, bias - center @ weight, min(share, 0.5)
 
 
