@@ -49,7 +49,7 @@ def test_all_that_is_wrong_is_said_at_once(path):
     for part in (
         "dates and times are modelled by mixed alone",
         "'name' (60 different",
-        "no density: 'zip', 'country'",
+        "no density in this model: 'zip', 'country'",
         "'gaps' ",
     ):
         assert part in message
