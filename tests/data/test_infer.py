@@ -117,7 +117,7 @@ def test_context_columns_keep_their_labels_in_order():
 
 def test_categorical_events_are_named_with_a_way_on():
     table = Table({"v": rng().normal(size=20), "s": np.array(["b", "a"] * 10, dtype=object), "f": np.arange(20) > 9})
-    with pytest.raises(DataError, match="in this model: 's', 'f'; choose .* --context s,f"):
+    with pytest.raises(DataError, match=r"in this model: 's', 'f'; choose .* --context s,f"):
         infer(table)
 
 
