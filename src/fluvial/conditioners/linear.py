@@ -75,7 +75,7 @@ def ridge(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, float]:
     spread = x.std(0, correction=0)
     x = (x - center) / torch.where(spread > 0, spread, 1.0)
     d, basis = torch.linalg.eigh(x.T @ x / n)
-    d, pseudo, weight = d.clamp(min=0), y, torch.zeros_like(center)
+    d, weight = d.clamp(min=0), torch.zeros_like(center)
     bias, penalties = y.median(), _PENALTIES.to(d.device)
     penalty = penalties[-1]
     for _ in range(_ROUNDS):

@@ -202,7 +202,8 @@ class SeriesLaws(Density):
     def relief(self, x: Tensor, context: Tensor | None, counts: Tensor) -> float:
         """By which share the past of the other values lessens errors of linear forecasts, of a model ``together``.
 
-        The first windows (B, T N) of seven in ten are fitted to, the errors are those in the others.
+        The first seven in ten of the steps that count are fitted to, the errors are those in the others; NaN where
+        there are none.
         """
         v, _ = self.placed(x)
         self.recent.initialize(v)
@@ -210,7 +211,8 @@ class SeriesLaws(Density):
         together = self.told(outlook, context)
         own = self.recent.features
         apart = torch.cat((together[..., : -(self.values + 1) * own], together[..., -own:]), 3)
-        first = counts & (torch.arange(len(x), device=x.device) < 0.7 * len(x)).unsqueeze(1)
+        number = counts.flatten().cumsum(0).view_as(counts)
+        first = counts & (number <= 0.7 * counts.sum())
         errors: list[Tensor] = []
         for told in (apart, together):
             line = Line(self.values, told.shape[3]).to(told)

@@ -153,6 +153,20 @@ def test_whether_targets_read_each_other_is_decided_by_the_rows_and_said():
     assert alone.density.together
 
 
+@pytest.mark.parametrize("n", [60, 200])
+def test_short_series_are_told_who_reads_whom_in_numbers(n):
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=n)
+    frame = pd.DataFrame({"date": pd.date_range("2023-01-01", periods=n), "a": first, "b": np.roll(first, 1)})
+    frame["b"] += 0.1 * rng.normal(size=n)
+    said = " ".join(fluvial.fit(frame, epochs=1, options=OPTIONS, progress=False).record["warnings"])
+    assert "each target is forecast from" in said
+    assert "nan" not in said
+    frame["a"], frame["b"] = 3.0, 4.0
+    said = " ".join(fluvial.fit(frame, epochs=1, options=OPTIONS, progress=False).record["warnings"])
+    assert "nan" not in said
+
+
 def test_gaps_are_modelled():
     frame = table().drop(index=range(50, 60))
     frame["sold"] = frame["sold"].astype(float)

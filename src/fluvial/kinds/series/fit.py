@@ -135,6 +135,11 @@ def _relief(model: SeriesModel, train: Panel) -> float:
 
 
 def _said(helps: float) -> str:
+    if not math.isfinite(helps):
+        return (
+            "each target is forecast from its own past: no errors of linear forecasts tell whether that of the others "
+            "would help; option together=true decides otherwise"
+        )
     size = f"{abs(helps):.1%} {'smaller' if helps > 0 else 'larger'}"
     how = "from the past of all targets" if helps > _WORTH else "from its own past"
     return (
