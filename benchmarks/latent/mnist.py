@@ -1,14 +1,14 @@
 """VAEs of images with and without inverse autoregressive steps in the posterior; all else is the same.
 
     python -m benchmarks.latent.mnist run fixed vae_iaf     # trains, or goes on, and scores the test images once
-    python -m benchmarks.latent.mnist run fixed vae_iaf --networks small    # with half the channels
-    python -m benchmarks.latent.mnist run fixed vae_iaf --networks dense    # without convolutions
+    python -m benchmarks.latent.mnist run fixed vae_iaf --networks dense      # without convolutions
+    python -m benchmarks.latent.mnist run fixed vae_iaf --networks shallow    # one hidden layer on either side
     python -m benchmarks.latent.mnist show                  # the table of all records
 
 Data: ``fixed``, MNIST as Larochelle binarised it; ``dynamic``, pixels drawn anew as bits at each step, test images by
 one draw; ``frey``, 1,965 frames of a face, 8 bits, of which a random 1,565 train, 200 stop the training and 200 judge.
 All models of a set get the same encoder, decoder, free bits and epochs; the validation images choose the epoch that is
-kept.XX
+kept.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ WEIGHTS = Path(tempfile.gettempdir()) / "fluvial-benchmarks" / "latent"
 SAMPLES = 1000  # of the importance-weighted estimate of log p
 WEIGHED = 1000  # test images that it is made for, a random choice
 SIZE: dict[str, Any] = {"latent": 32, "channels": (16, 32, 32), "hidden": 450, "components": 5}
-SMALL = (8, 16, 32)  # channels that take half the time
-DENSE = (300, 300)  # hidden layers of encoder and decoder, which a processor trains nearly to the end
-WIDTH = (320, 320)  # of a step of IAF, as convolutional models have it
-
-Networks = Literal["paper", "small", "dense"]
+BARE: dict[str, dict[str, Any]] = {  # networks without convolutions, which a processor trains nearly to the end
+    "dense": {"encoder": (300, 300), "decoder": (300, 300), "width": (320, 320), "activation": "relu"},
+    "shallow": {"encoder": (300,), "decoder": (100,), "width": (160, 160), "activation": "silu"},
+}
+Networks = Literal["paper", "dense", "shallow"]
 
 app = App(help=__doc__)
 
@@ -97,15 +97,16 @@ def run(
     kept, valid, test = images(data)
     group = f"{data}-{networks}-{epochs}-{free_bits:g}"
     name = f"{group}-{model}{f'-{transforms}' if transforms else ''}-{seed}"
-    steps = {"transforms": transforms or 2} if model == "vae_iaf" else {}
-    options = {**SIZE, **steps, "bits": 8 if data == "frey" else 1, "free_bits": free_bits}
+    options: dict[str, Any] = {"free_bits": free_bits}
+    if model == "vae_iaf":
+        options["transforms"] = transforms or 2
     with randomness.drawing_from(seed, lend=True):
-        if networks == "dense":
-            options = {"latent": SIZE["latent"], "networks": DENSE, "width": WIDTH, **steps, "free_bits": free_bits}
-            density = dense(test.shape[1:], free_bits, **steps)
-        else:
-            options |= {"channels": SMALL} if networks == "small" else {}
+        if networks == "paper":
+            options = {**SIZE, **options, "bits": 8 if data == "frey" else 1}
             density = models.build({"model": model, "event_shape": test.shape[1:], "options": options})
+        else:
+            options = {"latent": SIZE["latent"], **BARE[networks], **options}
+            density = bare(test.shape[1:], **options)
     settings = Settings(epochs=epochs, batch_size=100, learning_rate=2e-3, weight_decay=0.0, ema=0.999, seed=seed)
     weights.mkdir(parents=True, exist_ok=True)
     path, began, record = weights / f"{name}.ckpt", time.process_time(), None
@@ -130,14 +131,22 @@ def run(
     _note(name, content)
 
 
-def dense(shape: torch.Size, free_bits: float, transforms: int = 0) -> VAE:
+def bare(
+    shape: torch.Size,
+    latent: int,
+    encoder: tuple[int, ...],
+    decoder: tuple[int, ...],
+    width: tuple[int, ...],
+    activation: str,
+    free_bits: float,
+    transforms: int = 0,
+) -> VAE:
     """A VAE of images of bits whose networks have no convolutions."""
-    latent = SIZE["latent"]
     return VAE(
         Normal((latent,)),
-        bits(shape, latent, DENSE),
-        posterior(latent, DENSE[-1], transforms=transforms, hidden=WIDTH),
-        Features(shape, DENSE),
+        bits(shape, latent, decoder, activation),
+        posterior(latent, encoder[-1], transforms=transforms, hidden=width),
+        Features(shape, encoder, activation=activation),
         free_bits=free_bits,
     )
 
