@@ -40,6 +40,13 @@ def test_the_gravest_check_decides_and_the_verdict_comes_back_from_json():
     ]
 
 
+@pytest.mark.parametrize(("model", "level"), [("nsf", "do not trust"), ("gaussian", "good")])
+def test_a_fit_of_no_epoch_has_learnt_nothing_unless_its_model_needs_none(model, level):
+    told = record(model)
+    told["training"]["epochs"] = 0
+    assert Verdict.of((), told).level == level
+
+
 @pytest.mark.parametrize("damaged", [3, [], {}, {"level": 1, "sentence": "", "reasons": 2, "remedies": 3}])
 def test_a_damaged_verdict_is_a_sentence(damaged):
     with pytest.raises(RunError, match="verdict in the record is damaged"):

@@ -134,3 +134,10 @@ def test_models_that_nobody_names_are_those_that_take_the_table():
     gaps = {"a": np.where(np.arange(100) % 7, RNG.normal(size=100), np.nan), "b": RNG.normal(size=100)}
     assert ground(labels).models == ground(gaps).models == ("mixed", "vae_iaf", "gan")
     assert ground(banana(100)).models == ("nsf", "vae_iaf", "gan", "gaussian")
+
+
+def test_a_model_without_an_epoch_is_named(found: Comparison, monkeypatch: pytest.MonkeyPatch):
+    assert not [s for s in found.sentences if "learnt nothing" in s]
+    monkeypatch.setattr("fluvial.tasks.compare.untrained", lambda record: True)
+    again = compare(TABLE, ["gaussian"], epochs=25, out=found.page.parent, progress=False)
+    assert again.sentences[-1].startswith("gaussian has learnt nothing: no epoch was trained")

@@ -4,10 +4,11 @@ import pytest
 import torch
 from training.toy import Gaussian
 
-from fluvial.core import Normal
+from fluvial.core import Normal, UsageError
 from fluvial.core.batched import chunk_rows, score
-from fluvial.models import maf
-from fluvial.training.objectives import negative_log_likelihood, reverse_kl
+from fluvial.models import maf, vae
+from fluvial.training import Data
+from fluvial.training.objectives import BOUND, negative_log_likelihood, reverse_kl
 
 
 def test_nll_of_a_standard_normal_at_zero():
@@ -42,3 +43,18 @@ def test_score_in_chunks_equals_score_at_once():
     density, x = Gaussian(), torch.randn(2 * chunk_rows((2,)) + 3, 2)
     assert torch.equal(score(density, x), density.log_prob(x).detach())
     assert score(density, x[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize(("rows", "draws"), [(1000, 1), (250, 4), (10, 16)])
+def test_many_rows_judge_a_bound_by_fewer_draws_each(rows, draws):
+    torch.manual_seed(0)
+    model, data = vae((2,), latent=2, hidden=(8,), samples=16), Data(torch.randn(rows, 2))
+    judged = BOUND.judge(data, model, 3)
+    assert model.samples == 16
+    model.samples = draws
+    assert judged == -data.score(model, 3)
+
+
+def test_only_a_vae_is_judged_by_its_bound():
+    with pytest.raises(UsageError, match="Normal has no bound"):
+        BOUND.judge(Data(torch.zeros(3, 2)), Normal((2,)), 0)

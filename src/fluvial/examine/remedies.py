@@ -60,6 +60,14 @@ def _sized(record: Mapping[str, Any], factor: float, sentence: str) -> Remedy | 
     return None
 
 
+def untrained(record: Mapping[str, Any]) -> bool:
+    """Whether a fit that the record tells of ended before it had learnt anything, of a model that learns by steps."""
+    if (record.get("training") or {}).get("epochs") != 0:
+        return False
+    recipe = _recipe(record)
+    return recipe is None or not recipe.closed_form
+
+
 def _regularised(record: Mapping[str, Any]) -> Remedy | None:
     recipe = _recipe(record)
     if recipe is not None and recipe.closed_form:

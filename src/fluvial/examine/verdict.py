@@ -9,7 +9,7 @@ from statistics import NormalDist
 from typing import Any, Literal, cast
 
 from fluvial.core.errors import RunError
-from fluvial.examine.remedies import Remedy, remedies
+from fluvial.examine.remedies import Remedy, remedies, untrained
 from fluvial.examine.round_trip import RoundTrip
 from fluvial.examine.two_sample import ClassifierTest, Memorisation
 
@@ -57,7 +57,7 @@ class Verdict:
     @classmethod
     def of(cls, checks: tuple[Check, ...], record: Mapping[str, Any]) -> Verdict:
         """The verdict that the checks come to, with remedies for the model that the record describes."""
-        if (record.get("training") or {}).get("epochs") == 0:
+        if untrained(record):
             said = "It has not learnt anything: no epoch was trained before its budget ended."
             checks = (Check("training", "fail", said, "fail: no epoch", "untrained"), *checks)
         bad = [c for level in ("fail", "warn") for c in checks if c.level == level]

@@ -11,6 +11,7 @@ from typing import Any
 
 from fluvial.core.errors import DataError, UsageError
 from fluvial.core.files import make_folder
+from fluvial.examine.remedies import untrained
 from fluvial.examine.rivals import Rival
 from fluvial.kinds.contest import CHANCE, CHEAT, page_of, spoken
 from fluvial.kinds.every import kind_of
@@ -80,7 +81,7 @@ def compare(
     folder = Path(tempfile.mkdtemp(prefix="fluvial-compare-") if out is None else out)
     make_folder(folder)
     rivals: dict[str, Rival] = {}
-    left: dict[str, str] = {}
+    remarks: dict[str, str] = {}
     for name in models:
         try:
             if name == KDE:
@@ -88,14 +89,18 @@ def compare(
                 continue
             fitted = _fitted(field, name, budget, epochs, seed, folder, (options or {}).get(name), progress)
             rivals[name] = field.tried(name, fitted)
+            if untrained(fitted.record):
+                remarks[name] = (
+                    f"{name} has learnt nothing: no epoch was trained before its budget ended; give more time."
+                )
         except DataError as error:
             whose = "" if name == KDE else ", as fluvial fit says"
-            left[name] = f"{name} is left out{whose}: {error}."
+            remarks[name] = f"{name} is left out{whose}: {error}."
     for name, drawn in (samples or {}).items():
         rivals[name] = field.judge(name, field.encoded(drawn))
     if not rivals:
-        raise DataError(" ".join(left.values()))
-    sentences = [*spoken(field, rivals), *left.values()]
+        raise DataError(" ".join(remarks.values()))
+    sentences = [*spoken(field, rivals), *remarks.values()]
     rivals |= field.yardsticks(CHEAT, CHANCE)
     return Comparison(rivals, sentences, page_of(folder, field, rivals, sentences))
 
