@@ -166,7 +166,7 @@ def test_memory_of_a_walk_does_not_grow():
         for _ in range(50):
             queues(torch.zeros(1))
     assert queues.ring.data_ptr() == place  # pyright: ignore
-    assert queues.ring.shape == (sum(net.spans), 1, 6)  # pyright: ignore
+    assert queues.ring.shape == (sum(net.spans), 6, 1)  # pyright: ignore
 
 
 @pytest.mark.parametrize(

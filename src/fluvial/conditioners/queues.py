@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from fluvial.core.tracing import transformed
 
@@ -18,26 +17,29 @@ if TYPE_CHECKING:
 class Queues:
     """Reads a WaveNet step by step, each layer once (fast generation, Le Paine et al. 2016, arXiv 1611.09482).
 
-    The rings of all layers lie in one tensor. At each step the taps of all layers that read the past are gathered
-    and multiplied together; what remains one after the other is four small operators a layer.
+    The rings of all layers lie in one tensor, (slots, channels, rows): rows side by side, so that what is gathered is
+    multiplied as it lies, and the halves of a gate are whole pieces of memory. At each step the taps of all layers that
+    read the past are multiplied together; what remains one after the other is four small operators a layer.
     """
 
     def __init__(self, net: WaveNet, like: Tensor, context: Tensor | None) -> None:
         self.net, self.context, self.step, self.batch = net, context, 0, like.shape[0]
         device, older = net.inlet.device, net.taps.shape[1] - 1
-        halved = torch.ones_like(net.bias[0])  # tanh(u / 2): the half goes into the weights, once
-        halved[: len(halved) // 2] = 0.5
-        taps = net.taps * halved
-        self.now: tuple[Tensor, ...] = taps[:, -1].unbind()
-        self.past: Tensor = taps[:, :-1].flatten(1, 2)
-        self.mix: tuple[Tensor, ...] = net.mix.unbind()
-        self.table, self.halved = net.table(), halved
+        signs = torch.ones_like(net.bias[0])  # tanh(u / 2) = 1 - 2 sigmoid(-u), which takes a third of tanh's time
+        signs[: len(signs) // 2] = -1
+        taps = (net.taps * signs).movedim(3, 1)  # (layers, 2 gates, kernel, channels)
+        self.now: tuple[Tensor, ...] = taps[:, :, -1].contiguous().unbind()
+        self.past: Tensor = taps[:, :, :-1].flatten(2)
+        self.mix: tuple[Tensor, ...] = net.mix.transpose(1, 2).contiguous().unbind()
+        self.bias: Tensor = (net.bias * signs).flatten().unsqueeze(1)
+        self.given = None if net.given is None else (net.given * signs).flatten(1).t().contiguous()
+        self.table = net.table()
         self.gates = self._gates(None if context is None or net.upsample else context)
         spans, lags = torch.tensor(net.spans), torch.arange(older, 0, -1)
         self.lag: Tensor = (lags * torch.tensor(net.dilations)[:, None]).to(device)
         self.span: Tensor = spans[:, None].to(device)
         self.start: Tensor = (spans.cumsum(0) - spans)[:, None].to(device)
-        rest = [r.expand(s, like.shape[0], -1) for r, s in zip(net.resting(context), net.spans)]
+        rest = [r.t().expand(s, -1, self.batch) for r, s in zip(net.resting(context), net.spans)]
         self.ring = torch.cat(rest)
         self.values = torch.full(
             (self.batch, math.prod(net.rest), net.first), math.nan, device=device, dtype=like.dtype
@@ -52,28 +54,26 @@ class Queues:
         if given is not None:
             self.gates = self._gates(given)
         slots = (self.step - self.lag) % self.span + self.start
-        past = self.ring[slots].transpose(1, 2).flatten(2)
-        begun = torch.baddbmm(self.gates, past, self.past).unbind()
-        h, half = self.net.embed(self.values, self.table), begun[0].shape[1] // 2
+        begun = torch.baddbmm(self.gates, self.past, self.ring[slots].flatten(1, 2)).unbind()
+        h, half = self.net.embed(self.values, self.table).t(), self.past.shape[1] // 2
         inputs: list[Tensor] = [h]
         read: list[Tensor] = []
         for i, (opened, now) in enumerate(zip(begun, self.now)):
-            opened = torch.addmm(opened, h, now)
-            opened[:, :half].tanh_()
-            y = F.glu(opened, 1)
+            against, gate = torch.addmm(opened, now, h).sigmoid_().split(half)
+            y = torch.addcmul(gate, against, gate, value=-2)
             read.append(y)
             if i < len(self.mix):
-                h = torch.addmm(h, y, self.mix[i])
+                h = torch.addmm(h, self.mix[i], y)
                 inputs.append(h)
         self._remember(slots[:, 0], torch.stack(inputs))
         self.step += 1
-        return self.net.leave(torch.cat(read, 1)).view(self.batch, self.net.size, *self.net.rest)
+        return self.net.leave(torch.cat(read).t()).view(self.batch, self.net.size, *self.net.rest)
 
     def spread(self, copies: int) -> None:
         """Go on with so many rows in the place of each one."""
-        self.ring = self.ring.repeat_interleave(copies, 1)
+        self.ring = self.ring.repeat_interleave(copies, 2)
         self.values = self.values.repeat_interleave(copies, 0)
-        self.gates = self.gates.repeat_interleave(copies, 1)
+        self.gates = self.gates.repeat_interleave(copies, 2)
         self.batch *= copies
 
     def _remember(self, slots: Tensor, inputs: Tensor) -> None:
@@ -94,10 +94,9 @@ class Queues:
         return series[:, row]
 
     def _gates(self, context: Tensor | None) -> Tensor:
-        """(layers, B, 2 gates)."""
-        given = (
-            0
-            if context is None or self.net.given is None
-            else torch.einsum("bc,clg->lbg", context.to(self.net.given.dtype), self.net.given)
-        )
-        return ((self.net.bias[:, None] + given) * self.halved).expand(-1, self.batch, -1)
+        """(layers, 2 gates, B)."""
+        if context is None or self.given is None:
+            gates = self.bias.expand(-1, self.batch)
+        else:
+            gates = torch.addmm(self.bias, self.given, context.to(self.given.dtype).t())
+        return gates.expand(-1, self.batch).unflatten(0, self.past.shape[:2])
