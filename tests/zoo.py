@@ -320,6 +320,10 @@ SMALL: dict[str, dict[str, object]] = {
     "mixed": {"hidden": (16,), "components": 3, "dropout": 0.0},
     "wavenet": {"levels": 3, "stacks": 2, "layers": 2, "channels": 6, "gates": 5, "skips": 8},
     "wavenet_made": {"hidden": (7,), "dropout": 0.0, "layers": 2, "channels": 6, "gates": 5, "skips": 8},
+    "wavenet_intervals": {
+        **{"width": 7, "below": 2, "around": 1, "lags": (1, 3), "dropout": 0.0, "features": 2},
+        **{"layers": 2, "channels": 6, "gates": 5, "skips": 8},
+    },
     "wavenet_mixed": {
         **{"hidden": (8,), "components": 2, "dropout": 0.0, "lags": (2,), "window": 3, "features": 4},
         **{"layers": 2, "channels": 6, "gates": 5, "skips": 8},
@@ -351,6 +355,7 @@ DISCRETE: dict[str, tuple[str, dict[str, object], tuple[int, ...]]] = {
     "made-orders": ("made", {"orders": 3, "direct": False}, (2, 2, 2, 2)),
     "wavenet": ("wavenet", {}, (3, 3, 3, 3)),
     "wavenet-made": ("wavenet_made", {"values": 2}, (2, 2, 2, 2)),
+    "wavenet-intervals": ("wavenet_intervals", {"values": 2}, (2, 2, 2, 2)),
     "made-fresh": ("made", {"classes": (2, 3, 2, 2), "orders": 2, "fresh": True, "drawn": True}, (2, 3, 2, 2)),
     "pixelcnn": ("pixelcnn", {"height": 2}, (2, 2, 2, 2)),
     "pixelcnn-classes": ("pixelcnn", {"height": 2, "classes": 3}, (3, 3, 3, 3)),

@@ -6,6 +6,7 @@ from fluvial.conditioners.degrees import Plan
 from fluvial.conditioners.encoder import ContextEncoder, ContextMap
 from fluvial.conditioners.frames import Frames
 from fluvial.conditioners.gated import GatedConvNet
+from fluvial.conditioners.intervals import ChordIntervals, PastIntervals
 from fluvial.conditioners.masked import MaskedLinear, MaskedMLP
 from fluvial.conditioners.mlp import ACTIVATIONS, MLP
 from fluvial.conditioners.pictures import ImageDecoder, ImageEncoder
@@ -16,6 +17,7 @@ from fluvial.conditioners.wavenet import WaveNet
 __all__ = [
     "ACTIVATIONS",
     "MLP",
+    "ChordIntervals",
     "Conditioner",
     "ContextConv",
     "ContextEncoder",
@@ -27,6 +29,7 @@ __all__ = [
     "ImageEncoder",
     "MaskedLinear",
     "MaskedMLP",
+    "PastIntervals",
     "PixelCNN",
     "PixelMLP",
     "PixelPredictor",

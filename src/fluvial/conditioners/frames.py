@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fluvial.conditioners.conditioner import Conditioner, Step
+from fluvial.conditioners.intervals import ChordIntervals, PastIntervals
 from fluvial.conditioners.masked import MaskedMLP
 from fluvial.conditioners.wavenet import WaveNet
 from fluvial.core.transform import EventShape
@@ -26,7 +27,7 @@ class Frames(Conditioner):
         inner: of N values with F N features of context.
     """
 
-    def __init__(self, outer: WaveNet, inner: MaskedMLP) -> None:
+    def __init__(self, outer: WaveNet | PastIntervals, inner: MaskedMLP | ChordIntervals) -> None:
         super().__init__()
         if outer.rest != (inner.features,):
             raise ValueError(f"frames of shape {outer.rest} do not fit a network of {inner.features} values")

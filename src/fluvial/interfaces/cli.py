@@ -86,7 +86,7 @@ def fit(
         mixed, gan, vae or vae_iaf for tables as they are; nsf, flow_gan, gaussian, iaf, made_mog, maf, maf_mog, nice,
         nsf_coupling or realnvp for tables of numbers; made or pixelcnn for tables of labels, or of zeros and ones;
         multiscale, flowpp, glow, gan, flow_gan, vae, vae_iaf, nice or realnvp for images; wavenet for sound;
-        wavenet_made for piano rolls; wavenet_mixed for series. The first of each is the default.
+        wavenet_intervals or wavenet_made for piano rolls; wavenet_mixed for series. The first of each is the default.
     context
         A column, or label of recordings, to condition on; can be repeated, or separated by commas.
     out

@@ -20,7 +20,7 @@ from fluvial.models.realnvp import realnvp, realnvp_images
 from fluvial.models.recipe import Aim, Decay, Recipe, Training
 from fluvial.models.registry import default_of, named_recipes, recipe_of, recipes, register
 from fluvial.models.vae import VAE, vae
-from fluvial.models.wavenet import wavenet, wavenet_made
+from fluvial.models.wavenet import wavenet, wavenet_intervals, wavenet_made
 
 __all__ = [
     "GAN",
@@ -67,6 +67,7 @@ __all__ = [
     "sample_at_temperature",
     "vae",
     "wavenet",
+    "wavenet_intervals",
     "wavenet_made",
 ]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fluvial.conditioners import Frames, MaskedMLP, WaveNet
+from torch import nn
+
+from fluvial.conditioners import ChordIntervals, Frames, MaskedMLP, PastIntervals, WaveNet
 from fluvial.core import Density, Flow, Uniform
 from fluvial.core.transform import EventShape, Shape
 from fluvial.models.recipe import Recipe, Training
 from fluvial.transforms import Autoregressive
 from fluvial.univariate import Bernoulli, Categorical, DiscretizedLogistics, Staircase
 
+_SILENT = -3.0  # logit of a note at the start: most notes are silent most of the time
 _FLOOR = {256: -7.0, 65536: -16.0}  # smallest log-scales of the logistics, by the number of levels
 
 
@@ -98,10 +101,7 @@ def wavenet_made(
     >>> density.log_prob(torch.zeros(1, 6)).exp().item()  # starts uniform: 2^-6
     0.015625
     """
-    if len(event_shape) != 1 or values < 1 or (event_shape[0] or 0) % values:
-        raise ValueError(f"values: events of shape {tuple(event_shape)} do not divide into frames of {values}")
-    if context_shape is not None and len(context_shape) != 1:
-        raise ValueError(f"context_shape: expected (C,) or None, got {tuple(context_shape)}")
+    _check_frames(event_shape, values, context_shape)
     outer = WaveNet(
         features,
         classes=2,
@@ -116,6 +116,66 @@ def wavenet_made(
     )
     inner = MaskedMLP(values, 1, hidden, features * values, direct=True, classes=2, dropout=dropout)
     return Flow(Autoregressive(Frames(outer, inner), Bernoulli()), Uniform(event_shape), event_shape, context_shape)
+
+
+def wavenet_intervals(
+    event_shape: EventShape,
+    *,
+    values: int = 1,
+    width: int = 64,
+    below: int = 48,
+    lags: Sequence[int] = (1, 2, 4, 8),
+    around: int = 12,
+    dropout: float = 0.2,
+    features: int = 8,
+    stacks: int = 1,
+    layers: int = 5,
+    kernel: int = 2,
+    channels: int = 128,
+    gates: int = 128,
+    skips: int = 128,
+    context_shape: Shape | None = None,
+) -> Density:
+    """Sequences of frames of notes that sound or do not, in the order of their pitch: what counts are intervals.
+
+    An event is (T N,), frame after frame. Over frames a WaveNet reads what came before; each note reads besides which
+    notes sounded about it lately, and the ones below it in its own frame, by weights that all notes share
+    (:class:`PastIntervals`, :class:`ChordIntervals`).
+
+    Args:
+        event_shape: (T N,), or (None,) for any length.
+        values: N, notes of a frame.
+        width: numbers of the network that all notes share.
+        below: notes below it that a note reads.
+        lags, around: how many frames ago it reads the notes about it, and how far up and down.
+        dropout: share of these numbers that a training step leaves out.
+        features: numbers that the WaveNet gives for each note.
+        stacks, layers, kernel, channels, gates, skips: of the WaveNet.
+    """
+    _check_frames(event_shape, values, context_shape)
+    outer = WaveNet(
+        features,
+        classes=2,
+        rest=(values,),
+        context=0 if context_shape is None else context_shape[0],
+        stacks=stacks,
+        layers=layers,
+        kernel=kernel,
+        channels=channels,
+        gates=gates,
+        skips=skips,
+    )
+    past = PastIntervals(outer, width, lags, around)
+    nn.init.constant_(past.place[:, 0], _SILENT)
+    frames = Frames(past, ChordIntervals(values, 1, width, below, dropout))
+    return Flow(Autoregressive(frames, Bernoulli()), Uniform(event_shape), event_shape, context_shape)
+
+
+def _check_frames(event_shape: EventShape, values: int, context_shape: Shape | None) -> None:
+    if len(event_shape) != 1 or values < 1 or (event_shape[0] or 0) % values:
+        raise ValueError(f"values: events of shape {tuple(event_shape)} do not divide into frames of {values}")
+    if context_shape is not None and len(context_shape) != 1:
+        raise ValueError(f"context_shape: expected (C,) or None, got {tuple(context_shape)}")
 
 
 def _staircase(levels: int, components: int) -> Staircase:
@@ -150,10 +210,23 @@ RECIPES = (
         base="Uniform",
     ),
     Recipe(
-        wavenet_made,
+        wavenet_intervals,
         kind="piano rolls",
         values="whole",
         default=True,
+        says="WaveNet over the moments of a piece, networks that all notes share over the intervals to others; exact "
+        "probabilities",
+        paper="van den Oord et al. 2016, arXiv 1609.03499, and Johnson 2017, LNCS 10198",
+        score="one pass",
+        draw="one short step per note",
+        steps="Autoregressive(Frames, Bernoulli) over frames of bits; Frames is PastIntervals over frames and "
+        "ChordIntervals in each",
+        base="Uniform",
+    ),
+    Recipe(
+        wavenet_made,
+        kind="piano rolls",
+        values="whole",
         says="WaveNet over the moments of a piece, MADE over the notes of one; exact probabilities",
         paper="van den Oord et al. 2016, arXiv 1609.03499, and Germain et al. 2015, arXiv 1502.03509",
         score="one pass",

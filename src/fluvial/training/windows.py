@@ -16,7 +16,10 @@ from fluvial.core.batched import evaluate
 from fluvial.transforms import spine
 from fluvial.univariate.discrete import Staircase
 
-_STEP = 1 << 12  # samples in one training step: many small steps learn faster than few large ones
+_STEP, _FRAMES = (
+    1 << 12,
+    256,
+)  # samples, or frames, of a training step: many small ones learn faster than few large ones
 _SORTED = 8  # batches' worth of shuffled windows that are sorted by length, so that little of a batch is empty
 
 
@@ -75,8 +78,9 @@ class Windows:
 
     @property
     def batch_size(self) -> int:
-        """Windows a step: so many that they hold ``_STEP`` samples, or a twentieth of all."""
-        return max(2, round(min(_STEP * self.frame, len(self.values) / 20) * len(self) / len(self.values)))
+        """Windows a step: so many that they hold ``_STEP`` samples, or ``_FRAMES`` frames, or a twentieth of all."""
+        most = _STEP if self.frame == 1 else _FRAMES * self.frame
+        return max(2, round(min(most, len(self.values) / 20) * len(self) / len(self.values)))
 
     initial = 2
     """Windows to initialise from: the models here have nothing to initialise."""

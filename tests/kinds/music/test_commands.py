@@ -9,7 +9,7 @@ from fluvial.interfaces.cli import main
 from fluvial.kinds.music.rolls import read_rolls
 from fluvial.tasks.fit import load
 
-SMALL = [w for option in ("hidden=[8]", "layers=2", "channels=4", "gates=4", "skips=4") for w in ("--set", option)]
+SMALL = [w for option in ("width=8", "layers=2", "channels=4", "gates=4", "skips=4") for w in ("--set", option)]
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from fluvial.core import DataError, RunError, UsageError
 from fluvial.kinds.music.fit import Transposed, independent
 from fluvial.kinds.music.model import RollModel
 from fluvial.kinds.music.rolls import Rolls, RollSchema, is_rolls, read_rolls, write_rolls
-from fluvial.models import wavenet_made
+from fluvial.models import wavenet_intervals
 from fluvial.tasks.fit import fit, load
 
-OPTIONS = {"hidden": (8,), "layers": 3, "channels": 6, "gates": 6, "skips": 6}
+OPTIONS = {"width": 8, "layers": 3, "channels": 6, "gates": 6, "skips": 6}
 
 
 def some(n=12, notes=3, seed=0):
@@ -30,7 +30,7 @@ def some(n=12, notes=3, seed=0):
 
 
 def untrained(notes=3, seed=0):
-    density = randomized(wavenet_made((None,), values=notes, dropout=0.0, **OPTIONS), seed, 1.0).double().eval()
+    density = randomized(wavenet_intervals((None,), values=notes, dropout=0.0, **OPTIONS), seed, 1.0).double().eval()
     return RollModel(density, RollSchema(notes, 5), {})  # pyright: ignore
 
 
@@ -145,7 +145,7 @@ def test_other_bad_input_gets_a_sentence(tmp_path, fitted):
     with pytest.raises(UsageError, match="made is a model of tables"):
         fit(some(), "made")
     with pytest.raises(UsageError, match="is a model of piano rolls"):
-        fit(np.zeros((4, 3)), "wavenet_made")
+        fit(np.zeros((4, 3)), "wavenet_intervals")
     with pytest.raises(UsageError, match="have no labels; leave out key"):
         fit(some(), context=["key"])
     with pytest.raises(UsageError, match="leave it out"):

@@ -16,14 +16,13 @@ from fluvial.core import randomness
 from fluvial.core.errors import DataError, UsageError
 from fluvial.examine.scores import ratio
 from fluvial.kinds.job import Job, Lesson, Words, a_flow
-from fluvial.kinds.music.model import RollModel, restore
+from fluvial.kinds.music.model import SHIFT, RollModel, restore
 from fluvial.kinds.music.rolls import SPLITS, Rolls, RollSchema, read_rolls
 from fluvial.kinds.parts import Parts, judged
 from fluvial.models import default_of, resolve
 from fluvial.training import Continuation, Windows
 
 _KEPT = 32  # held-out pieces that a run keeps
-_SHIFT = 5  # notes up or down that a training window is moved at most: to about every key
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ class Transposed(Windows):
         moments = values.unflatten(1, (-1, self.frame))
         sounds = moments.nan_to_num().amax(1) > 0
         note = torch.arange(self.frame, device=values.device)
-        lowest = torch.where(sounds, note, self.frame).amin(1).clamp(max=_SHIFT)
-        highest = (self.frame - 1 - torch.where(sounds, note, -1).amax(1)).clamp(max=_SHIFT)
+        lowest = torch.where(sounds, note, self.frame).amin(1).clamp(max=SHIFT)
+        highest = (self.frame - 1 - torch.where(sounds, note, -1).amax(1)).clamp(max=SHIFT)
         share = randomness.uniform((len(values),)).to(values.device)
         shift = (share * (lowest + highest + 1)).long() - lowest
         source = (note - shift[:, None]) % self.frame  # what leaves at one end is silent

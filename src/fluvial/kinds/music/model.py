@@ -24,6 +24,7 @@ from fluvial.training import Continuation, Windows
 from fluvial.training.saved import Saved
 from fluvial.transforms import Autoregressive, spine
 
+SHIFT = 5  # notes up or down that a training window is moved at most: to about every key
 _WINDOW = 128  # moments scored at once, or as many as the model reads back if that is more
 
 

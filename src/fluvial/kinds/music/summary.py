@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fluvial.data.words import counted
-from fluvial.kinds.music.model import RollModel
+from fluvial.kinds.music.model import SHIFT, RollModel
 from fluvial.kinds.summary import fitted_line, held_out_lines
 
 
@@ -17,5 +17,6 @@ def rolls_summary(model: RollModel) -> list[str]:
     return [
         fitted_line(record, f"{data}, {sizes['held_out']:,} held out"),
         f"each moment is predicted from the {model.reads} before it, each note from those below it too",
+        f"training pieces are moved by up to {SHIFT} notes up or down, at each step anew; what is scored stays",
         *held_out_lines(heading, scores["held_out"], {"independent notes": scores["independent"]}),
     ]
