@@ -31,7 +31,7 @@ from fluvial.transforms import ColumnMap
 from fluvial.transforms.law import Law
 
 _STOPPING = 0.1  # of the steps, at most, that stop the training
-_FEWEST = 20  # steps of the longest series
+_FEWEST = 15  # steps of the longest series
 _LONG = 60  # steps that a scale is taken over, at least
 _OURS = ("values", "series")
 _TOGETHER = 32  # targets at most that are read side by side
