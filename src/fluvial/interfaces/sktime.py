@@ -81,11 +81,11 @@ class SeriesForecaster(BaseForecaster):
             progress=False,
         )
         self.model_: SeriesModel = model
-        self._seen = y
+        self._seen: pd.DataFrame = y
         return self
 
     def _update(self, y: pd.DataFrame, X: object = None, update_params: bool = True) -> SeriesForecaster:
-        self._seen = y.combine_first(self._seen)[self._seen.columns]
+        self._seen = pd.DataFrame(y.combine_first(self._seen), columns=self._seen.columns)
         return self._fit(self._seen, None, None) if update_params else self
 
     def _predict(self, fh: Any, X: object = None) -> pd.DataFrame:  # noqa: ANN401
