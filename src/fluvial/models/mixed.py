@@ -204,8 +204,10 @@ class AnyOrder(Density):
         optimizer = torch.optim.Adam([theta], lr=0.05)
         for _ in range(_STEPS):
             optimizer.zero_grad()
-            of_rows = theta.expand(len(reading.x), -1)
-            own = self.laws.log_prob(reading, of_rows) if self.classes is None else self.classes.alone(of_rows, reading)
+            if self.classes is None:
+                own = self.laws.log_prob(reading, theta.expand(len(reading.x), -1))
+            else:
+                own = self.classes.alone(theta.unsqueeze(0), reading)
             (-own.sum(1).mean()).backward()
             optimizer.step()
         theta.grad = None

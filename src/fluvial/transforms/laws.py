@@ -286,7 +286,8 @@ class Laws(nn.Module):
         """theta, in which the logits of rounded values are raised by what the mixtures expect around them."""
         if self.heaps is None:
             return theta
-        more = self.heaps(*self._components(theta)).to(theta.dtype)
+        one = theta if theta.stride(0) else theta[:1]  # of rows that share it
+        more = self.heaps(*self._components(one)).to(theta.dtype).expand(len(theta), -1)
         return theta.index_add(1, self._logits.flatten()[self.heaps.places], more)
 
     def _softmax(self, theta: Tensor) -> Tensor:
