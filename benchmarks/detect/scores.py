@@ -15,7 +15,9 @@ from benchmarks.detect.adbench import encoded, judged
 from benchmarks.detect.sets import DEVELOPMENT, split
 from fluvial import Model
 from fluvial.kinds.tables.detect import Detector
+from fluvial.kinds.tables.near import places_of
 from fluvial.kinds.tables.unusual import _scores
+from fluvial.models import AnyOrder
 
 _MOST = 1000  # test rows of a set
 
@@ -24,8 +26,16 @@ def candidates(model: Model, x: np.ndarray) -> dict[str, np.ndarray]:
     """Scores of encoded rows, (N,), by name; larger for stranger rows."""
     log_p, typical = model.log_prob_rows(x), np.median(model.log_prob_rows(model.rows["train.x"][:_MOST]))
     squares, ratio, tails = _scores(model, x, None)
+    unusual = Detector.of(model).unusual
+    assert unusual.near is not None
+    assert isinstance(model.density, AnyOrder)
+    narrow, wide = unusual.near(places_of(model.density, x, None))
+    surprises = [surprise(each) for surprise, each in zip(unusual.surprises, (squares, ratio, tails, narrow, wide))]
     return {
-        "default": Detector.of(model).unusual.scores(x, None),
+        "default": np.sum(surprises, axis=0),
+        "without near ones": np.sum(surprises[:3], axis=0),
+        "near, narrow": narrow,
+        "near, wide": wide,
         "noise": squares,
         "log-ratio": ratio,
         "tails of columns one by one": tails,

@@ -132,7 +132,7 @@ class Classes(nn.Module):
         return _blended(self.own, self.beside, net, gates, self._terms(*given, columns, self.own.heaps), self.spread)
 
     def alone(self, theta: Tensor, reading: Reading) -> Tensor:
-        """log p of each cell, (B, D), under the network without classes; theta may be (1, ...), the same for all rows."""
+        """log p of each cell, (B, D), under the network without classes; a theta of one row is that of all."""
         return self.own.log_prob(reading, theta.index_select(1, self._others).expand(len(reading.x), -1))
 
     def steps(self, order: Tensor, rows: int) -> Callable[[int, Mapping[int, Reading], Tensor], Tensor]:

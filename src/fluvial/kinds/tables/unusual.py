@@ -15,6 +15,7 @@ from fluvial.core.randomness import drawing_from, permutation
 from fluvial.examine.conformal import lowered
 from fluvial.kinds.tables.answers import tensor
 from fluvial.kinds.tables.cells import noise, tail
+from fluvial.kinds.tables.near import Near, each_alone, places_of
 from fluvial.models import AnyOrder
 
 if TYPE_CHECKING:
@@ -59,32 +60,41 @@ class Surprise:
 
 @dataclass(frozen=True)
 class Unusual:
-    """The sum of three surprises, each -log of the share of training rows that score as high (Fisher's method).
+    """The sum of five surprises, each -log of the share of training rows that score as high (Fisher's method).
 
     That a row lies far out: the squared length of its noise, of each cell the normal quantile of its tail given the
     cells before it, a mean over a few orders of the columns. Unlike log p it depends neither on units and on how
     densely values lie, nor on how common those are that many rows share, so that anomalies that are many and alike,
     which a model learns, still lie far out. That its columns do not go together: how much likelier the row would be
     if they were independent. That its cells are rare one by one: the sum over the columns of -log P(a cell at least as
-    far out), which knows nothing of how they depend. Models that condition on no columns have -log p(row) alone.
+    far out), which knows nothing of how they depend. And that few rows of the fit lie :class:`Near`, by two widths of
+    noise. Models that condition on no columns have -log p(row) alone.
     """
 
     model: Model
+    near: Near | None
     surprises: tuple[Surprise, ...]
 
     @classmethod
     def of(cls, model: Model, x: np.ndarray, context: np.ndarray | None) -> Unusual:
         """From encoded rows of the training, (N, D)."""
-        return cls(model, tuple(Surprise.of(each) for each in _scores(model, x, context)))
+        density, near, more = model.density, None, list[np.ndarray]()
+        if isinstance(density, AnyOrder) and len(x):
+            places = places_of(density, x, tensor(context))
+            near = Near.of(places)
+            more = near(places, own=True)
+        return cls(model, near, tuple(Surprise.of(each) for each in (*_scores(model, x, context), *more)))
 
     def scores(self, x: np.ndarray, context: np.ndarray | None) -> np.ndarray:
         """How unusual encoded rows are, (N,), nats."""
-        found = _scores(self.model, x, context)
+        found, density = _scores(self.model, x, context), self.model.density
+        if self.near is not None and isinstance(density, AnyOrder) and len(x):
+            found += self.near(places_of(density, x, tensor(context)))
         return np.sum([surprise(each) for surprise, each in zip(self.surprises, found)], axis=0)
 
 
 def _scores(model: Model, x: np.ndarray, context: np.ndarray | None) -> list[np.ndarray]:
-    """What is taken for unusual, each (N,)."""
+    """What the model takes for unusual, each (N,)."""
     density, given = model.density, tensor(context)
     if not isinstance(density, AnyOrder) or not len(x):
         return [-model.log_prob_rows(x, context)]
@@ -114,15 +124,10 @@ def _orders(columns: int) -> Sequence[Tensor]:
 @torch.no_grad()
 def one_by_one(density: AnyOrder, x: np.ndarray, context: Tensor | None) -> tuple[np.ndarray, np.ndarray]:
     """Sums over the columns, as if they were independent: log p(cell) and log P(a cell at least as far out), (N,)."""
-    rows, sums = torch.from_numpy(x), torch.zeros(2, len(x), dtype=torch.float64)
-    density.eval()
-    for i in range(density.columns):
-        order = torch.tensor([i, *(j for j in range(density.columns) if j != i)])
-        # without context all rows have one theta
-        theta = density.theta(rows if context is not None else rows[:1], i, order, context).expand(len(rows), -1)
-        law, cell = density.laws.column(i), rows[:, i : i + 1]
-        sums[0] += _finite(law.log_prob(law.read(cell), theta)[:, 0].double())
-        sums[1] += tail(law, theta, cell)[:, 0].log()
+    sums = torch.zeros(2, len(x), dtype=torch.float64)
+    for law, theta, cells in each_alone(density, x, context):
+        sums[0] += _finite(law.log_prob(law.read(cells), theta)[:, 0].double())
+        sums[1] += tail(law, theta, cells)[:, 0].log()
     return sums[0].numpy(), sums[1].numpy()
 
 
