@@ -24,11 +24,16 @@ def in_other_units(columns: Sequence[Column], numbers: Mapping[str, np.ndarray])
     """
     found: dict[str, Derived] = {}
     sources = {c.name: numbers[c.name] for c in columns if c.clock is None}
+    if not sources:
+        return found
+    alike = np.stack([_direction(values[:_LOOKED_AT]) for values in sources.values()])
     for target in columns:
-        if target.step is None or target.clock is not None:
+        if target.step is None or target.clock is not None or target.name in {d.source for d in found.values()}:
             continue
-        taken = {d.source for d in found.values()}
-        for name in (n for n in sources if n != target.name and n not in found and target.name not in taken):
+        correlations = alike @ _direction(numbers[target.name][:_LOOKED_AT])
+        for name, correlation in zip(sources, correlations):
+            if name == target.name or name in found or abs(correlation) < _ALIKE:
+                continue
             relation = _relation(numbers[target.name], sources[name], target.step)
             if relation is not None:
                 found[target.name] = Derived(target, name, *relation, tolerance=target.step, rounded=True)
@@ -38,8 +43,6 @@ def in_other_units(columns: Sequence[Column], numbers: Mapping[str, np.ndarray])
 
 def _relation(target: np.ndarray, source: np.ndarray, step: float) -> tuple[float, float] | None:
     """Slope and offset, of few digits, that give all values of the target once rounded; None where there are none."""
-    if not _alike(target[:_LOOKED_AT], source[:_LOOKED_AT]):
-        return None
     there = ~np.isnan(target)
     if not np.array_equal(there, ~np.isnan(source)) or there.sum() < _ROWS:
         return None
@@ -55,12 +58,11 @@ def _relation(target: np.ndarray, source: np.ndarray, step: float) -> tuple[floa
     return None
 
 
-def _alike(t: np.ndarray, s: np.ndarray) -> bool:
-    there = ~np.isnan(t) & ~np.isnan(s)
-    t, s = t[there], s[there]
-    if len(t) < 2 or np.ptp(t) == 0 or np.ptp(s) == 0:
-        return False
-    return bool(abs(np.corrcoef(t, s)[0, 1]) >= _ALIKE)
+def _direction(values: np.ndarray) -> np.ndarray:
+    """Of length 1 with a mean of 0, (N,), 0 where a value is missing: products of two are correlations."""
+    away = np.nan_to_num(values - np.nanmean(values)) if not np.isnan(values).all() else np.zeros(len(values))
+    length = float(np.linalg.norm(away))
+    return away / length if length > 0 else away
 
 
 def offset_of(rest: np.ndarray, step: float | None, slack: np.ndarray) -> float | None:

@@ -78,12 +78,13 @@ class Near:
         points, more = _points(places, self.axes)
         lengths = np.square(points).sum(1) + more
         squares = lengths[:, None] + np.square(self.points).sum(1) - 2 * points @ self.points.T
-        squares, others = squares.clip(0), len(self.points)
+        squares, others = np.maximum(squares, 0), len(self.points)
         if start is not None and start < len(self.points):
             same = np.arange(min(len(points), len(self.points) - start))
             squares[same, start + same] = np.inf
             others = max(1, others - 1)
-        return [math.log(others) - logsumexp(-squares / (2 * width**2), axis=1) for width in WIDTHS]
+        logs = [np.asarray(logsumexp(-squares / (2 * width**2), axis=1)) for width in WIDTHS]
+        return [math.log(others) - each for each in logs]
 
 
 def _points(places: Places, axes: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
