@@ -25,6 +25,11 @@ _EVENLY, _NARROWEST = 0.55, 0.01  # scales of the first components, of the dista
 _LOOKED_AT = 100_000  # values that they are set from
 
 
+def features_of(law: Law) -> int:
+    """How many numbers a network sees of a cell."""
+    return 1 + law.masses + (0 if law.labels else _KNOTS + 1) + 2 * len(law.periods)
+
+
 class Laws(nn.Module):
     """The laws of D columns side by side, and what they make of a network's theta.
 
@@ -66,9 +71,7 @@ class Laws(nn.Module):
         self.laws, self.components = tuple(laws), components
         self.maps: tuple[ColumnMap, ...] = tuple(law.scale() for law in laws)
         self.sizes: tuple[int, ...] = tuple(law.masses + (1 + 3 * components if law.rest else 0) for law in laws)
-        self.features: tuple[int, ...] = tuple(
-            1 + law.masses + (0 if law.labels else _KNOTS + 1) + 2 * len(law.periods) for law in laws
-        )
+        self.features: tuple[int, ...] = tuple(map(features_of, laws))
         # float64 whatever the dtype, so not buffers
         self._numbers: dict[torch.device, tuple[Numbers, Tensor, Tensor]] = {}
         with on_cpu():

@@ -109,3 +109,13 @@ def test_the_size_of_a_wide_table_of_any_cells_is_foreseen():
     x = np.random.default_rng(0).integers(0, 2, size=(30, 650)).astype(float)
     prepared = prepare(read(x), "mixed", {"hidden": [4], "blocks": 1, "components": 2})
     assert len(prepared.config["laws"]) > 640
+
+
+def test_many_columns_get_narrower_networks_and_a_sentence(monkeypatch):
+    monkeypatch.setattr(module, "_MOST_WEIGHTS", 20_000)
+    found = prepare(table(d=8), "mixed", {})
+    (units,) = found.config["options"]["hidden"]
+    assert 4 < units < 64
+    assert any(f"8 columns read each other, so each one's network has {units} units" in w for w in found.warnings)
+    assert prepare(table(d=8), "mixed", {"hidden": [64]}).config["options"]["hidden"] == [64]
+    assert prepare(table(d=2), "mixed", {}).config["options"]["hidden"] == [64]

@@ -30,10 +30,12 @@ from fluvial.models import Recipe, build, recipe_of, resolve
 from fluvial.training import Data
 from fluvial.transforms import CodeMap, ColumnMap
 from fluvial.transforms.law import Law
+from fluvial.transforms.laws import features_of
 
 _SMALL = (192, 256, 320)  # event sizes from which the size of a large model is foreseen
 _BYTES = 4 * 6  # a parameter: weight, gradient, two moments, the average, the best copy
 _MOST_CLASSES = 1000
+_MOST_WEIGHTS, _FEWEST_UNITS = 30_000_000, 4  # of the networks of columns, which grow with the square of these
 _SLIM = ("nsf_coupling", "realnvp")  # what to try when memory is short
 
 
@@ -185,7 +187,21 @@ def _add_laws(
     config["laws"] = [asdict(law) for law in laws]
     if "classes" in config["options"] and small:
         config["options"]["classes"] = options.get("classes", SMALL_CLASSES)
-    return _at_spikes(schema.columns, laws)
+    narrowed = [] if {"hidden", "preset"} & set(options) else _narrow(config["options"], laws)
+    return [*narrowed, *_at_spikes(schema.columns, laws)]
+
+
+def _narrow(options: dict[str, Any], laws: Sequence[Law]) -> list[str]:
+    """Fewer units for each column's network where there are many columns to read; a sentence where that is so."""
+    widths, each = options.get("hidden", ()), sum(map(features_of, laws)) * len(laws)
+    if len(widths) != 1 or each * widths[0] <= _MOST_WEIGHTS:
+        return []
+    options["hidden"] = [max(_FEWEST_UNITS, _MOST_WEIGHTS // each)]
+    return [
+        f"{len(laws):,} columns read each other, so each one's network has {options['hidden'][0]} units in place of "
+        f"{widths[0]}, which would be {each * widths[0] / 1e6:,.0f} million weights; choose fewer columns, "
+        "or set hidden"
+    ]
 
 
 def _at_spikes(columns: Sequence[Column], laws: Sequence[Law]) -> list[str]:
