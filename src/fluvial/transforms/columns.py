@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,6 +51,12 @@ class ColumnMap:
     scale: float = 1.0
     center: float | None = None
 
+    @property
+    def kind(self) -> str:
+        """ "two_sided" or "one_sided" for its bounds, "heavy" for its tails, or "" where values stay as they are."""
+        bounds = (self.lower is not None) + (self.upper is not None)
+        return ("heavy" if self.center is not None else "", "one_sided", "two_sided")[bounds]
+
     @classmethod
     def fit(
         cls,
@@ -80,8 +86,8 @@ class ColumnMap:
         best, best_score = None, -math.inf
         for curve, center in _bends(middle, spread, lower, upper, heavy):
             raw = cls(step, lower, upper, curve, center=center)
-            z, log_det = unbound(middle, Numbers.of([raw]))
-            scale = float(deviation(z.numpy()))
+            z, log_det = unbound(middle.unsqueeze(1), Numbers.of([raw]))
+            scale = float(deviation(z.squeeze(1).numpy()))
             score = float(log_det.mean()) - math.log(scale) if scale > 0 else -math.inf
             if score > best_score:
                 best, best_score = replace(raw, location=float(z.mean()), scale=scale), score
@@ -92,7 +98,7 @@ class ColumnMap:
 
 @dataclass(frozen=True)
 class Numbers:
-    """The maps' numbers as float64 rows, with what each column needs as masks."""
+    """The maps' numbers as float64 rows."""
 
     step: Tensor
     origin: Tensor
@@ -102,25 +108,28 @@ class Numbers:
     location: Tensor
     scale: Tensor
     gridded: Tensor
-    one_sided: Tensor
-    two_sided: Tensor
     lower: Tensor
     upper: Tensor
-    heavy: Tensor
     center: Tensor
-    kinds: frozenset[str]
-    """Which of "heavy", "one_sided" and "two_sided" there are: what no column needs is not computed."""
+    kinds: Mapping[str, tuple[Tensor, Numbers]]
+    """Of "heavy", "one_sided" and "two_sided", those that there are, with their columns: no other computes them."""
 
     @classmethod
     def of(cls, maps: Sequence[ColumnMap], device: torch.device | None = None) -> Numbers:
+        numbers, found = cls._of(maps, device), dict[str, tuple[Tensor, Numbers]]()
+        for kind in ("heavy", "one_sided", "two_sided"):
+            own = [i for i, m in enumerate(maps) if m.kind == kind]
+            if own:
+                found[kind] = torch.tensor(own, device=device), cls._of([maps[i] for i in own], device)
+        return replace(numbers, kinds=found)
+
+    @classmethod
+    def _of(cls, maps: Sequence[ColumnMap], device: torch.device | None) -> Numbers:
         def row(values: Sequence[float | bool]) -> Tensor:
             kind = torch.bool if isinstance(values[0], bool) else torch.float64
             return torch.tensor(values, dtype=kind, device=device)
 
         both = [m.lower is not None and m.upper is not None for m in maps]
-        one = [(m.lower is None) != (m.upper is None) for m in maps]
-        heavy = [m.center is not None for m in maps]
-        needed = {"heavy": heavy, "one_sided": one, "two_sided": both}
         # a grid's last cell, [upper, upper + step), belongs to the values on it
         tops = [None if m.upper is None else m.upper + (m.step or 0.0) for m in maps]
         return cls(
@@ -137,14 +146,15 @@ class Numbers:
             location=row([m.location for m in maps]),
             scale=row([m.scale for m in maps]),
             gridded=row([m.step is not None for m in maps]),
-            one_sided=row(one),
-            two_sided=row(both),
             lower=row([-math.inf if m.lower is None else m.lower for m in maps]),
             upper=row([math.inf if m.upper is None else m.upper for m in maps]),
-            heavy=row(heavy),
             center=row([m.center or 0.0 for m in maps]),
-            kinds=frozenset(kind for kind, columns in needed.items() if any(columns)),
+            kinds={},
         )
+
+
+Bend = Callable[[Tensor, Numbers], tuple[Tensor, Tensor]]
+"""Columns of one kind -> their values, and the elementwise log-det."""
 
 
 def _bends(
@@ -169,40 +179,60 @@ def unbound(x: Tensor, n: Numbers, edge: float = _EDGE) -> tuple[Tensor, Tensor]
 
     Values nearer to a bound than ``edge`` of the curve, or of the range, are taken to be that near.
     """
-    z, log_det = x, torch.zeros_like(x)
-    if "heavy" in n.kinds:
-        far = (x - n.center) / n.curve
-        z = torch.where(n.heavy, torch.asinh(far), z)
-        log_det = torch.where(n.heavy, -torch.hypot(far, torch.ones_like(far)).log() - n.curve.log(), log_det)
-    distance = (x - n.origin) * n.sign if n.kinds - {"heavy"} else x  # from the bound, for columns that have one
-    if "one_sided" in n.kinds:
-        u = (distance / n.curve).clamp(min=edge)
-        log_share = log1mexp(u)
-        z = torch.where(n.one_sided, n.curve * (u + log_share) * n.sign, z)
-        log_det = torch.where(n.one_sided, torch.where(distance < 0, -math.inf, -log_share), log_det)
-    if "two_sided" in n.kinds:
-        logit = torch.logit((distance / n.span).clamp(edge, 1 - max(edge, 1e-16)))
-        z = torch.where(n.two_sided, logit, z)
-        outside = (distance < 0) | (distance > n.span)
-        slope = -log_sigmoid(logit) - log_sigmoid(-logit) - n.span.log()
-        log_det = torch.where(n.two_sided, torch.where(outside, -math.inf, slope), log_det)
-    return z, log_det
+    return _bent(x, n, {"heavy": _unheavy, "one_sided": _open_one(edge), "two_sided": _open_two(edge)})
 
 
 def bind(y: Tensor, n: Numbers) -> tuple[Tensor, Tensor]:
     """The values (and elementwise log-det) that unbounded ones stand for: the inverse of :func:`unbound`."""
-    x, log_det = y, torch.zeros_like(y)
-    if "one_sided" in n.kinds:
-        scaled = y * n.sign / n.curve
-        x = torch.where(n.one_sided, n.origin - n.sign * n.curve * log_sigmoid(-scaled), x)
-        log_det = torch.where(n.one_sided, log_sigmoid(scaled), log_det)
-    if "two_sided" in n.kinds:
-        x = torch.where(n.two_sided, n.origin + n.span * torch.sigmoid(y), x)
-        log_det = torch.where(n.two_sided, n.span.log() + log_sigmoid(y) + log_sigmoid(-y), log_det)
-    if "heavy" in n.kinds:
-        x = torch.where(n.heavy, n.center + n.curve * torch.sinh(y), x)
-        log_det = torch.where(n.heavy, n.curve.log() + y.abs() + F.softplus(-2 * y.abs()) - math.log(2.0), log_det)
-    return x, log_det
+    return _bent(y, n, {"heavy": _heavy, "one_sided": _close_one, "two_sided": _close_two})
+
+
+def _bent(x: Tensor, n: Numbers, by: Mapping[str, Bend]) -> tuple[Tensor, Tensor]:
+    """Values and elementwise log-det, where the columns of each kind are bent by its function, and others stay."""
+    value, log_det = x, torch.zeros_like(x)
+    for kind, (columns, own) in n.kinds.items():
+        bent, slope = by[kind](x.index_select(-1, columns), own)
+        value, log_det = value.index_copy(-1, columns, bent), log_det.index_copy(-1, columns, slope)
+    return value, log_det
+
+
+def _unheavy(x: Tensor, n: Numbers) -> tuple[Tensor, Tensor]:
+    far = (x - n.center) / n.curve
+    return torch.asinh(far), -torch.hypot(far, torch.ones_like(far)).log() - n.curve.log()
+
+
+def _heavy(y: Tensor, n: Numbers) -> tuple[Tensor, Tensor]:
+    log_det = n.curve.log() + y.abs() + F.softplus(-2 * y.abs()) - math.log(2.0)
+    return n.center + n.curve * torch.sinh(y), log_det
+
+
+def _open_one(edge: float) -> Bend:
+    def opened(x: Tensor, n: Numbers) -> tuple[Tensor, Tensor]:
+        distance = (x - n.origin) * n.sign
+        u = (distance / n.curve).clamp(min=edge)
+        log_share = log1mexp(u)
+        return n.curve * (u + log_share) * n.sign, torch.where(distance < 0, -math.inf, -log_share)
+
+    return opened
+
+
+def _close_one(y: Tensor, n: Numbers) -> tuple[Tensor, Tensor]:
+    scaled = y * n.sign / n.curve
+    return n.origin - n.sign * n.curve * log_sigmoid(-scaled), log_sigmoid(scaled)
+
+
+def _open_two(edge: float) -> Bend:
+    def opened(x: Tensor, n: Numbers) -> tuple[Tensor, Tensor]:
+        distance = (x - n.origin) * n.sign
+        logit = torch.logit((distance / n.span).clamp(edge, 1 - max(edge, 1e-16)))
+        slope = -log_sigmoid(logit) - log_sigmoid(-logit) - n.span.log()
+        return logit, torch.where((distance < 0) | (distance > n.span), -math.inf, slope)
+
+    return opened
+
+
+def _close_two(y: Tensor, n: Numbers) -> tuple[Tensor, Tensor]:
+    return n.origin + n.span * torch.sigmoid(y), n.span.log() + log_sigmoid(y) + log_sigmoid(-y)
 
 
 class Columns(Transform):
