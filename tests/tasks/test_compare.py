@@ -11,7 +11,7 @@ import pytest
 from fluvial.core.errors import UsageError
 from fluvial.kinds.contest import CHANCE, CHEAT
 from fluvial.kinds.tables.ground import ground
-from fluvial.tasks.compare import Comparison, compare
+from fluvial.tasks.compare import Comparison, _remark, compare  # pyright: ignore[reportPrivateUsage]
 
 RNG = np.random.default_rng(0)
 
@@ -141,3 +141,9 @@ def test_a_model_without_an_epoch_is_named(found: Comparison, monkeypatch: pytes
     monkeypatch.setattr("fluvial.tasks.compare.untrained", lambda record: True)
     again = compare(TABLE, ["gaussian"], epochs=25, out=found.page.parent, progress=False)
     assert again.sentences[-1].startswith("gaussian has learnt nothing: no epoch was trained")
+
+
+@pytest.mark.parametrize(("epochs", "best", "said"), [(3, 0, True), (3, 1, False), (0, 0, False)])
+def test_a_model_that_is_as_it_began_is_named(epochs: int, best: int, said: bool):
+    record = {"model": {"model": "gaussian", "event_shape": [2]}, "training": {"epochs": epochs, "best_epoch": best}}
+    assert bool(_remark("gaussian", record)) == said

@@ -89,10 +89,7 @@ def compare(
                 continue
             fitted = _fitted(field, name, budget, epochs, seed, folder, (options or {}).get(name), progress)
             rivals[name] = field.tried(name, fitted)
-            if untrained(fitted.record):
-                remarks[name] = (
-                    f"{name} has learnt nothing: no epoch was trained before its budget ended; give more time."
-                )
+            remarks |= _remark(name, fitted.record)
         except DataError as error:
             whose = "" if name == KDE else ", as fluvial fit says"
             remarks[name] = f"{name} is left out{whose}: {error}."
@@ -103,6 +100,16 @@ def compare(
     sentences = [*spoken(field, rivals), *remarks.values()]
     rivals |= field.yardsticks(CHEAT, CHANCE)
     return Comparison(rivals, sentences, page_of(folder, field, rivals, sentences))
+
+
+def _remark(name: str, record: Mapping[str, Any]) -> dict[str, str]:
+    """What is to be said of a fit that brought nothing, by the model's name."""
+    if untrained(record):
+        return {name: f"{name} has learnt nothing: no epoch was trained before its budget ended; give more time."}
+    training = record.get("training") or {}
+    if training.get("epochs") and not training.get("best_epoch"):
+        return {name: f"{name} is as it began: no epoch of its training was judged better; give more time."}
+    return {}
 
 
 def _fitted(
