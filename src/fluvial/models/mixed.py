@@ -143,15 +143,26 @@ class AnyOrder(Density):
 
         def at(k: int) -> tuple[Laws, Tensor]:
             nonlocal seen
-            before: dict[int, Reading] = {}
-            for i in places[seen:k]:
-                law = self.laws.column(i)
-                before[i] = law.read(x[:, i : i + 1])
-                features[:, self.net.inputs[i]] = law.describe(before[i])
+            before = self._described(x, places[seen:k], features)
             seen, theta = k, step(k)
             return self.laws.column(places[k]), theta if among is None else among(k, before, theta)
 
         return at
+
+    def _described(self, x: Tensor, columns: Sequence[int], features: Tensor) -> dict[int, Reading]:
+        """Cells of these columns as their laws see them; what networks see of them is written to ``features``."""
+        if len(columns) < 2:
+            laws = {i: self.laws.column(i) for i in columns}
+            found = {i: law.read(x[:, i : i + 1]) for i, law in laws.items()}
+            seen = {i: law.describe(found[i]) for i, law in laws.items()}
+        else:  # all at once, which is sooner than one by one
+            reading = self.laws.read(x)
+            every = self.laws.describe(reading)
+            found = {i: Reading(*(t[:, i : i + 1] for t in reading)) for i in columns}
+            seen = {i: every[:, self.net.inputs[i]] for i in columns}
+        for i in columns:
+            features[:, self.net.inputs[i]] = seen[i]
+        return found
 
     def encode(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """P(cell before x's | the columns before) and half of P(cell) of each cell, (B, D): uniform under the model.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,7 +106,6 @@ class Detector:
     model: Model
     unusual: Unusual
     reference: np.ndarray
-    usual: np.ndarray | None
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -124,11 +124,16 @@ class Detector:
         train, context = model.rows["train.x"], model.rows.get("train.context")
         unusual = Unusual.of(model, train, context)
         reference = unusual.scores(held_out, model.rows.get("held_out.context"))
-        common = None
-        if isinstance(model.density, AnyOrder):
-            few = None if context is None else tensor(context[:_ORDINARY])
-            common = usual(model.density, train[:_ORDINARY], few)
-        return cls(model, unusual, reference, common, tuple(_about_reference(model, len(held_out))))
+        return cls(model, unusual, reference, tuple(_about_reference(model, len(held_out))))
+
+    @cached_property
+    def usual(self) -> np.ndarray | None:
+        """What is :func:`usual` of the cells of each column, (D,); None where the model gives none given the others."""
+        density, context = self.model.density, self.model.rows.get("train.context")
+        if not isinstance(density, AnyOrder):
+            return None
+        few = None if context is None else tensor(context[:_ORDINARY])
+        return usual(density, self.model.rows["train.x"][:_ORDINARY], few)
 
     def detect(self, data: object, rate: float | None = None, fdr: float | None = None) -> Detections:
         """Which rows of a table are unusual: see :meth:`fluvial.Model.detect`."""
@@ -142,7 +147,7 @@ class Detector:
         notes = [*table.notes, *encoded.warnings, *self.warnings]
         wanted = RATE if rate is None else rate
         flagged = p <= self.least(wanted, notes) if fdr is None else discoveries(p, fdr)
-        if self.usual is None and flagged.any():
+        if flagged.any() and not isinstance(self.model.density, AnyOrder):
             notes.append(
                 f"which cell is why is not told, since {self.model.record['model']['model']} does not condition on any "
                 "columns: fit with mixed, which does"
@@ -193,7 +198,8 @@ class Detector:
         """Why the rows ``which``, counted among the encoded ones, are unusual, by their numbers in the table."""
         told = astray(self.model.schema, table, encoded.rows[list(which)])
         others = [i for i in which if int(encoded.rows[i]) not in told]
-        if self.usual is not None and isinstance(density := self.model.density, AnyOrder):
+        density = self.model.density
+        if others and isinstance(density, AnyOrder) and self.usual is not None:
             context = None if encoded.context is None else tensor(encoded.context[others])
             found = reasons(density, self.model.schema, self.usual, encoded.x[others], context)
             told |= {int(number): reason for number, reason in zip(encoded.rows[others], found)}
