@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.special import logsumexp
 from torch import Tensor
 
 from fluvial.kinds.tables.cells import noise
@@ -83,8 +82,8 @@ class Near:
             same = np.arange(min(len(points), len(self.points) - start))
             squares[same, start + same] = np.inf
             others = max(1, others - 1)
-        logs = [np.asarray(logsumexp(-squares / (2 * width**2), axis=1)) for width in WIDTHS]
-        return [math.log(others) - each for each in logs]
+        squares = torch.from_numpy(squares)
+        return [math.log(others) - (squares / (-2 * width**2)).logsumexp(1).numpy() for width in WIDTHS]
 
 
 def _points(places: Places, axes: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
