@@ -16,7 +16,7 @@ from benchmarks.detect.sets import DEVELOPMENT, split
 from fluvial import Model
 from fluvial.kinds.tables.detect import Detector
 from fluvial.kinds.tables.near import places_of
-from fluvial.kinds.tables.unusual import _scores
+from fluvial.kinds.tables.unusual import _scores, together
 from fluvial.models import AnyOrder
 
 _MOST = 1000  # test rows of a set
@@ -32,8 +32,9 @@ def candidates(model: Model, x: np.ndarray) -> dict[str, np.ndarray]:
     narrow, wide = unusual.near(places_of(model.density, x, None))
     surprises = [surprise(each) for surprise, each in zip(unusual.surprises, (squares, ratio, tails, narrow, wide))]
     return {
-        "default": np.sum(surprises, axis=0),
-        "without near ones": np.sum(surprises[:3], axis=0),
+        "default": together(surprises),
+        "added up": np.sum(surprises, axis=0),
+        "without near ones": together(surprises[:3]),
         "near, narrow": narrow,
         "near, wide": wide,
         "noise": squares,

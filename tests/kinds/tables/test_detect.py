@@ -12,7 +12,7 @@ import fluvial
 from fluvial.core.errors import FluvialError, RunError, UsageError
 from fluvial.kinds.tables.detect import Detector
 from fluvial.kinds.tables.reasons import one_in, shown
-from fluvial.kinds.tables.unusual import _scores
+from fluvial.kinds.tables.unusual import _scores, together
 
 KEPT = {"train.x": model().sample_rows(300, seed=0)[0], "held_out.x": model().sample_rows(400, seed=1)[0]}
 MODEL = dataclasses.replace(model(), rows=KEPT)
@@ -75,6 +75,12 @@ def test_how_far_out_a_row_lies_is_a_sum_of_squares_and_does_not_depend_on_units
     rows = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2000.0], [2.0, 2000.0]])
     squares = _scores(found, rows, None)[0]
     assert squares == pytest.approx([0, 4, 4, 8], abs=1.5)
+
+
+def test_surprises_together_lie_between_the_largest_and_the_sum():
+    parts = [np.array([3.0, 3.0, 0.0, np.inf, 1e200]), np.array([0.0, 3.0, 0.0, 1.0, 1e200])]
+    assert together(parts) == pytest.approx([3.0, 3 * 2 ** (1 / 3), 0.0, np.inf, 1e200 * 2 ** (1 / 3)])
+    assert together(parts[:1]) is parts[0]
 
 
 def test_what_is_out_of_bounds_says_which_bound():

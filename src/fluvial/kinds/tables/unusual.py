@@ -60,7 +60,10 @@ class Surprise:
 
 @dataclass(frozen=True)
 class Unusual:
-    """The sum of five surprises, each -log of the share of training rows that score as high (Fisher's method).
+    """Five surprises, each -log of the share of training rows that score as high; the root of the sum of their cubes.
+
+    Added up (Fisher's method) one great surprise would drown among small ones, such as those of a row with one wrong
+    cell; their largest alone would leave out what several agree on.
 
     That a row lies far out: the squared length of its noise, of each cell the normal quantile of its tail given the
     cells before it, a mean over a few orders of the columns. Unlike log p it depends neither on units and on how
@@ -90,7 +93,17 @@ class Unusual:
         found, density = _scores(self.model, x, context), self.model.density
         if self.near is not None and isinstance(density, AnyOrder) and len(x):
             found += self.near(places_of(density, x, tensor(context)))
-        return np.sum([surprise(each) for surprise, each in zip(self.surprises, found)], axis=0)
+        return together([surprise(each) for surprise, each in zip(self.surprises, found)])
+
+
+def together(surprises: Sequence[np.ndarray]) -> np.ndarray:
+    """The cube root of the sum of cubes, (N,)."""
+    if len(surprises) == 1:
+        return surprises[0]
+    largest = np.maximum(np.max(surprises, axis=0), 1e-300)
+    with np.errstate(invalid="ignore"):  # of infinite ones
+        shares = np.where(np.isinf(largest), 1.0, surprises / largest)
+    return largest * np.cbrt(np.sum(shares**3, axis=0))
 
 
 def _scores(model: Model, x: np.ndarray, context: np.ndarray | None) -> list[np.ndarray]:
