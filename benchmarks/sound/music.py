@@ -111,7 +111,7 @@ Written by `python -m benchmarks.sound.music page`, from `benchmarks/records/mus
 Log-likelihood of a moment of the test pieces in nats, higher is better: `wavenet_intervals`, a WaveNet over the moments
 before, and networks that all 88 notes share over the intervals to others, lately and below in this moment: one exact
 autoregressive density of the whole piece. Splits as published; the validation pieces decide when to stop, and those of
-JSB_Chorales chose the default sizes; the test pieces were scored once. Training pieces, and they alone, are transposed
+JSB_Chorales chose the default sizes; the test pieces chose nothing. Training pieces, and they alone, are transposed
 at random, by at most five notes up or down, at each step anew. `independent`: each note by its frequency in the
 training pieces. The test score is a mean over moments; published rows are of Boulanger-Lewandowski et al. 2012 (arXiv
 1206.6392) and of Bai et al. 2018 (arXiv 1803.01271). `reads`: moments before that a moment is predicted from. Seconds
