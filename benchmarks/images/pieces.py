@@ -23,7 +23,3 @@ class Pieces(Data):
     def batches(self, order: Tensor, size: int) -> list[Tensor]:
         """Parts of the first ``piece`` numbers of ``order``."""
         return super().batches(order[: self.piece], size)
-
-    def to(self, device: torch.device) -> Pieces:
-        """The same rows on ``device``."""
-        return Pieces(self.x.to(device), None, self.piece)

@@ -219,3 +219,14 @@ def test_killed_at_ten_random_moments_the_weights_are_the_same_bits(tmp_path):
     whole, killed = (torch.load(tmp_path / f"{name}.weights") for name in ("whole", "killed"))
     assert whole.keys() == killed.keys()
     assert all(torch.equal(whole[k], killed[k]) for k in whole)
+
+
+class Halved(Data):
+    def rows(self, index: torch.Tensor, device: torch.device):
+        x, context = super().rows(index, device)
+        return x / 2, context
+
+
+def test_data_of_a_users_own_keep_what_they_do_to_rows_as_they_are_read():
+    moved = Halved(torch.ones(4, 2)).to(torch.device("cpu"))
+    assert moved.rows(torch.tensor([0]), torch.device("cpu"))[0].tolist() == [[0.5, 0.5]]

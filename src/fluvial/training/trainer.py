@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -72,7 +72,7 @@ class Data(Single):
         """The same rows on ``device``, or sent there batch by batch if they would fill half of its memory."""
         if device.type == "cuda" and self.x.nbytes > _ROOM * torch.cuda.mem_get_info(device)[0]:
             return Streamed(self, device)
-        return Data(self.x.to(device), None if self.context is None else self.context.to(device))
+        return replace(self, x=self.x.to(device), context=None if self.context is None else self.context.to(device))
 
 
 def train(
