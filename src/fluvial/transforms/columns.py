@@ -116,15 +116,20 @@ class Numbers:
 
     @classmethod
     def of(cls, maps: Sequence[ColumnMap], device: torch.device | None = None) -> Numbers:
-        numbers, found = cls._of(maps, device), dict[str, tuple[Tensor, Numbers]]()
+        found: dict[str, tuple[Tensor, Numbers]] = {}
         for kind in ("heavy", "one_sided", "two_sided"):
             own = [i for i, m in enumerate(maps) if m.kind == kind]
             if own:
-                found[kind] = torch.tensor(own, device=device), cls._of([maps[i] for i in own], device)
-        return replace(numbers, kinds=found)
+                found[kind] = torch.tensor(own, device=device), cls._of([maps[i] for i in own], device, {})
+        return cls._of(maps, device, found)
 
     @classmethod
-    def _of(cls, maps: Sequence[ColumnMap], device: torch.device | None) -> Numbers:
+    def _of(
+        cls,
+        maps: Sequence[ColumnMap],
+        device: torch.device | None,
+        kinds: dict[str, tuple[Tensor, Numbers]],
+    ) -> Numbers:
         def row(values: Sequence[float | bool]) -> Tensor:
             kind = torch.bool if isinstance(values[0], bool) else torch.float64
             return torch.tensor(values, dtype=kind, device=device)
@@ -149,7 +154,7 @@ class Numbers:
             lower=row([-math.inf if m.lower is None else m.lower for m in maps]),
             upper=row([math.inf if m.upper is None else m.upper for m in maps]),
             center=row([m.center or 0.0 for m in maps]),
-            kinds={},
+            kinds=kinds,
         )
 
 
