@@ -32,7 +32,7 @@ def in_other_units(columns: Sequence[Column], numbers: Mapping[str, np.ndarray])
             continue
         correlations = alike @ _direction(numbers[target.name][:_LOOKED_AT])
         for name, correlation in zip(sources, correlations):
-            if name == target.name or name in found or abs(correlation) < _ALIKE:
+            if name == target.name or name in found or not abs(correlation) >= _ALIKE:  # NaN of infinite ones
                 continue
             relation = _relation(numbers[target.name], sources[name], target.step)
             if relation is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import nn
 
@@ -101,19 +101,8 @@ def wavenet_made(
     >>> density.log_prob(torch.zeros(1, 6)).exp().item()  # starts uniform: 2^-6
     0.015625
     """
-    _check_frames(event_shape, values, context_shape)
-    outer = WaveNet(
-        features,
-        classes=2,
-        rest=(values,),
-        context=0 if context_shape is None else context_shape[0],
-        stacks=stacks,
-        layers=layers,
-        kernel=kernel,
-        channels=channels,
-        gates=gates,
-        skips=skips,
-    )
+    sizes = {"stacks": stacks, "layers": layers, "kernel": kernel, "channels": channels, "gates": gates, "skips": skips}
+    outer = _over_frames(event_shape, values, features, context_shape, sizes)
     inner = MaskedMLP(values, 1, hidden, features * values, direct=True, classes=2, dropout=dropout)
     return Flow(Autoregressive(Frames(outer, inner), Bernoulli()), Uniform(event_shape), event_shape, context_shape)
 
@@ -152,30 +141,24 @@ def wavenet_intervals(
         features: numbers that the WaveNet gives for each note.
         stacks, layers, kernel, channels, gates, skips: of the WaveNet.
     """
-    _check_frames(event_shape, values, context_shape)
-    outer = WaveNet(
-        features,
-        classes=2,
-        rest=(values,),
-        context=0 if context_shape is None else context_shape[0],
-        stacks=stacks,
-        layers=layers,
-        kernel=kernel,
-        channels=channels,
-        gates=gates,
-        skips=skips,
-    )
+    sizes = {"stacks": stacks, "layers": layers, "kernel": kernel, "channels": channels, "gates": gates, "skips": skips}
+    outer = _over_frames(event_shape, values, features, context_shape, sizes)
     past = PastIntervals(outer, width, lags, around)
     nn.init.constant_(past.place[:, 0], _SILENT)
     frames = Frames(past, ChordIntervals(values, 1, width, below, dropout))
     return Flow(Autoregressive(frames, Bernoulli()), Uniform(event_shape), event_shape, context_shape)
 
 
-def _check_frames(event_shape: EventShape, values: int, context_shape: Shape | None) -> None:
+def _over_frames(
+    event_shape: EventShape, values: int, features: int, context_shape: Shape | None, sizes: Mapping[str, int]
+) -> WaveNet:
+    """The WaveNet that reads the frames before, or a sentence."""
     if len(event_shape) != 1 or values < 1 or (event_shape[0] or 0) % values:
         raise ValueError(f"values: events of shape {tuple(event_shape)} do not divide into frames of {values}")
     if context_shape is not None and len(context_shape) != 1:
         raise ValueError(f"context_shape: expected (C,) or None, got {tuple(context_shape)}")
+    context = 0 if context_shape is None else context_shape[0]
+    return WaveNet(features, classes=2, rest=(values,), context=context, **sizes)
 
 
 def _staircase(levels: int, components: int) -> Staircase:

@@ -16,10 +16,8 @@ from fluvial.core.batched import evaluate
 from fluvial.transforms import spine
 from fluvial.univariate.discrete import Staircase
 
-_STEP, _FRAMES = (
-    1 << 12,
-    256,
-)  # samples, or frames, of a training step: many small ones learn faster than few large ones
+_STEP = 1 << 12  # samples in one training step: many small steps learn faster than few large ones
+_FRAMES = 256  # the same, of frames of more than one value
 _SORTED = 8  # batches' worth of shuffled windows that are sorted by length, so that little of a batch is empty
 
 
