@@ -32,7 +32,7 @@ def in_other_units(columns: Sequence[Column], numbers: Mapping[str, np.ndarray])
             continue
         correlations = alike @ _direction(numbers[target.name][:_LOOKED_AT])
         for name, correlation in zip(sources, correlations):
-            if name == target.name or name in found or not abs(correlation) >= _ALIKE:  # NaN of infinite ones
+            if name == target.name or name in found or not abs(correlation) >= _ALIKE:  # NaN where values are infinite
                 continue
             relation = _relation(numbers[target.name], sources[name], target.step)
             if relation is not None:
@@ -61,7 +61,8 @@ def _relation(target: np.ndarray, source: np.ndarray, step: float) -> tuple[floa
 def _direction(values: np.ndarray) -> np.ndarray:
     """Of length 1 with a mean of 0, (N,), 0 where a value is missing: products of two are correlations."""
     away = np.nan_to_num(values - np.nanmean(values)) if not np.isnan(values).all() else np.zeros(len(values))
-    length = float(np.linalg.norm(away))
+    with np.errstate(over="ignore"):  # a length beyond all numbers makes it like no other
+        length = float(np.linalg.norm(away))
     return away / length if length > 0 else away
 
 
