@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 from training.toy import Gaussian, rows
 
+from fluvial.models import maf
 from fluvial.training import Settings, train
 from fluvial.training.progress import Progress
 from fluvial.training.schedule import Schedule
@@ -65,3 +67,24 @@ def test_after_a_return_a_step_is_what_it_would_have_been_at_the_start(optimizer
     for a, b in zip(densities[0].parameters(), densities[1].parameters()):
         assert torch.equal(a, b)
     assert not torch.equal(densities[0].mean, weights["mean"])
+
+
+def test_the_average_is_torchs_own_bit_for_bit_statistics_included():
+    density = maf((2,), transforms=2, hidden=(8,), batch_norm=True)
+    update = Update(density, replace(QUICK, ema=0.5), 0.0, torch.device("cpu"))
+
+    def of_window(averaged: list[Tensor], now: list[Tensor], steps: Tensor | int) -> None:
+        for a, b in zip(averaged, now):
+            a.lerp_(b, 1 - min(0.5, (1 + float(steps)) / (10 + float(steps))))
+
+    theirs = AveragedModel(density, multi_avg_fn=of_window)  # pyright: ignore[reportArgumentType]
+    update.begin()
+    theirs.update_parameters(density)
+    for part in rows().x.split(25):
+        density.measure(part)
+        update.compute(part, None, len(part))
+        update.apply(len(part), 0.1, Progress())
+        theirs.update_parameters(density)
+        ours = update.state()["averaged"]
+        assert all(torch.equal(ours[name], value) for name, value in theirs.state_dict().items())
+    assert not torch.equal(ours["module.transform.transforms.1.mean"], torch.zeros(2))

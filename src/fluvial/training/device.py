@@ -48,13 +48,6 @@ class DeviceUpdate(Update):
     ) -> None:
         self.rate: Tensor = torch.tensor(settings.rate, device=device)
         super().__init__(density, settings, decay, device, objective)
-        self.statistics: list[tuple[Tensor, Tensor]] = []
-        self.kept, self.now = list[Tensor](), list(density.parameters())
-        if self.averaged is not None:
-            self.averaged.to(device)
-            self.kept = list(self.averaged.module.parameters())
-            kept, now = self.averaged.module.state_dict(), density.state_dict()
-            self.statistics = [(kept[name], now[name]) for name, _ in density.named_buffers() if name in now]
         self.bad: Tensor = torch.zeros((), device=device)
         self.optimizer.found_inf = self.bad  # pyright: ignore  (torch's own way to leave a fused step out)
         self.tally = torch.zeros(4, dtype=torch.float64, device=device)  # loss, rows, skipped, bad steps in a row
@@ -99,7 +92,7 @@ class DeviceUpdate(Update):
             good = torch.isfinite(loss) & torch.isfinite(norm)
             self.bad.copy_(~good)
             self.optimizer.step()
-            self._average(good)
+            self._average_if(good)
             self._count(loss, units, good)
 
     def read(self, p: Progress) -> None:
@@ -120,7 +113,7 @@ class DeviceUpdate(Update):
             groups, self.rate, betas=self.objective.betas, fused=True, capturable=captured
         )
 
-    def _average(self, good: Tensor) -> None:
+    def _average_if(self, good: Tensor) -> None:
         if self.averaged is None or self.settings.ema is None:
             return
         n = self.averaged.n_averaged
@@ -128,8 +121,7 @@ class DeviceUpdate(Update):
         change = torch._foreach_sub(self.now, self.kept)  # pyright: ignore
         torch._foreach_mul_(change, weight)  # pyright: ignore
         torch._foreach_add_(self.kept, change)  # pyright: ignore
-        for kept, now in self.statistics:
-            kept.copy_(now)
+        self._take_statistics(self.averaged)
         n.add_(good)
 
     def _count(self, loss: Tensor, units: int, good: Tensor) -> None:

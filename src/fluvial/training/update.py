@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
-from torch.optim.swa_utils import PARAM_LIST, AveragedModel
+from torch.optim.swa_utils import AveragedModel
 
 from fluvial.core import Density
 from fluvial.core.workers import workers
@@ -43,7 +43,11 @@ class Update:
         self.density, self.settings, self.device, self.objective = density, settings, device, objective
         self.parameters = [p for p in density.parameters() if p.requires_grad]
         self.optimizer = self._optimizer(decay)
-        self.averaged = AveragedModel(density, multi_avg_fn=_average(settings.ema)) if settings.ema else None
+        self.averaged = AveragedModel(density).to(device) if settings.ema else None
+        self.now = list(density.parameters())
+        self.kept = [] if self.averaged is None else list(self.averaged.module.parameters())
+        saved = density.state_dict()
+        self.statistics = [name for name, _ in density.named_buffers() if name in saved]  # all others are constants
         self.value = self.size = 0.0
 
     @property
@@ -82,8 +86,7 @@ class Update:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.step()
-        if self.averaged is not None:
-            self.averaged.update_parameters(self.density)
+        self._average()
         p.loss, p.rows, p.bad_steps = p.loss + self.value * units, p.rows + units, 0
 
     def read(self, p: Progress) -> None:
@@ -117,6 +120,21 @@ class Update:
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
 
+    @torch.no_grad()
+    def _average(self) -> None:
+        """An exponential average whose window grows with the first steps, so that short runs do not lag behind."""
+        if self.averaged is None or self.settings.ema is None:
+            return
+        n = float(self.averaged.n_averaged)
+        torch._foreach_lerp_(self.kept, self.now, 1 - min(self.settings.ema, (1 + n) / (10 + n)))  # pyright: ignore
+        self._take_statistics(self.averaged)
+        self.averaged.n_averaged += 1
+
+    def _take_statistics(self, averaged: AveragedModel) -> None:
+        """The latest ones of the average; masks and other constants, which are as large as the weights, stay."""
+        for name in self.statistics:
+            averaged.module.get_buffer(name).copy_(self.density.get_buffer(name))
+
     def _loss(self, x: Tensor, context: Tensor | None, units: int) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.amp):
             return self.objective.loss(self.density, x, context) * (x.shape[0] / units)
@@ -147,14 +165,3 @@ def _gradient(parameter: torch.nn.Parameter) -> Tensor:
     if parameter.grad is None:
         parameter.grad = torch.zeros_like(parameter)
     return parameter.grad
-
-
-def _average(decay: float) -> Callable[[PARAM_LIST, PARAM_LIST, Tensor | int], None]:
-    """An exponential average whose window grows with the first steps, so that short runs do not lag behind."""
-
-    @torch.no_grad()
-    def update(averaged: PARAM_LIST, current: PARAM_LIST, steps: Tensor | int) -> None:
-        n = float(steps)
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + n) / (10 + n)))  # pyright: ignore
-
-    return update
