@@ -63,9 +63,10 @@ def complete_rows(numbers: Mapping[str, np.ndarray], drop_missing: bool, warning
     bad = np.zeros(n, dtype=bool)
     counts: list[str] = []
     for name, values in numbers.items():
-        missing, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
-        if missing or infinite:
-            bad |= ~np.isfinite(values)
+        finite = np.isfinite(values)
+        if not finite.all():
+            missing, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
+            bad |= ~finite
             parts = [f"{missing} missing"] * bool(missing) + [f"{infinite} infinite"] * bool(infinite)
             counts.append(f"{name!r} {' and '.join(parts)}")
     if not counts:

@@ -158,7 +158,8 @@ class Schema:
                 complete_rows({c.name: numbers[c.name] for c in given}, False, warnings)
         else:
             rows = complete_rows(numbers, drop_missing, warnings)
-        numbers = {name: values[rows] for name, values in numbers.items()}
+        if len(rows) < len(table):
+            numbers = {name: values[rows] for name, values in numbers.items()}
         if complete:
             complete_numbers(self.dropped, numbers, {c.name: c.step for c in self.every})
         impossible = np.zeros(len(rows), dtype=bool)
