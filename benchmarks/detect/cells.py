@@ -64,7 +64,7 @@ def main(argv: list[str]) -> None:
             warnings.simplefilter("ignore")
             model = fluvial.fit(table, "mixed", budget=given.budget, seed=0, progress=False)
             detector = Detector.of(model)
-        x = model.rows["held_out.x"][:500]
+        x = model.rows["held_out.x"][:2000]
         bad, which = planted(x, [c.categorical for c in model.schema.columns], 0)
         flagged = detector.p(detector.unusual.scores(bad, None)) <= 0.01
         told = reasons(model.density, model.schema, detector.usual, bad)

@@ -59,6 +59,14 @@ def test_the_columns_known_first_are_as_probable_alone_as_in_the_whole_row():
     )
 
 
+@pytest.mark.parametrize("some", list(itertools.product((False, True), repeat=3))[1:-1])
+def test_some_columns_are_as_probable_as_all_rows_that_agree_on_them(some):
+    density, rows, some = small(), every_row(), torch.tensor(some)
+    p = density.log_prob_in(rows, density.known_first(some)).exp()
+    agree = (rows[:, some].nan_to_num(-1.0).unsqueeze(1) == rows[:, some].nan_to_num(-1.0)).all(2)
+    assert density.log_prob_of(some, rows).exp().tolist() == pytest.approx((agree * p).sum(1).tolist(), abs=1e-9)
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_walking_gives_the_theta_of_the_parallel_pass(order):
     density, rows = small(context=(2,)), every_row()

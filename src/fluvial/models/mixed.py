@@ -83,6 +83,16 @@ class AnyOrder(Density):
         self.check_context(x.shape[0], context)
         return self._by_rows(x, context, self.known_first(known))[:, ~known].sum(1)
 
+    def log_prob_of(self, some: Tensor, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """log p(some of the columns) of each row, (B,), nats, whatever its other cells hold.
+
+        Args:
+            some: (D,) bool, which columns.
+        """
+        self.check_event(x)
+        self.check_context(x.shape[0], context)
+        return self._by_rows(x, context, self.known_first(some))[:, some].sum(1)
+
     def log_prob_in(self, x: Tensor, order: Tensor, context: Tensor | None = None) -> Tensor:
         """log p of each row, (B,), nats, its columns read in this order, (D,)."""
         return self._by_rows(x, context, order).sum(1)

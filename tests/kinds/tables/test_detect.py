@@ -61,6 +61,13 @@ def test_the_wrong_cell_is_named_with_what_stood_to_be_expected(fitted):
     assert (told.loc[~told["unusual"], "why"] == "").all()
 
 
+def test_of_two_cells_that_contradict_each_other_the_one_is_named_that_the_others_contradict_too(fitted):
+    found, rows = fitted
+    row = rows.iloc[[0] * 4].assign(length=[13.0, 7.0, 7.0, 13.0], width=[3.5, 6.5, 3.5, 6.5], colour=["blue"] * 4)
+    told = found.detect(row.set_index(np.arange(4)), rate=0.05).frame()
+    assert told["column"].tolist() == ["length", "width", "", "colour"]
+
+
 def test_cells_that_do_not_go_together_are_unusual_where_each_is_ordinary(fitted):
     found, rows = fitted
     row = rows.iloc[[0, 0, 0]].assign(length=[12.0, 12.0, 8.0], width=[6.0, 4.0, 4.0], colour=["red", "red", "blue"])

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fluvial.core.batched import evaluate
 from fluvial.data.checks import FOREIGN
 from fluvial.data.columns import Column, from_codes, from_numbers
 from fluvial.data.schema import Schema
 from fluvial.kinds.tables.cells import cells, given_others
 from fluvial.models import AnyOrder
+from fluvial.transforms.laws import Laws
 
 _EXPECTED = (0.005, 0.995)  # what 99 of 100 rows lie between
-_RARE = 0.01  # the tail from which a cell is worth naming
-_FLOOR = -700.0  # nats for what is impossible
+_RARE = 0.05  # the tail from which a cell is worth naming
+_SUSPECTS = 8  # cells of a row, at most, without which the rest of it is looked at: each takes a pass
+_FLOOR = -700.0  # nats for a cell that is impossible
+_IMPOSSIBLE = -1e9  # nats for a row that is
 
 
 @dataclass(frozen=True)
@@ -42,44 +48,72 @@ def reasons(
 ) -> list[Reason]:
     """A reason for each of the encoded rows (N, D).
 
-    Of the cells that are rare given the others, that whose log p is farthest below the :func:`usual` one is named.
+    Of the cells that are rare given the others, that one is named without which the rest of the row is most ordinary.
     """
     if not len(x):
         return []
     foreign = (x == FOREIGN) & np.array([c.categorical for c in schema.columns])
-    found = cells(density, np.where(foreign, np.nan, x), context)
-    rank = np.where(found.tail <= _RARE, usual - np.maximum(found.log_prob, _FLOOR), -np.inf)
+    rank = _wrong(density, usual, np.where(foreign, np.nan, x), context)
     rank[foreign] = np.inf
-    told: list[Reason] = []
-    for r, i in enumerate(rank.argmax(1).tolist()):
-        name = schema.names[i]
-        if foreign[r, i]:
-            told.append(Reason(name, f"{name} holds a label that the fit never saw"))
-        elif rank[r, i] == -np.inf:
-            told.append(Reason("", "no single cell stands out: it is their combination"))
-        else:
-            given = None if context is None else context[r : r + 1]
-            told.append(Reason(name, _sentence(density, schema.columns[i], x[r : r + 1], i, given)))
+    told = [Reason("", "no single cell stands out: it is their combination")] * len(x)
+    named, names = np.where(rank.max(1) > -np.inf, rank.argmax(1), -1), schema.names
+    for i in np.unique(named[named >= 0]).tolist():
+        seen = np.flatnonzero((named == i) & ~foreign[:, i])
+        given = None if context is None else context[torch.from_numpy(seen)]
+        for r, sentence in zip(seen.tolist(), _sentences(density, schema.columns[i], x[seen], i, given)):
+            told[r] = Reason(names[i], sentence)
+        for r in np.flatnonzero((named == i) & foreign[:, i]).tolist():
+            told[r] = Reason(names[i], f"{names[i]} holds a label that the fit never saw")
     return told
 
 
 @torch.no_grad()
-def _sentence(density: AnyOrder, column: Column, row: np.ndarray, i: int, context: Tensor | None) -> str:
-    """What one cell is, and what the rest of its row (1, D) says of it."""
-    law, theta, _ = next(given_others(density, row, i, context))
-    missing, cell = float(law.missing_mass(theta)), float(row[0, i])
-    if np.isnan(cell):
-        return f"{column.name} is missing, as in {one_in(missing)} rows like it"
-    if law.laws[0].labels:
-        shares = law.shares(theta)[0, 0, : len(column.categories)].double().numpy() / max(1 - missing, 1e-12)
-        best = int(shares.argmax())
-        often = f"{shown(column, best)} in {_of_hundred(float(shares[best]))}"
-        return (
-            f"{column.name} is {shown(column, cell)}, as in {one_in(float(shares[int(cell)]))} rows like it ({often})"
-        )
-    present = law.present(theta)
-    q = [law.quantile(present, torch.full((1, 1), each, dtype=torch.float64)) for each in _EXPECTED]
-    return _outside(column, cell, float(q[0]), float(q[1]))
+def _wrong(density: AnyOrder, usual: np.ndarray, x: np.ndarray, context: Tensor | None) -> np.ndarray:
+    """How ordinary the rest of a row is without each of its rarest cells, nats, (N, D); -inf of all other cells.
+
+    log p(the others) + the usual log p of such a cell. By Bayes' rule it ranks as log p(cell | the others) does, lowest
+    first; but that is a probability of what the model has hardly seen, and says little of which of two cells that
+    contradict each other is the wrong one, whereas the others of the right choice are an ordinary row.
+    """
+    found = cells(density, x, context)
+    short = np.where(found.tail <= _RARE, usual - np.maximum(found.log_prob, _FLOOR), -np.inf)
+    least = np.sort(short, 1)[:, -_SUSPECTS:].min(1, keepdims=True)
+    suspected = (short >= least) & (short > -np.inf)
+    rank = np.full(x.shape, -np.inf)
+    for i, rows in enumerate(suspected.T):
+        given = None if context is None else context[torch.from_numpy(rows)]
+        of_others = partial(density.log_prob_of, torch.arange(x.shape[1]) != i)
+        rest = evaluate(density, of_others, torch.from_numpy(x[rows]), given, 0)
+        rank[rows, i] = rest.double().nan_to_num(nan=_IMPOSSIBLE, neginf=_IMPOSSIBLE).numpy() + usual[i]
+    return rank
+
+
+@torch.no_grad()
+def _sentences(density: AnyOrder, column: Column, rows: np.ndarray, i: int, context: Tensor | None) -> Iterator[str]:
+    """What cell i of each row (N, D) is, and what the rest of its row says of it."""
+    for law, theta, values in given_others(density, rows, i, context):
+        missing, labels = law.missing_mass(theta)[:, 0].tolist(), law.laws[0].labels
+        stands = law.shares(theta)[:, 0] if labels else _between(law, theta)
+        for cell, gap, expected in zip(values[:, 0].tolist(), missing, stands.double().numpy()):
+            if np.isnan(cell):
+                yield f"{column.name} is missing, as in {one_in(gap)} rows like it"
+            elif labels:
+                yield _label(column, int(cell), expected[: len(column.categories)] / max(1 - gap, 1e-12))
+            else:
+                yield _outside(column, cell, *expected.tolist())
+
+
+def _between(law: Laws, theta: Tensor) -> Tensor:
+    """What 99 of 100 numbers lie between under each theta, (B, 2)."""
+    q = torch.tensor(_EXPECTED, dtype=torch.float64).repeat_interleave(len(theta)).unsqueeze(1)
+    return law.quantile(law.present(theta).repeat(len(_EXPECTED), 1), q).view(len(_EXPECTED), -1).T
+
+
+def _label(column: Column, cell: int, shares: np.ndarray) -> str:
+    """A label, beside the likeliest."""
+    best = int(shares.argmax())
+    often = f"{shown(column, best)} in {_of_hundred(float(shares[best]))}"
+    return f"{column.name} is {shown(column, cell)}, as in {one_in(float(shares[cell]))} rows like it ({often})"
 
 
 def _outside(column: Column, value: float, low: float, high: float) -> str:
