@@ -33,6 +33,15 @@ TABLE = example()
 SCHEMA, _ = infer(TABLE, context=["flag", "sex"])
 
 
+def test_cells_that_cannot_be_read_are_no_gaps():
+    """Lists where the fit had numbers: read as missing they would be scored by what gaps are worth."""
+    arrow = pytest.importorskip("pyarrow")
+    table = read(arrow.table({"x": [[1.0], [2.0]], "y": [1.0, 2.0]}))
+    schema = Schema((Column("x", "real"), Column("y", "real")), gaps=True)
+    with pytest.raises(DataError, match="column 'x' cannot be used: a column holds lists"):
+        schema.encode(table)
+
+
 def test_shapes_and_order():
     encoded = SCHEMA.encode(TABLE)
     assert SCHEMA.names == ("x", "y", "n", "grid")

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,7 @@ def test_a_row_that_does_not_fit_is_named(run: Path, cluster: Any, monkeypatch: 
         (["--engine", "ray", "-o", "x.parquet"], "folder"),
         (["--engine", "ray"], "folder"),
         (["--engine", "ray", "-o", "x", "--drop-missing"], "--drop-missing"),
+        (["--engine", "ray", "-o", "x", "--workers", "0"], "--workers: expected a whole number of at least 1, got 0"),
         (["--workers", "2"], "--engine ray"),
     ],
 )
@@ -138,3 +140,13 @@ def test_what_cannot_be_shared_out_is_said(run: Path, flags: list[str], said: st
     monkeypatch.setattr(on_ray, "_ray", lambda module="": None)
     assert main(["score", str(run), "parts", *flags]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_cluster_that_is_not_there_is_said(run: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    def init(**_: object) -> None:
+        raise ConnectionError("no instance\nmore")
+
+    absent = SimpleNamespace(is_initialized=lambda: False, init=init)
+    monkeypatch.setattr(on_ray, "_ray", lambda module="": absent)
+    assert main(["score", str(run), "parts", "--engine", "ray", "-o", "x", "--address", "there:1"]) == 2
+    assert "there is no cluster of Ray at --address there:1: no instance\n" in capsys.readouterr().err

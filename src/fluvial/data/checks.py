@@ -10,7 +10,7 @@ from fluvial.core.errors import DataError
 from fluvial.data.columns import Column, from_numbers, to_codes, to_counts, to_numbers
 from fluvial.data.sentinels import blanked
 from fluvial.data.steps import on_grid
-from fluvial.data.tables import Table
+from fluvial.data.tables import Table, is_missing
 from fluvial.data.times import is_date, name_of
 from fluvial.data.words import counted, flag, listed
 
@@ -41,6 +41,8 @@ def read_columns(table: Table, found: Mapping[Column, str], foreign: bool = Fals
 
 
 def _read_column(column: Column, table: Table, name: str, foreign: float | None) -> np.ndarray:
+    if (problem := table.reading(name).problem) and is_missing(table.columns[name]).all():  # of cells such as lists
+        raise DataError(f"column {column.name!r} {problem}")
     if column.categorical:
         textual = isinstance(column.categories[0], str)
         return to_codes(column, table.labels(name, column.categories) if textual else table.columns[name], foreign)

@@ -21,6 +21,7 @@ import numpy as np
 import fluvial
 from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.core.files import make_folder, read_regular, write_atomically
+from fluvial.core.numbers import whole
 from fluvial.data.arrow import arrow
 from fluvial.data.files import write
 from fluvial.data.frames import from_frame
@@ -56,9 +57,10 @@ def score_files(
         address: of a cluster; None for one on this machine, which ends with this call.
 
     Raises:
-        UsageError: something here cannot be shared out. DataError: rows do not fit the model. RunError: ``out`` holds
-        something else, or no worker is left.
+        UsageError: something here cannot be shared out, or there is no cluster at ``address``. DataError: rows do not
+        fit the model. RunError: ``out`` holds something else, or no worker is left.
     """
+    workers = None if workers is None else whole("--workers", workers, 1)
     model, folder = _shareable(run, out, options), Path(out or "").expanduser()
     paths = table_paths(data)
     if not paths or any(path.suffix.lower() not in PARQUET for path in paths):
@@ -95,8 +97,8 @@ def score(run: str | Path, dataset: Any, *, workers: int = 1) -> Any:  # noqa: A
         workers: how many.
 
     Raises:
-        UsageError: ray is not installed, or the run is not of a table. DataError, when rows are asked for: they do not
-        fit the model, or have a column of that name.
+        UsageError: ray is not installed, the run is not of a table, or there are no workers. DataError, when rows are
+        asked for: they do not fit the model, or have a column of that name.
     """
     return _mapped(run, dataset, "score", workers)
 
@@ -110,6 +112,7 @@ def detect(run: str | Path, dataset: Any, *, workers: int = 1) -> Any:  # noqa: 
 
 
 def _mapped(run: str | Path, dataset: Any, verb: str, workers: int) -> Any:  # noqa: ANN401
+    workers = whole("workers", workers, 1)
     _of_table(Path(run))
     made = {"run": str(Path(run).resolve()), "verb": verb}
     pool = _ray("data").ActorPoolStrategy(size=workers)
@@ -175,8 +178,7 @@ def _share_out(
     ray, data = _ray(), _ray("data")
     own = not ray.is_initialized()
     if own:
-        where = {"address": address} if address else {"num_cpus": workers, "include_dashboard": False}
-        ray.init(log_to_driver=False, logging_level="ERROR", **where)
+        _begin_ray(ray, workers, address)
     try:
         data.DataContext.get_current().enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
@@ -195,6 +197,17 @@ def _share_out(
     finally:
         if own:
             ray.shutdown()
+
+
+def _begin_ray(ray: Any, workers: int | None, address: str | None) -> None:  # noqa: ANN401
+    """A cluster on this machine, or the one at ``address``; UsageError if there is none."""
+    where = {"address": address} if address else {"num_cpus": workers, "include_dashboard": False}
+    try:
+        ray.init(log_to_driver=False, logging_level="ERROR", **where)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        line = str(error).strip().splitlines()[0]
+        place = f"there is no cluster of Ray at --address {address}" if address else "Ray does not begin here"
+        raise UsageError(f"{place}: {line:.200}") from None
 
 
 class _Job:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 import fluvial
 from fluvial.core.errors import FluvialError
@@ -55,6 +56,7 @@ def application(paths: list[Path], token: str | None = None, limits: Limits | No
     app = FastAPI(title="fluvial", version=fluvial.__version__, lifespan=life, docs_url=None, redoc_url=None)
     for kind, status in ((FluvialError, 422), (UnsupportedError, 415), (UnknownModelError, 404)):
         app.add_exception_handler(kind, _sentence(status))
+    app.add_exception_handler(HTTPException, _nowhere)  # pyright: ignore[reportArgumentType]
     _add_routes(app, shelf)
     add_page(app)
     return Guard(app, desk.metrics, desk.limits, token)
@@ -102,3 +104,12 @@ def _sentence(status: int) -> Callable[[Request, Exception], Awaitable[Response]
         return JSONResponse({"error": str(error)}, status)
 
     return answer
+
+
+async def _nowhere(request: Request, error: HTTPException) -> Response:
+    """What has another method, or no such path."""
+    allowed = (error.headers or {}).get("Allow")
+    said = "nothing is answered here: /models says what is served, and /openapi.json what can be asked of it"
+    if allowed:
+        said = f"this is asked with {allowed}, not with {request.method}"
+    return JSONResponse({"error": said}, error.status_code, error.headers)

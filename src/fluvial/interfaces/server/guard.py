@@ -104,6 +104,8 @@ class Guard:
             shown = headers.get(b"authorization", b"")
             if not hmac.compare_digest(shown, b"Bearer " + self.token.encode()):
                 raise RefusedError(401, "a token is needed: send the header Authorization: Bearer TOKEN")
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            raise RefusedError(415, "a packed body is not read here: send it as it is, without Content-Encoding")
         if self.now > self.limits.at_once:
             raise RefusedError(429, f"more than {self.limits.at_once} requests at once: try again in a moment")
 
