@@ -142,11 +142,15 @@ def test_what_cannot_be_shared_out_is_said(run: Path, flags: list[str], said: st
     assert said in capsys.readouterr().err
 
 
-def test_a_cluster_that_is_not_there_is_said(run: Path, monkeypatch: pytest.MonkeyPatch, capsys):
-    def init(**_: object) -> None:
+@pytest.mark.parametrize(("address", "why"), [("there", "no instance\n"), ("127.0.0.1:1", "refused")])
+def test_a_cluster_that_is_not_there_is_said(run: Path, address: str, why: str, monkeypatch, capsys):
+    def init(address: str, **_: object) -> None:
+        assert address == "there", "Ray tries for minutes where nobody listens"
         raise ConnectionError("no instance\nmore")
 
     absent = SimpleNamespace(is_initialized=lambda: False, init=init)
     monkeypatch.setattr(on_ray, "_ray", lambda module="": absent)
-    assert main(["score", str(run), "parts", "--engine", "ray", "-o", "x", "--address", "there:1"]) == 2
-    assert "there is no cluster of Ray at --address there:1: no instance\n" in capsys.readouterr().err
+    assert main(["score", str(run), "parts", "--engine", "ray", "-o", "x", "--address", address]) == 2
+    said = capsys.readouterr().err
+    assert f"there is no cluster of Ray at --address {address}: " in said
+    assert why in said

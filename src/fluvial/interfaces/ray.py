@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from collections.abc import Mapping
 from importlib import import_module
 from itertools import islice
@@ -40,6 +41,7 @@ from fluvial.terminal import Pace, note
 _TAG = "_fluvial.json"  # readers of folders of Parquet pass over such names
 _MOST = 1 << 24  # bytes that the tag may have
 _BATCH = 1 << 14  # rows of a data set that are judged at once
+_PATIENCE = 10.0  # seconds that a cluster has to answer
 _NAMES = {"score": ("log_prob",), "detect": ("score", "p", "unusual", "column", "why")}
 
 
@@ -202,9 +204,12 @@ def _share_out(
 def _begin_ray(ray: Any, workers: int | None, address: str | None) -> None:  # noqa: ANN401
     """A cluster on this machine, or the one at ``address``; UsageError if there is none."""
     where = {"address": address} if address else {"num_cpus": workers, "include_dashboard": False}
+    host, _, port = (address or "").rpartition(":")
     try:
+        if host and port.isdigit():  # where nobody listens Ray would try again and again
+            socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
         ray.init(log_to_driver=False, logging_level="ERROR", **where)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         line = str(error).strip().splitlines()[0]
         place = f"there is no cluster of Ray at --address {address}" if address else "Ray does not begin here"
         raise UsageError(f"{place}: {line:.200}") from None
