@@ -39,13 +39,18 @@ def deviation(x: np.ndarray) -> np.ndarray:
     1.0
     """
     x = np.asarray(x, dtype=np.float64)
-    unit = np.abs(x).max(0, initial=0.0)
-    unit = np.where(unit > 0, unit, 1.0)
-    away = x / unit
-    away = away - away.mean(0)
-    largest = np.abs(away).max(0, initial=0.0)
-    largest = np.where(largest > 0, largest, 1.0)
-    return (away / largest).std(0) * largest * unit
+    unit = _largest(x)
+    away = x / unit  # a table of its own, and no more than one at a time: x may be most of what is in memory
+    away -= away.mean(0)
+    largest = _largest(away)
+    away /= largest
+    return away.std(0) * largest * unit
+
+
+def _largest(x: np.ndarray) -> np.ndarray:
+    """The greatest size along the first axis; 1 where all is 0."""
+    size = np.maximum(x.max(0, initial=0.0), -x.min(0, initial=0.0))
+    return np.where(size > 0, size, 1.0)
 
 
 class Double(nn.Module):
