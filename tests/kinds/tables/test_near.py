@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fluvial.kinds.tables.near import _ROWS, WIDTHS, Near, Places, places_of
+from fluvial.kinds.tables.near import WIDTHS, Near, Places, places_of
 from fluvial.models import build
 
 
@@ -23,21 +23,23 @@ def test_it_is_a_kernel_density():
 
 def test_rows_of_the_fit_are_not_compared_with_themselves():
     known = np.random.default_rng(0).normal(size=(1500, 2))
-    found = Near.of(numbers(*known))(numbers(*known), own=True)
+    found = Near.of(numbers(*known))(numbers(*known))
     for row in (0, 999, 1200):  # of two chunks
         others = Near.of(numbers(*np.delete(known, row, 0)))(numbers(known[row]))
         np.testing.assert_allclose([each[row] for each in found], np.ravel(others), rtol=1e-9)
 
 
-def test_rows_behind_those_that_are_kept_are_compared_with_all_of_these():
-    known = np.random.default_rng(0).normal(size=(_ROWS + 5, 2))
-    near = Near.of(numbers(*known))
-    found, plain = near(numbers(*known), own=True), near(numbers(*known[_ROWS:]))
-    np.testing.assert_allclose([each[_ROWS:] for each in found], plain)
-
-
 def test_one_row_alone_is_near_nothing():
-    assert np.isposinf(Near.of(numbers([0.0]))(numbers([0.0]), own=True)).all()
+    assert np.isposinf(Near.of(numbers([0.0]))(numbers([0.0]))).all()
+
+
+def test_of_rows_that_are_the_same_one_is_left_out():
+    found = Near.of(numbers([0.0], [0.0], [3.0]))(numbers([0.0], [1.0]))
+    expected = [
+        [-np.log((1 + np.exp(-4.5 / w**2)) / 2), -np.log((2 * np.exp(-0.5 / w**2) + np.exp(-2 / w**2)) / 3)]
+        for w in WIDTHS
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +50,8 @@ def test_labels_are_as_far_apart_as_they_are_rare(code, square):
     far = {1.0: 0.5, 0.0: 2.0, -1.0: 3.0}.get(code, 4.0)
     points = Near.of(known)
     rows = Places(np.array([[far]]), np.array([[code]]))
-    first = Near(points.axes, points.points[:1])(rows)
-    np.testing.assert_allclose(np.ravel(first), [square / (2 * width**2) for width in WIDTHS], atol=1e-12)
+    twice = Near(points.axes, points.points[[0, 0]])(rows)  # of two that are the same as the row one is left out
+    np.testing.assert_allclose(np.ravel(twice), [square / (2 * width**2) for width in WIDTHS], atol=1e-9)
 
 
 def test_places_are_normal_quantiles_and_gaps_have_one_of_their_own():

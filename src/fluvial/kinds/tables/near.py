@@ -20,6 +20,7 @@ WIDTHS = (0.5, 2.0)
 _ROWS = 2000  # of the fit, that rows are compared with
 _GAP = -2.0  # the code of a cell that is missing
 _CHUNK = 1000
+_SAME = 1e-12  # of squared distances, what rounding leaves of 0
 
 
 class Places(NamedTuple):
@@ -38,10 +39,12 @@ class Places(NamedTuple):
 class Near:
     r"""-log of the mean over M rows of the fit of exp(-d^2 / 2 width^2), nats, for each width: a kernel density.
 
-    d is the distance between :class:`Places`. Each label, and a gap, lies on an axis of its own, so that two that
-    differ are apart by the root of half the sum of their squares, and the rarer the farther. Wide noise forgives
-    anomalies among the rows of the fit that are many and alike, which narrow noise, and a model, take for ordinary
-    (Parzen 1962, Ann. Math. Statist. 33; several widths as Livernoche et al. 2023, arXiv 2305.18593, have them).
+    d is the distance between :class:`Places`. A row that is one of the M is not compared with itself, so that rows of
+    the fit score as others do; nor is a new row with one that is the very same. Each label, and a gap, lies on an axis
+    of its own, so that two that differ are apart by the root of half the sum of their squares, and the rarer the
+    farther. Wide noise forgives anomalies among the rows of the fit that are many and alike, which narrow noise, and a
+    model, take for ordinary (Parzen 1962, Ann. Math. Statist. 33; several widths as Livernoche et al. 2023, arXiv
+    2305.18593, have them).
 
     Args:
         axes: the columns and codes of labels and gaps, (K,) each.
@@ -63,27 +66,23 @@ class Near:
         axes = np.array([i for i, _ in found], dtype=int), np.array([code for _, code in found])
         return cls(axes, _points(few, axes)[0])
 
-    def __call__(self, places: Places, own: bool = False) -> list[np.ndarray]:
-        """Of rows, (N,) for each width.
-
-        Args:
-            own: the rows are those of the fit, from its first on: no row is compared with itself.
-        """
+    def __call__(self, places: Places) -> list[np.ndarray]:
+        """Of rows, (N,) for each width."""
         starts = range(0, len(places.far), _CHUNK)
-        parts = [self._from(places.some(slice(start, start + _CHUNK)), start if own else None) for start in starts]
+        parts = [self._from(places.some(slice(start, start + _CHUNK))) for start in starts]
         return [np.concatenate(each) for each in zip(*parts)] if parts else [np.empty(0)] * len(WIDTHS)
 
-    def _from(self, places: Places, start: int | None) -> list[np.ndarray]:
+    def _from(self, places: Places) -> list[np.ndarray]:
         points, more = _points(places, self.axes)
         lengths = np.square(points).sum(1) + more
         squares = lengths[:, None] + np.square(self.points).sum(1) - 2 * points @ self.points.T
-        squares, others = np.maximum(squares, 0), len(self.points)
-        if start is not None and start < len(self.points):
-            same = np.arange(min(len(points), len(self.points) - start))
-            squares[same, start + same] = np.inf
-            others = max(1, others - 1)
+        rows, nearest = np.arange(len(squares)), squares.argmin(1)
+        same = squares[rows, nearest] <= _SAME * (1 + lengths)
+        squares = np.maximum(squares, 0)
+        squares[rows[same], nearest[same]] = np.inf
+        others = torch.from_numpy(np.log(np.maximum(len(self.points) - same, 1)))
         squares = torch.from_numpy(squares)
-        return [math.log(others) - (squares / (-2 * width**2)).logsumexp(1).numpy() for width in WIDTHS]
+        return [(others - (squares / (-2 * width**2)).logsumexp(1)).numpy() for width in WIDTHS]
 
 
 def _points(places: Places, axes: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -85,7 +85,7 @@ class Unusual:
         if isinstance(density, AnyOrder) and len(x):
             places = places_of(density, x, tensor(context))
             near = Near.of(places)
-            more = near(places, own=True)
+            more = near(places)
         return cls(model, near, tuple(Surprise.of(each) for each in (*_scores(model, x, context), *more)))
 
     def scores(self, x: np.ndarray, context: np.ndarray | None) -> np.ndarray:
