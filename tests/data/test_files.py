@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fluvial.core.errors import DataError, RunError
+from fluvial.core.errors import DataError, RunError, UsageError
 from fluvial.data import as_kind, files, read, write
-from fluvial.data.files import write_text
+from fluvial.data.files import check_output, write_text
 
 COLUMNS = {
     "file": np.array([0.1, 1 / 3, 1e300]),
@@ -149,6 +149,21 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
     with pytest.raises(RunError, match="No space left on device; the previous file is intact"):
         write(COLUMNS, path)
     assert (path.read_text(), os.listdir(tmp_path)) == ("old\n", ["t.csv"])
+
+
+def test_a_place_for_answers_is_looked_at_before_they_are_there(tmp_path):
+    data, other = tmp_path / "t.csv", tmp_path / "new.csv"
+    data.write_text("a\n1\n")
+    (tmp_path / "link.csv").symlink_to(data)
+    for same in (data, tmp_path / "link.csv"):
+        with pytest.raises(UsageError, match="is the table itself, which would be lost"):
+            check_output(same, [str(data)])
+    with pytest.raises(DataError, match="cannot be written"):
+        check_output(tmp_path / "t.xyz")
+    with pytest.raises(RunError, match="could not be written"):
+        check_output(tmp_path / "none" / "t.csv")
+    check_output(other, [str(data), "-", "\0"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link.csv", "t.csv"]
 
 
 def test_unknown_endings_and_missing_folders_are_refused_before_writing(tmp_path):

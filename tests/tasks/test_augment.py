@@ -54,6 +54,24 @@ def test_so_many_rows_are_shared_out_by_frequency():
     assert (found.frame()["extra"] == 1).all()
 
 
+def test_a_label_that_follows_from_another_column_is_drawn_with_it():
+    frame = table().assign(code=lambda t: (t["kind"] == "rare").astype(int), again=lambda t: t["kind"].str.upper())
+    found = fluvial.augment(frame, "again", rows=20, check=False, **HOW)
+    new = found.frame()
+    assert list(new) == list(frame)
+    assert found.counts == {"COMMON": 15, "RARE": 5}
+    assert (new["kind"].str.upper() == new["again"]).all()
+
+
+def test_labels_of_a_few_rows_and_labels_that_are_numbers_are_named():
+    told = " ".join(fluvial.augment(table(80, 3), "kind", rows=40, check=False, **HOW).summary)
+    assert "'rare' has 3 rows, from which hardly anything is learnt about it" in told
+    frame = table(90).assign(size=lambda t: np.arange(90) % 30)
+    told = fluvial.augment(frame, "size", rows=60, check=False, **HOW).summary
+    assert "each of the 30 numbers that 'size' holds is taken for a label of its own" in told[1]
+    assert told[0].endswith("and of 20 more labels")
+
+
 def test_rows_without_a_label_are_left_out_and_said():
     frame = table()
     frame.loc[:4, "kind"] = None
@@ -107,6 +125,8 @@ def test_copies_and_rows_learnt_by_heart_show():
         ({"target": "knd"}, UsageError, "there is no column 'knd'; did you mean 'kind'"),
         ({"target": "size"}, DataError, "holds 120 values; new rows are drawn for labels"),
         ({"rows": 5, "balance": True}, UsageError, "give one"),
+        ({"target": ["kind"]}, UsageError, r"there is no column \['kind'\]"),
+        ({"rows": 10**11}, UsageError, "more than are drawn at once: ask for 333,333,333 at most"),
         ({"rows": 0}, UsageError, "rows: expected a whole number of at least 1"),
         ({"rows": 5, "folds": 99}, UsageError, "the rarest label has 30 rows, too few for 99 folds"),
     ],
@@ -114,6 +134,12 @@ def test_copies_and_rows_learnt_by_heart_show():
 def test_what_cannot_be_is_a_sentence(change, error, said):
     with pytest.raises(error, match=said):
         fluvial.augment(table(), **{"target": "kind", **HOW, **change})
+
+
+def test_times_are_no_labels():
+    days = pd.to_datetime("2026-01-01") + pd.to_timedelta(np.arange(120) % 3, "D")
+    with pytest.raises(DataError, match="holds times; new rows are drawn for labels"):
+        fluvial.augment(table().assign(day=days), "day", **HOW)
 
 
 def test_labels_that_are_balanced_already_are_said_to_be():

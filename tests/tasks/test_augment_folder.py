@@ -70,6 +70,10 @@ def test_the_command_writes_them_and_says_what_is_not_known(pictures, tmp_path, 
 def test_what_cannot_be_is_a_sentence(pictures, tmp_path):
     with pytest.raises(UsageError, match="would pass for its own"):
         fluvial.augment_folder(pictures, pictures / "new")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "a.png").touch()
+    with pytest.raises(UsageError, match="holds files already, which new ones could replace"):
+        fluvial.augment_folder(pictures, tmp_path / "old")
     (pictures / "light").rename(tmp_path / "light")
     with pytest.raises(DataError, match="all files lie in one sub-folder"):
         fluvial.augment_folder(pictures, tmp_path / "new")

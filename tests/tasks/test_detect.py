@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 import pytest
 from tiny import model
@@ -37,8 +38,8 @@ def test_answers_come_before_the_next_row_is_there():
 def test_a_broken_line_is_noted_and_the_stream_goes_on():
     rows = lines(pd.DataFrame(MODEL.sample_columns(2, seed=2)))
     answers = list(follow(MODEL, [*rows[:2], "M,broken\n", "\n", *rows[2:]]))
-    assert [bool(a.note) for a in answers] == [False, True, False]
-    assert answers[1].note.startswith("row 1 is not judged: 2 cells where the first line has 6")
+    assert [bool(a.unread) for a in answers] == [False, True, False]
+    assert answers[1].unread.startswith("row 1 is not judged: 2 cells where the first line has 6")
 
 
 def test_drift_is_said_once():
@@ -50,7 +51,33 @@ def test_drift_is_said_once():
     assert "the rows as a whole are unlike those of the fit" in told[0]
 
 
+def test_bytes_of_another_encoding_do_not_end_the_stream():
+    rows = lines(pd.DataFrame(MODEL.sample_columns(2, seed=2)))
+    strange = b"\xff".decode("utf-8", "surrogateescape") + rows[1]
+    answers = list(follow(MODEL, [rows[0], strange, rows[2]]))
+    assert "Windows-1252" in answers[0].notes[0]
+    assert [a.row for a in answers if not a.unread] == [0, 1]
+
+
+def test_what_there_is_to_say_of_a_row_is_said_once():
+    rows = pd.DataFrame(MODEL.sample_columns(3, seed=2)).assign(Rings=9)
+    notes = [a.notes for a in follow(MODEL, lines(rows), 1e-4)]
+    assert "so a rate of 0.0001 flags nothing" in notes[0][0]
+    assert "above 4, which the model holds impossible" in " ".join(notes[0])
+    assert notes[1:] == [(), ()]
+
+
+def test_rows_of_text_alone_are_rows_under_a_header():
+    rows = pd.DataFrame(MODEL.sample_columns(1, seed=2)).assign(Rings=np.nan, twice=np.nan)
+    assert not next(follow(MODEL, lines(rows), 0.05)).unread
+
+
 def test_what_cannot_be_followed_is_said():
+    frame = pd.DataFrame(MODEL.sample_columns(2, seed=2))
+    with pytest.raises(DataError, match="the first line of standard input is to name the columns"):
+        list(follow(MODEL, lines(frame)[1:]))
+    with pytest.raises(DataError, match="several columns called"):
+        list(follow(MODEL, ["a,a\n", "1,2\n", "1,2\n"]))
     with pytest.raises(DataError, match="lacks"):
         list(follow(MODEL, ["a,b\n", "1,2\n"]))
     with pytest.raises(UsageError, match="rate: expected a share"):

@@ -104,6 +104,19 @@ def written(path: Path) -> Generator[BinaryIO]:
         yield file
 
 
+def check_place(path: Path) -> None:
+    """RunError, as :func:`written` would have it, where a file can hardly be made; nothing is left there."""
+    with contextlib.suppress(OSError, ValueError):
+        if path.exists() and not path.is_file() and not path.is_dir():
+            return  # a pipe or a device
+    trial = path.with_name(f".fluvial-{secrets.token_hex(8)}")
+    try:
+        os.close(os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666))
+        trial.unlink()
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path!s:.300} could not be written: {reason(error)}") from None
+
+
 @contextlib.contextmanager
 def _replaced(path: Path) -> Generator[BinaryIO]:
     """A new file that takes the place of ``path`` once it is whole and on the disk."""

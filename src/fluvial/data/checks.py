@@ -16,6 +16,7 @@ from fluvial.data.words import counted, flag, listed
 
 FOREIGN = -1.0
 """The code of a label that no row of the fit had."""
+_LEAVE_OUT = "leave these rows out, as fit and score do with --drop-missing (drop_missing=True in Python)"
 
 
 def read_columns(table: Table, found: Mapping[Column, str], foreign: bool = False) -> dict[str, np.ndarray]:
@@ -80,7 +81,7 @@ def complete_rows(numbers: Mapping[str, np.ndarray], drop_missing: bool, warning
     if not drop_missing:
         raise DataError(
             f"{counted(int(bad.sum()), 'row')} of {n:,} miss values or hold infinite ones (by column: {listed}); "
-            "fill them in, or leave these rows out with --drop-missing (drop_missing=True in Python)"
+            f"fill them in, or {_LEAVE_OUT}"
         )
     warnings.append(f"{counted(int(bad.sum()), 'row')} of {n:,} left out for missing or infinite values ({listed})")
     return np.flatnonzero(~bad)
@@ -93,7 +94,7 @@ def about_infinite(numbers: Mapping[str, np.ndarray]) -> str:
         return ""
     return (
         f"infinite values (by column: {', '.join(counts[:6])}): correct them, clear the cells (then missing), "
-        "or leave these rows out with --drop-missing (drop_missing=True in Python)"
+        f"or {_LEAVE_OUT}"
     )
 
 

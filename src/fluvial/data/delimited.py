@@ -35,7 +35,7 @@ _ENCODINGS = {
 }
 
 
-def read_delimited(path: Path, raw: BinaryIO) -> Table:
+def read_delimited(path: Path, raw: BinaryIO, header: bool | None = None) -> Table:
     """The table in a text file: columns parted by commas, semicolons, tabs, pipes or blanks.
 
     See :mod:`fluvial.data.tokens` for what is a number, :mod:`fluvial.data.header` for what is a header.
@@ -43,11 +43,12 @@ def read_delimited(path: Path, raw: BinaryIO) -> Table:
     Args:
         path: for sentences about the file.
         raw: its bytes, to be read from the beginning.
+        header: whether its first line names the columns; None: that is found out.
 
     Raises:
         DataError: the file is empty, not text, or has lines of different lengths.
     """
-    return decoded(path, raw, lambda file: _table(opened(path, file)))
+    return decoded(path, raw, lambda file: _table(opened(path, file), header))
 
 
 def decoded(path: Path, raw: BinaryIO, read: Callable[[io.TextIOWrapper], Table]) -> Table:
@@ -208,25 +209,25 @@ class Heading:
     notes: list[str]
 
 
-def _table(rows: Rows) -> Table:
+def _table(rows: Rows, header: bool | None) -> Table:
     parts, cells = list[list[str]](), 0
     for part in rows.blocks():
         cells += len(rows.numbers) * rows.width
         limits.check_size(rows.path, cells * _CELL)
         parts.append(part)
     rows.check()
-    heading, columns = headed(rows, ["\n".join(every) for every in zip(*parts)])
+    heading, columns = headed(rows, ["\n".join(every) for every in zip(*parts)], header)
     return typed(heading, columns, {})
 
 
-def headed(rows: Rows, columns: list[str]) -> tuple[Heading, list[str]]:
+def headed(rows: Rows, columns: list[str], header: bool | None = None) -> tuple[Heading, list[str]]:
     """What a file's first row is, with the columns as they are then, from its first block or from all of them."""
     path, first, dialect, notes = rows.path, rows.first, rows.dialect, rows.notes
     head = ["\n".join(text.split("\n", _HEAD)[:_HEAD]) for text in columns]
     style = style_of(head, dialect.delimiter)
     if len(columns) > len(first):
         first, columns, head = _evened(path, first, columns, head, style)
-    why = is_header(Head(first, head, style))
+    why = is_header(Head(first, head, style)) if header is None else "it is said to be" if header else ""
     named = names_in(dialect.comments, len(first), dialect) if not why else []
     if named:
         notes.append(f"the columns' names are those of the comment above them: {listed(named)}")

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
-from fluvial.core.errors import DataError
-from fluvial.core.files import written
+from fluvial.core.errors import DataError, UsageError
+from fluvial.core.files import check_place, written
 from fluvial.data.arrays import npz_heads, read_npy, read_npz
 from fluvial.data.arrow import arrow, read_feather, read_parquet
 from fluvial.data.cells import tidy
@@ -121,6 +121,25 @@ def write(columns: Columns, path: str | os.PathLike[str], header: bool = True) -
     save = _writer(path)
     with written(path) as file:
         save(columns, file, header)
+
+
+def check_output(path: str | os.PathLike[str], sources: Iterable[str] = ()) -> None:
+    """What would keep :func:`write` from writing, said before there is anything to lose.
+
+    Raises:
+        UsageError: it is one of the ``sources``. DataError: the ending is unknown. RunError: its folder takes no files.
+    """
+    path = Path(path).expanduser()
+    _writer(path)
+    if any(_is_same(path, Path(source)) for source in sources):
+        raise UsageError(f"--out: {path} is the table itself, which would be lost: name another file")
+    check_place(path)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        return path.is_file() and path.samefile(other)
+    return False
 
 
 def write_parts(parts: Iterable[Columns], path: str | os.PathLike[str], header: bool = True) -> None:

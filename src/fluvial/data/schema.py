@@ -165,9 +165,9 @@ class Schema:
         impossible = np.zeros(len(rows), dtype=bool)
         for d in self.dropped:
             impossible |= d.contradicted(numbers[d.column.name], d.combined(numbers, len(rows)))
-        if impossible.any():
+        if n := int(impossible.sum()):
             warnings.append(
-                f"{counted(int(impossible.sum()), 'row')} contradict the constant or determined columns "
+                f"{counted(n, 'row')} {'contradicts' if n == 1 else 'contradict'} the constant or determined columns "
                 f"{listed(d.column.name for d in self.dropped)}: their density is 0 (log-density -inf)"
             )
         warnings += [w for c in self.columns for w in out_of_place(c, numbers[c.name], impossible)]

@@ -20,7 +20,7 @@ from fluvial.interfaces.flags import Each as _Each
 from fluvial.interfaces.flags import Flag as _Flag
 from fluvial.interfaces.flags import parsed, streams, with_options
 from fluvial.interfaces.signals import Stopped, number_of, stopping
-from fluvial.interfaces.streams import seekable
+from fluvial.interfaces.streams import check_out, seekable
 from fluvial.interfaces.whole import Whole
 from fluvial.interfaces.words import (
     command,
@@ -225,6 +225,7 @@ def score(
         return
     if workers is not None or address is not None:
         raise UsageError("--workers and --address are about --engine ray")
+    check_out(out, *data)
     with seekable(data) as files:
         source = one_or_more(files)
         if (said := score_stream(model, source, out, own, escape_formulas)) is not None:

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from fluvial.interfaces.cli_questions import of_table
 from fluvial.interfaces.flags import Flag
-from fluvial.interfaces.streams import seekable
+from fluvial.interfaces.streams import check_out, seekable
 from fluvial.interfaces.whole import Whole
 from fluvial.terminal import note
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _Data = Annotated[str, Parameter(allow_leading_hyphen=True)]
 _Out = Annotated[Path | None, Parameter(name=["--out", "-o"])]
+_ANSWER = ("row", "score", "p", "unusual", "column", "why")
 _SHOWN = 5  # unusual rows that are named beside the file
 
 
@@ -57,6 +58,7 @@ def detect(
     """
     from fluvial.core.errors import UsageError
 
+    check_out(out, data)
     model = of_table(run)
     if follow:
         if fdr is not None or out is not None:
@@ -83,6 +85,8 @@ def detect(
     strange = sorted(found.reasons, key=lambda row: -found.scores[found.rows == row][0])
     for row in strange[:_SHOWN]:
         note(f"row {row}: {found.reasons[row].sentence}")
+    if len(strange) > _SHOWN:
+        note(f"and {len(strange) - _SHOWN:,} more")
 
 
 def augment(
@@ -137,10 +141,11 @@ def augment(
     if Path(data).is_dir() and kind_of(data).name != "tables":
         _augment_folder(data, target, out, wish)
         return
-    if target is None:
+    if target is None and (data == "-" or Path(data).exists()):
         raise UsageError("augment draws rows for labels: name the column that holds them with --target")
+    check_out(out, data)
     with seekable([data]) as (name,):
-        found = draw(name, target, check=not no_check, folds=folds, **wish)
+        found = draw(name, target or "", check=not no_check, folds=folds, **wish)
     write_columns(found.columns, out)
     for sentence in found.summary:
         note(sentence)
@@ -167,19 +172,21 @@ def _follow(model: Model, data: str, rate: float | None) -> None:
     if data not in ("-", "/dev/stdin"):
         raise UsageError(f"--follow reads standard input: give a dash in place of {data}")
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("row", "score", "p", "unusual", "column", "why"))
+    writer.writerow(_ANSWER)
     for answer in follow(model, _lines(), rate):
-        if answer.note:
-            note(answer.note)
+        for sentence in answer.notes:
+            note(f"note, row {answer.row}: {sentence}")
+        if answer.unread:
+            note(answer.unread)
             continue
         told = asdict(answer)
-        writer.writerow(told[name] for name in ("row", "score", "p", "unusual", "column", "why"))
+        writer.writerow(told[name] for name in _ANSWER)
         sys.stdout.flush()
         if answer.drift:
             note(answer.drift)
 
 
 def _lines() -> Iterator[str]:
-    """Lines of standard input as they come."""
-    while line := sys.stdin.readline():
-        yield line
+    """Lines of standard input as they come; bytes that are not UTF-8 are kept for the reader of tables."""
+    while line := sys.stdin.buffer.readline():
+        yield line.decode("utf-8", "surrogateescape")

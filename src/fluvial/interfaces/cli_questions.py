@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from fluvial.interfaces.streams import seekable
+from fluvial.interfaces.streams import check_out, seekable
 from fluvial.interfaces.whole import Whole
 from fluvial.terminal import note, say
 
@@ -87,6 +87,7 @@ def impute(run: Path, data: _Data, /, *, out: _Out = None, draws: Whole | None =
     from fluvial.core.errors import UsageError
     from fluvial.tasks.large import impute_large
 
+    check_out(out, data)
     model = of_table(run)
     with seekable([data]) as (name,):
         if draws is None and (said := impute_large(model, name, out, seed)) is not None:
@@ -126,6 +127,7 @@ def predict(run: Path, data: _Data, /, *, target: str, out: _Out = None) -> None
 
     from fluvial.kinds.tables.written import write_columns
 
+    check_out(out, data)
     model = of_table(run)
     table = _table(data)
     columns = {"row": np.arange(len(table)), target: model.predict(table, target)}

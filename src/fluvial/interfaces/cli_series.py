@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from fluvial.interfaces.streams import seekable
+from fluvial.interfaces.streams import check_out, seekable
 from fluvial.interfaces.whole import Whole
 from fluvial.terminal import note, say
 
@@ -57,6 +57,7 @@ def forecast(
     from fluvial.tasks.forecast import parse_quantiles, probabilities
 
     model = _of_series(run)
+    check_out(out, *([series] if series else []))
     with seekable([series] if series else []) as files:
         data = next(iter(files), None)
         if probability is not None:
@@ -99,6 +100,7 @@ def backtest(
     """
     from fluvial.tasks.forecast import backtest as rolled
 
+    check_out(out, source)
     with seekable([source]) as (name,):
         found = rolled(name, folds, horizon, paths, budget, seed)
     for line in found.lines:

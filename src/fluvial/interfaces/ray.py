@@ -253,11 +253,11 @@ class _Answers:
     """A worker that puts answers beside rows of Arrow."""
 
     def __init__(self, run: str, verb: str) -> None:
-        from fluvial.kinds.tables.detect import RATE, Detector
+        from fluvial.kinds.tables.detect import Detector
 
         self.model, self.verb = _of_table(Path(run)), verb
         self.detector = Detector.of(self.model) if verb == "detect" else None
-        self.rate = self.detector.least(RATE, []) if self.detector is not None else 0.0
+        self.rate = self.detector.limit(None, []) if self.detector is not None else 0.0
 
     def __call__(self, rows: Any) -> Any:  # noqa: ANN401  (a table of Arrow)
         taken = [name for name in _NAMES[self.verb] if name in rows.column_names]

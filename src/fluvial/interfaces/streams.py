@@ -23,6 +23,14 @@ _BEGINNINGS = {
 """What files begin with, and what their names would end in; anything else is taken for CSV."""
 
 
+def check_out(out: Path | None, *sources: str) -> None:
+    """FluvialError, a sentence, before any work is done, where its answers could not be written, or over a source."""
+    from fluvial.data.files import check_output
+
+    if out is not None:
+        check_output(out, sources)
+
+
 @contextmanager
 def seekable(sources: Sequence[str]) -> Generator[tuple[str, ...]]:
     """The sources by names that can be read again; ``-`` is standard input. Copies are gone at the end."""

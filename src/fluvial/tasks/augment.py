@@ -17,11 +17,12 @@ from fluvial.kinds.tables.model import Model
 from fluvial.kinds.tables.privacy import Privacy, privacy
 from fluvial.tasks.fit import fit
 from fluvial.tasks.helped import Helped, check_folds, helped
-from fluvial.tasks.wanted import check_wish, wanted
+from fluvial.tasks.wanted import about_rare, check_amount, check_wish, each_of, wanted
 
 _MOST_LABELS = 100
 _UNUSUAL = 0.005  # share of held-out rows below, and above, whose log p a new row is left out
 _SPARE = 1.2  # rows drawn for each one wanted
+_MANY_NUMBERS = 20  # as labels
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,7 @@ class Augmented:
     def summary(self) -> list[str]:
         """All there is to say, in sentences."""
         total = sum(self.counts.values())
-        each = ", ".join(f"{n:,} of {label}" for label, n in self.counts.items())
-        told = [f"{counted(total, 'new row')}: {each}", *self.notes]
+        told = [f"{counted(total, 'new row')}: {each_of(self.counts)}", *self.notes]
         return told + [str(part) for part in (self.helped, self.privacy) if part is not None]
 
 
@@ -87,8 +87,10 @@ def augment(
     Raises:
         DataError, UsageError: the table has no such column of labels, or a value does not fit.
     """
-    table, notes = _labelled(read(data), target)
+    whole = read(data)
+    table, notes = _labelled(whole, target)
     wish = check_wish(rows, balance)
+    check_amount(wish or 0, len(table.names))
 
     def learn(part: Table) -> Model:
         how: dict[str, Any] = {"budget": budget, "epochs": epochs, "seed": seed, "options": options}
@@ -104,9 +106,12 @@ def augment(
             f"{counted(left, 'row')} drawn and left out, since hardly any held-out row is as unlikely or likely"
         )
     judged = _check(maker, learn, model, table, folds) if check else None
-    labels = np.asarray(new[target]).astype(str)
-    counts = dict(zip(*(each.tolist() for each in np.unique(labels, return_counts=True))))
-    return Augmented(new, counts, judged, _privacy(model, new), model, tuple(notes), table.kind)
+    counts = _counted(new[target])
+    notes += about_rare(counts, _counted(table.columns[target]), "row")
+    private = _privacy(model, new)
+    return Augmented(
+        {name: new[name] for name in whole.names}, counts, judged, private, model, tuple(notes), table.kind
+    )
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,9 @@ class _Maker:
         """New rows from a density, and how many were left out as not typical."""
         counts = wanted(table.columns[self.target], self.number)
         if not counts:
-            raise DataError(f"all labels of {self.target!r} are equally frequent: say how many new rows with rows")
+            raise DataError(
+                f"all labels of {self.target!r} are equally frequent: say how many new rows with --rows (rows=)"
+            )
         column = next(c for c in model.schema.every if c.name == self.target)
         by_text = {str(label): label for label in column.categories}
         parts, left = list[Columns](), 0
@@ -160,22 +167,35 @@ def _of_label(model: Model, x: np.ndarray, i: int) -> np.ndarray:
 
 
 def _labelled(table: Table, target: str) -> tuple[Table, list[str]]:
-    """The rows that have a label, and what there is to say about the others."""
-    if target not in table.columns:
+    """The rows that have a label, the label their first column, and what there is to say about others and about it.
+
+    The first of columns that follow from one another is the one that a schema keeps.
+    """
+    if target not in table.names:
         known = listed(table.names)
         raise UsageError(f"target: there is no column {target!r}{nearest(str(target), table.names)} (columns: {known})")
-    gaps = is_missing(table.columns[target])
-    distinct = len(np.unique(table.columns[target][~gaps].astype(str)))
+    values = table.columns[target]
+    if values.dtype.kind in "Mm":
+        raise DataError(f"target: {target!r} holds times; new rows are drawn for labels: name a column of labels")
+    gaps = is_missing(values)
+    distinct = len(np.unique(values[~gaps].astype(str)))
     if not 2 <= distinct <= _MOST_LABELS:
         raise DataError(
             f"target: {target!r} holds {counted(distinct, 'value')}; new rows are drawn for labels, of which there are "
             f"2 to {_MOST_LABELS}"
         )
-    if not gaps.any():
-        return table, []
-    left = {name: values[~gaps] for name, values in table.columns.items()}
-    told = f"{counted(int(gaps.sum()), 'row')} without a label left out"
-    return Table(left, table.kind, table.header), [told]
+    notes: list[str] = []
+    if values.dtype.kind in "iuf" and distinct > _MANY_NUMBERS:
+        notes.append(f"target: each of the {distinct} numbers that {target!r} holds is taken for a label of its own")
+    if gaps.any():
+        notes.append(f"{counted(int(gaps.sum()), 'row')} without a label left out")
+    names = [target, *(name for name in table.names if name != target)]
+    return Table({name: table.columns[name][~gaps] for name in names}, table.kind, table.header), notes
+
+
+def _counted(labels: np.ndarray) -> dict[str, int]:
+    """How many rows each label has."""
+    return dict(zip(*(each.tolist() for each in np.unique(labels.astype(str), return_counts=True))))
 
 
 def _check(maker: _Maker, learn: Any, model: Model, table: Table, folds: int) -> Helped:  # noqa: ANN401

@@ -16,7 +16,7 @@ from fluvial.kinds.every import kind_of
 from fluvial.kinds.fitted import Fitted
 from fluvial.kinds.kind import Draw
 from fluvial.tasks.fit import fit
-from fluvial.tasks.wanted import check_wish, wanted
+from fluvial.tasks.wanted import about_rare, check_wish, each_of, wanted
 
 
 @dataclass(frozen=True)
@@ -25,20 +25,21 @@ class NewFiles:
 
     Args:
         paths: of the files.
-        counts: how many of each label.
+        counts, had: how many of each label, and how many the folder has.
         model: the density that they were drawn from, given the label.
     """
 
     paths: tuple[Path, ...]
     counts: Mapping[str, int]
+    had: Mapping[str, int]
     model: Fitted
 
     @property
     def summary(self) -> list[str]:
         """All there is to say, in sentences."""
-        each = ", ".join(f"{n:,} of {label}" for label, n in self.counts.items())
         return [
-            f"{counted(len(self.paths), 'new file')}: {each}",
+            f"{counted(len(self.paths), 'new file')}: {each_of(self.counts)}",
+            *about_rare(self.counts, self.had, "file"),
             "all that was drawn is there, none was left out as untypical: look at some of them",
             "whether they help is not known: train with them and without, and judge on files that no fit has seen",
             "they tell of the files that the model was fitted to: do not publish them where those may not be",
@@ -75,17 +76,20 @@ def augment_folder(
     events, how = kind.by_folder(folder)
     if out.absolute().resolve().is_relative_to(Path(folder).expanduser().resolve()):
         raise UsageError(f"out: {out} lies in {folder}, where new files would pass for its own: name another folder")
+    if out.is_dir() and any(out.iterdir()):
+        raise UsageError(f"out: {out} holds files already, which new ones could replace: name a new folder")
     labels = _labels(events.labels, folder)
     counts = wanted(labels, number)
     if not counts:
-        raise DataError(f"all labels of {folder} are equally frequent: say how many new files with rows")
+        raise DataError(f"all labels of {folder} are equally frequent: say how many new files with --rows (rows=)")
     how |= {"budget": budget, "epochs": epochs, "seed": seed, "options": options, "progress": False}
     fitted: Fitted = fit(events, model, **how)
     paths: list[Path] = []
     for k, (label, n) in enumerate(counts.items()):
         wish = Draw(out, n, {"label": label}, out / label, seed + k)
         paths += fitted.kind.sample(fitted, wish)
-    return NewFiles(tuple(paths), counts, fitted)
+    had = dict(zip(*(each.tolist() for each in np.unique(labels, return_counts=True))))
+    return NewFiles(tuple(paths), counts, had, fitted)
 
 
 def _labels(found: Mapping[str, np.ndarray], folder: str | os.PathLike[str]) -> np.ndarray:

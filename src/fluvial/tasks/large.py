@@ -10,7 +10,7 @@ import numpy as np
 
 from fluvial.data.tables import Columns
 from fluvial.kinds.tables.blocks import Notes, placed
-from fluvial.kinds.tables.detect import RATE, Detector, about_drift
+from fluvial.kinds.tables.detect import Detector, about_drift
 from fluvial.kinds.tables.model import Model
 from fluvial.kinds.tables.reasons import Reason
 from fluvial.kinds.tables.written import write_parts
@@ -29,7 +29,7 @@ def detect_large(model: Model, data: str, out: Path | None, rate: float | None =
     if (files := files_to_stream(model, data, out)) is None:
         return None
     detector, notes = Detector.of(model), list[str]()
-    judging = _Judging(detector, detector.least(RATE if rate is None else rate, notes))
+    judging = _Judging(detector, detector.limit(rate, notes))
     notes += detector.warnings
     pace, drift = Pace(len(files), "rows"), detector.drift()
 
@@ -101,12 +101,17 @@ class _Judging:
         self.rows, self.found, self.left = self.rows + rows, self.found + found, self.left - explained
 
     @property
+    def expected(self) -> float:
+        """The share of ordinary rows that are flagged."""
+        return self.rate if self.rate >= self.detector.smallest else 0.0
+
+    @property
     def summary(self) -> list[str]:
         """As of a table in one piece."""
         verb = "row is" if self.found == 1 else "rows are"
         told = [
             f"{self.found:,} {verb} unusual, of {self.rows:,}; of {self.rows:,} ordinary rows about "
-            f"{self.rate * self.rows:.3g} would be flagged"
+            f"{self.expected * self.rows:.3g} would be flagged"
         ]
         if self.detector.usual is None and self.found:
             name = self.detector.model.record["model"]["model"]

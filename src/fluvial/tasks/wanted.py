@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from fluvial.core.errors import UsageError
 from fluvial.core.numbers import whole
+from fluvial.data.words import counted
+
+_MOST = 10**9  # cells
+_FEW = 10  # rows of a label, from fewer of which hardly anything is learnt
+_SHOWN = 10  # labels
 
 
 def check_wish(rows: int | None, balance: bool) -> int | None:
@@ -28,3 +35,38 @@ def wanted(labels: np.ndarray, number: int | None) -> dict[str, int]:
     shares = np.floor(number * counts / counts.sum()).astype(int)
     shares[np.argsort(-counts)[: number - shares.sum()]] += 1
     return {v: int(n) for v, n in zip(values.tolist(), shares) if n}
+
+
+def check_amount(rows: int, columns: int) -> None:
+    """UsageError, a sentence, where so many new rows are held by no memory."""
+    if rows * columns > _MOST:
+        raise UsageError(
+            f"rows: {rows:,} new rows of {counted(columns, 'column')} are more than are drawn at once: ask for "
+            f"{_MOST // columns:,} at most, or fit, and draw them with fluvial sample, which writes them as they come"
+        )
+
+
+def about_rare(drawn: Mapping[str, int], had: Mapping[str, int], what: str) -> list[str]:
+    """A sentence about labels of a few rows (or files), of which new ones are drawn.
+
+    >>> about_rare({"a": 5, "b": 50}, {"a": 90, "b": 2}, "row")
+    ["'b' has 2 rows, from which hardly anything is learnt about it: its 50 new ones are mostly like the others' rows"]
+    """
+    return [
+        f"{label!r} has {counted(had[label], what)}, from which hardly anything is learnt about it: its {n:,} new ones "
+        f"are mostly like the others' {what}s"
+        for label, n in drawn.items()
+        if had.get(label, _FEW) < _FEW
+    ]
+
+
+def each_of(counts: Mapping[str, int]) -> str:
+    """How many of each label, the most first where there are many.
+
+    >>> each_of({"a": 2, "b": 1})
+    '2 of a, 1 of b'
+    """
+    if len(counts) <= _SHOWN:
+        return ", ".join(f"{n:,} of {label}" for label, n in counts.items())
+    most = sorted(counts, key=lambda label: -counts[label])[:_SHOWN]
+    return f"{', '.join(f'{counts[label]:,} of {label}' for label in most)} and of {len(counts) - _SHOWN} more labels"

@@ -379,17 +379,23 @@ class Laws(nn.Module):
 
         With :meth:`log_prob` it makes the staircase whose middle of x's step is the noise of x.
         """
+        total = self.sides(reading, theta)[0] + self.missing_mass(theta) * self._known.exp()
+        total = torch.where(self._log_other(reading).isfinite(), self._known.exp(), total)
+        return torch.where(self._is_missing(reading), 0.0, total)
+
+    def sides(self, reading: Reading, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """P(cell is there and less than x) and P(cell is x or more), (B, D) each, float64; both as exact where tiny."""
         atoms = self._on(theta.device)[1]
         masses = self._log_masses(theta.double()).exp()
-        steps = masses[:, :, : atoms.shape[1]] * (atoms < reading.x.unsqueeze(2))
-        total = steps.sum(2) + self._absent_mass(masses)
+        less, steps = atoms < reading.x.unsqueeze(2), masses[:, :, : atoms.shape[1]]
+        found = [(steps * each).sum(2) for each in (less, ~less & atoms.isfinite())]
         if len(self._rests):
             weights, means, scales = self._components(theta.double())
             low = reading.low[:, self._rests].double().unsqueeze(2)
-            share = (weights.exp() * torch.sigmoid((low - means) * torch.exp(-scales))).sum(2)
-            total[:, self._rests] += self._rest_mass(masses)[:, self._rests] * share
-        total = torch.where(self._log_other(reading).isfinite(), 1.0, total) * self._known.exp()
-        return torch.where(self._is_missing(reading), 0.0, total)
+            z, rest = (low - means) * torch.exp(-scales), self._rest_mass(masses)[:, self._rests]
+            for total, away in zip(found, (z, -z)):
+                total[:, self._rests] += rest * (weights.exp() * torch.sigmoid(away)).sum(2)
+        return found[0] * self._known.exp(), found[1] * self._known.exp()
 
     def _absent_mass(self, masses: Tensor) -> Tensor:
         mass = masses.gather(2, self._absent.clamp(min=0).expand(masses.shape[0], -1).unsqueeze(2)).squeeze(2)

@@ -11,7 +11,7 @@ from tiny import SCHEMA, model
 import fluvial
 from fluvial.core.errors import FluvialError, RunError, UsageError
 from fluvial.kinds.tables.detect import Detector
-from fluvial.kinds.tables.reasons import one_in, shown
+from fluvial.kinds.tables.reasons import _gaps, one_in, shown
 from fluvial.kinds.tables.unusual import _scores, together
 
 KEPT = {"train.x": model().sample_rows(300, seed=0)[0], "held_out.x": model().sample_rows(400, seed=1)[0]}
@@ -56,7 +56,7 @@ def test_the_wrong_cell_is_named_with_what_stood_to_be_expected(fitted):
     assert re.fullmatch(
         r"width 1 is (far )?below what the rest says \(\S+ to \S+ in 99 of 100 rows\)", told.loc[210, "why"]
     )
-    assert told.loc[230, ["column", "why"]].tolist() == ["colour", "colour holds a label that the fit never saw"]
+    assert told.loc[230, ["column", "why"]].tolist() == ["colour", "colour is 'green', a label that the fit never saw"]
     assert told.loc[240, "why"] == "same is 4, against what it always is (3)"
     assert (told.loc[~told["unusual"], "why"] == "").all()
 
@@ -119,7 +119,42 @@ def test_a_rate_that_no_p_value_reaches_is_said():
     with pytest.warns(UserWarning, match="with 400 held-out rows no p-value is below 0.0025"):
         found = MODEL.detect(MODEL.sample_columns(10, seed=3), rate=1e-4)
     assert not found.flagged.any()
-    assert "flags nothing: fit with more rows held out" in found.warnings[0]
+    assert "flags nothing: ask for that much, or hold out more rows" in found.warnings[0]
+    assert found.expected == 0.0
+
+
+def test_by_default_the_rate_is_one_that_can_be_kept():
+    few = dataclasses.replace(MODEL, rows={**KEPT, "held_out.x": KEPT["held_out.x"][:19]})
+    rows = MODEL.sample_columns(40, seed=2)
+    rows["Rings"] = np.array([9.0, *rows["Rings"][1:]])
+    with pytest.warns(UserWarning, match=r"no p-value is below 0.05, so the rate is that in place of 0.01"):
+        found = few.detect(rows)
+    assert found.flagged[0]
+    assert found.expected == pytest.approx(40 * 0.05)
+
+
+def test_sorted_rows_of_the_fit_are_no_drift():
+    found = MODEL.detect(MODEL.sample_columns(400, seed=2))
+    by_score = np.argsort(found.scores)
+    again = MODEL.detect({name: values[by_score] for name, values in MODEL.sample_columns(400, seed=2).items()})
+    assert Detector.of(MODEL).drift().watch(found.scores[by_score]) is not None  # as they stand
+    assert again.drift.since is None
+
+
+def test_how_unusual_a_row_is_does_not_depend_on_the_rows_beside_it():
+    x = np.random.default_rng(0).normal(size=(300, 2))
+    options = {"hidden": [8], "components": 2, "blocks": 1, "classes": 1}
+    found = fluvial.fit(x, "mixed", epochs=2, options=options, progress=False)
+    far = Detector.of(found).unusual.scores(np.array([[50.0, 0.0]] * 9), None)  # whose upper tail is below rounding
+    alone = Detector.of(found).unusual.scores(np.array([[50.0, 0.0]]), None)
+    assert far == pytest.approx(np.repeat(alone, 9), rel=1e-4)
+
+
+def test_cells_that_are_missing_together_are_counted():
+    row = np.full(len(SCHEMA.columns), np.nan)
+    assert _gaps(SCHEMA, row).endswith(f"and {len(row)} of them are missing ({', '.join(map(repr, SCHEMA.names))})")
+    row[1:] = 0.0
+    assert _gaps(SCHEMA, row) == ""
 
 
 def test_without_held_out_rows_there_is_nothing_to_compare_with():

@@ -86,10 +86,9 @@ def tail(law: Laws, theta: Tensor, values: Tensor, own: float = 1.0) -> Tensor:
 def _two_sided(laws: Laws, theta: Tensor, x: Tensor, own: float) -> Tensor:
     """Of numbers: the probability of one at least as far out, on the side that is nearer; of gaps that of a gap."""
     reading = laws.read(x)
-    mass, missing, below = laws.mass(reading, theta), laws.missing_mass(theta), laws.below(reading, theta)
+    mass, missing, (before, behind) = laws.mass(reading, theta), laws.missing_mass(theta), laws.sides(reading, theta)
     there = (1 - missing).clamp(min=_RAREST)
-    low, high = below - missing + own * mass, 1 - below - (1 - own) * mass
-    given = (2 * torch.minimum(low, high) / there).clamp(0, 1)
+    given = (2 * torch.minimum(before + own * mass, behind - (1 - own) * mass) / there).clamp(0, 1)
     return torch.where(x.isnan(), (own * missing).clamp(max=1), given).clamp(min=_RAREST)
 
 

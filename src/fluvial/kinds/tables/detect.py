@@ -12,13 +12,13 @@ import numpy as np
 from fluvial.core.errors import RunError, UsageError
 from fluvial.core.numbers import between
 from fluvial.data.forms import as_kind
-from fluvial.data.schema import Encoded
+from fluvial.data.schema import Encoded, Schema
 from fluvial.data.tables import Table, read
 from fluvial.data.words import counted
 from fluvial.examine.conformal import Drift, discoveries, p_values
 from fluvial.kinds.tables.answers import tensor
 from fluvial.kinds.tables.astray import astray
-from fluvial.kinds.tables.reasons import Reason, reasons, usual
+from fluvial.kinds.tables.reasons import Reason, never_saw, reasons, usual
 from fluvial.kinds.tables.unusual import Unusual
 from fluvial.models import AnyOrder
 
@@ -41,7 +41,7 @@ class Detections:
         flagged: which to look at, (N,) bool.
         reasons: of the flagged rows, by number.
         expected: how many ordinary rows a false-alarm rate would flag among so many; None for a false discovery rate.
-        drift: whether the table as a whole is other than the fit's.
+        drift: whether the table as a whole is other than the fit's, by its rows in random order.
         warnings: sentences about all of them.
         table: the kind of table that :meth:`frame` makes, and the index of the rows.
     """
@@ -86,17 +86,32 @@ class Detections:
         told = f"{counted(found, 'row')} of {len(self):,} {'is' if found == 1 else 'are'} unusual"
         if self.expected is not None:
             told += f"; of {len(self):,} ordinary rows about {self.expected:.3g} would be flagged"
-        return [told, *about_drift(self.drift)]
+        return [told, *about_drift(self.drift, shuffled=True)]
 
 
-def about_drift(drift: Drift) -> list[str]:
-    """A sentence where the rows as a whole have become other ones."""
+def about_drift(drift: Drift, shuffled: bool = False) -> list[str]:
+    """A sentence where the rows as a whole have become other ones.
+
+    Args:
+        shuffled: they were looked at in random order, else as they stand.
+    """
     if drift.since is None:
         return []
+    shows = f"which {drift.since:,} of them, taken at random, show" if shuffled else f"from row {drift.since:,} on"
+    rare = (
+        f"without drift once in {1 / drift.alarm:,.0f} tables at most{'' if shuffled else ', if rows are not sorted'}"
+    )
     return [
-        f"the rows as a whole are unlike those of the fit, which shows from row {drift.since:,} on (without drift, "
-        f"once in {1 / drift.alarm:,.0f} tables at most): single rows are then not what is wrong"
+        f"the rows as a whole are unlike those of the fit, {shows} ({rare}): it may not be single rows that are wrong"
     ]
+
+
+def _labelled(reason: Reason, schema: Schema, table: Table, row: int) -> Reason:
+    """With a label that the fit never saw as the table has it, of which codes say nothing."""
+    if reason.sentence != never_saw(reason.column):
+        return reason
+    label = table.columns[schema.find(table, list(schema.order))[reason.column]][row]
+    return Reason(reason.column, f"{reason.column} is {str(label)!r}, a label that the fit never saw")
 
 
 @dataclass(frozen=True)
@@ -139,21 +154,24 @@ class Detector:
         """Which rows of a table are unusual: see :meth:`fluvial.Model.detect`."""
         if rate is not None and fdr is not None:
             raise UsageError("rate is a share of false alarms among ordinary rows, fdr one among alarms: give one")
-        rate = RATE if rate is None and fdr is None else rate
         table = read(data)
         encoded = self.model.schema.encode(table)
         scores = self.scores(encoded)
         p = self.p(scores)
         notes = [*table.notes, *encoded.warnings, *self.warnings]
-        wanted = RATE if rate is None else rate
-        flagged = p <= self.least(wanted, notes) if fdr is None else discoveries(p, fdr)
+        expected = None
+        if fdr is None:
+            limit = self.limit(rate, notes)
+            flagged, expected = p <= limit, len(p) * (limit if limit >= self.smallest else 0.0)
+        else:
+            flagged = discoveries(p, fdr)
         if flagged.any() and not isinstance(self.model.density, AnyOrder):
             notes.append(
                 f"which cell is why is not told, since {self.model.record['model']['model']} does not condition on any "
                 "columns: fit with mixed, which does"
             )
         drift = self.drift()
-        drift.watch(scores)
+        drift.watch(np.random.default_rng(0).permutation(scores))
         found = np.flatnonzero(flagged)
         if len(found) > _EXPLAINED:
             notes.append(f"reasons are given for the {_EXPLAINED:,} most unusual of the {len(found):,} rows")
@@ -165,19 +183,29 @@ class Detector:
             flagged,
             self.reasons(table, encoded, np.sort(found).tolist()),
             drift,
-            None if rate is None else rate * len(p),
+            expected,
             tuple(dict.fromkeys(notes)),
             (table.kind, table.index),
         )
 
-    def least(self, rate: float, notes: list[str]) -> float:
-        """The rate that p-values are held against, and a note where no p-value can be so small."""
+    @property
+    def smallest(self) -> float:
+        """The smallest p-value that there can be: 1 / (M + 1) with M held-out rows."""
+        return 1 / (1 + len(self.reference))
+
+    def limit(self, rate: float | None, notes: list[str]) -> float:
+        """What p-values are held against: a rate, by default 0.01 or the smallest that flags rows, which is noted."""
+        few = f"with {len(self.reference):,} held-out rows no p-value is below {self.smallest:.2g}"
+        if rate is None:
+            if self.smallest > RATE:
+                notes.append(
+                    f"{few}, so the rate is that in place of {RATE:g}: hold out more rows (--holdout) for less"
+                )
+            return max(RATE, self.smallest)
         rate = between("rate", rate, 0.0, 1.0, "a share of ordinary rows that may be flagged, such as 0.01")
-        smallest = 1 / (1 + len(self.reference))
-        if rate < smallest:
+        if rate < self.smallest:
             notes.append(
-                f"with {len(self.reference):,} held-out rows no p-value is below {smallest:.2g}, so a rate of {rate:g} "
-                "flags nothing: fit with more rows held out (--holdout)"
+                f"{few}, so a rate of {rate:g} flags nothing: ask for that much, or hold out more rows (--holdout)"
             )
         return rate
 
@@ -202,7 +230,10 @@ class Detector:
         if others and isinstance(density, AnyOrder) and self.usual is not None:
             context = None if encoded.context is None else tensor(encoded.context[others])
             found = reasons(density, self.model.schema, self.usual, encoded.x[others], context)
-            told |= {int(number): reason for number, reason in zip(encoded.rows[others], found)}
+            told |= {
+                int(number): _labelled(reason, self.model.schema, table, int(number))
+                for number, reason in zip(encoded.rows[others], found)
+            }
         return told
 
 

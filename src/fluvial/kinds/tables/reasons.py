@@ -14,6 +14,7 @@ from fluvial.core.batched import evaluate
 from fluvial.data.checks import FOREIGN
 from fluvial.data.columns import Column, from_codes, from_numbers
 from fluvial.data.schema import Schema
+from fluvial.data.words import listed
 from fluvial.kinds.tables.cells import cells, given_others
 from fluvial.models import AnyOrder
 from fluvial.transforms.laws import Laws
@@ -55,7 +56,7 @@ def reasons(
     foreign = (x == FOREIGN) & np.array([c.categorical for c in schema.columns])
     rank = _wrong(density, usual, np.where(foreign, np.nan, x), context)
     rank[foreign] = np.inf
-    told = [Reason("", "no single cell stands out: it is their combination")] * len(x)
+    told = [Reason("", f"no single cell stands out: it is their combination{_gaps(schema, row)}") for row in x]
     named, names = np.where(rank.max(1) > -np.inf, rank.argmax(1), -1), schema.names
     for i in np.unique(named[named >= 0]).tolist():
         seen = np.flatnonzero((named == i) & ~foreign[:, i])
@@ -63,8 +64,19 @@ def reasons(
         for r, sentence in zip(seen.tolist(), _sentences(density, schema.columns[i], x[seen], i, given)):
             told[r] = Reason(names[i], sentence)
         for r in np.flatnonzero((named == i) & foreign[:, i]).tolist():
-            told[r] = Reason(names[i], f"{names[i]} holds a label that the fit never saw")
+            told[r] = Reason(names[i], never_saw(names[i]))
     return told
+
+
+def never_saw(name: str) -> str:
+    """What there is to say of a label that has no code."""
+    return f"{name} holds a label that the fit never saw"
+
+
+def _gaps(schema: Schema, row: np.ndarray) -> str:
+    """Which cells of a row (D,) are missing, where several are."""
+    names = [name for name, cell in zip(schema.names, row) if np.isnan(cell)]
+    return f", and {len(names)} of them are missing ({listed(names)})" if len(names) > 1 else ""
 
 
 @torch.no_grad()
@@ -121,7 +133,7 @@ def _outside(column: Column, value: float, low: float, high: float) -> str:
     far = max(low - value, value - high) > high - low
     side = "above" if value > (low + high) / 2 else "below"
     times = " ×" if column.unit[:1].isdigit() else ""  # of units such as 200 g
-    unit = f"{times} {column.unit}" if column.unit else ""
+    unit = f"{times} {column.unit}" if column.unit and column.clock is None else ""
     expected = f"{shown(column, low)} to {shown(column, high)} in 99 of 100 rows"
     if low == high:
         expected = f"{shown(column, low)} in 99 of 100 rows"
