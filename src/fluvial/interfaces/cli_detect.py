@@ -146,7 +146,7 @@ def augment(
     check_out(out, data)
     with seekable([data]) as (name,):
         found = draw(name, target or "", check=not no_check, folds=folds, **wish)
-    write_columns(found.columns, out)
+    write_columns(found.columns, out, schema=found.model.schema)
     for sentence in found.summary:
         note(sentence)
 

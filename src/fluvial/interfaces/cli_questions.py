@@ -97,13 +97,13 @@ def impute(run: Path, data: _Data, /, *, out: _Out = None, draws: Whole | None =
         table = _table(name)
     found = model.impute(table, draws, seed)
     if draws is None:
-        _write(found, out, table)
+        _write(found, out, table, model)
         return
     if "draw" in table.names:
         raise UsageError('the table has a column "draw", where the number of each draw would stand: rename it')
     number = np.repeat(np.arange(1, draws + 1), len(table))
     columns = {name: np.concatenate([each[name] for each in found]) for name in table.names}
-    _write({"draw": number, **columns}, out, table)
+    _write({"draw": number, **columns}, out, table, model)
 
 
 def predict(run: Path, data: _Data, /, *, target: str, out: _Out = None) -> None:
@@ -163,8 +163,9 @@ def _table(data: str) -> Table:
         return replace(read(name), kind="dict")
 
 
-def _write(columns: Mapping[str, np.ndarray], out: Path | None, table: Table) -> None:
+def _write(columns: Mapping[str, np.ndarray], out: Path | None, table: Table, model: Model) -> None:
     """As the table that they answer for is written: with its header, if any, and its units."""
     from fluvial.kinds.tables.written import write_columns
 
-    write_columns(columns, out, table.header, {name: table.reading(name).affix for name in table.names})
+    affixes = {name: table.reading(name).affix for name in table.names}
+    write_columns(columns, out, table.header, affixes, model.schema)

@@ -82,7 +82,7 @@ def impute_large(model: Model, data: str, out: Path | None, seed: int) -> list[s
             yield full
             pace.add(len(table))
 
-    write_parts(parts(), out, header, units)
+    write_parts(parts(), out, header, units, model.schema)
     return [f"note: {note}" for note in notes.sentences]
 
 

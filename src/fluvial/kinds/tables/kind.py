@@ -158,7 +158,8 @@ class TablesKind(Kind):
                 drawn = model.sample_blocks(number, wish.context, wish.seed)
                 parts = (model.schema.decode(*block) for block in Pace(number, "rows").over(drawn))
             rows = map(escaped, parts) if options.get("escape_formulas") else parts
-            write_parts(rows, wish.out, model.schema.header, {c.name: c.affix for c in model.schema.every})
+            affixes = {c.name: c.affix for c in model.schema.every}
+            write_parts(rows, wish.out, model.schema.header, affixes, model.schema)
         for warning in caught:
             note(f"note: {warning.message}")
         return ()

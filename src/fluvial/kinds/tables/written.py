@@ -5,9 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from fluvial.data.schema import Schema
+
+_EXACT = 2.0**53  # whole numbers up to here are exact in float64
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that a spreadsheet runs
 
 
@@ -57,16 +62,30 @@ def _affixed(values: np.ndarray, before: str, after: str) -> np.ndarray:
     return np.array([text(value) for value in values.tolist()], dtype=object)
 
 
+def _whole(columns: Mapping[str, np.ndarray], schema: Schema | None) -> dict[str, np.ndarray]:
+    """Whole numbers that are floats for the gaps of their column, as whole numbers again where they have none."""
+    integers = {c.name for c in schema.every if c.kind == "integer"} if schema is not None else set[str]()
+    return {
+        name: values.astype(np.int64) if name in integers and _are_whole(values) else values
+        for name, values in columns.items()
+    }
+
+
+def _are_whole(values: np.ndarray) -> bool:
+    return values.dtype == np.float64 and bool(((np.abs(values) <= _EXACT) & (values == np.rint(values))).all())
+
+
 def write_parts(
     parts: Iterable[Mapping[str, np.ndarray]],
     out: Path | None,
     header: bool = True,
     affixes: Affixes | None = None,
+    schema: Schema | None = None,
 ) -> None:
     """As :func:`write_columns`, of a table that comes in parts, each of which is written as it comes."""
     from fluvial.data import files
 
-    plain = (_written(part, out, affixes) for part in parts)
+    plain = (_written(part, out, affixes, schema) for part in parts)
     if out is not None:
         files.write_parts(plain, out, header)
         return
@@ -79,18 +98,25 @@ def write_columns(
     out: Path | None,
     header: bool = True,
     affixes: Affixes | None = None,
+    schema: Schema | None = None,
 ) -> None:
-    """Named columns to a file, or as CSV to stdout; in text, numbers have the signs and units of ``affixes``."""
+    """Named columns to a file, or as CSV to stdout.
+
+    In text, numbers have the signs and units of ``affixes``, and those that ``schema`` has as integers no point.
+    """
     from fluvial.data.files import write, write_text
 
-    plain = _written(columns, out, affixes)
+    plain = _written(columns, out, affixes, schema)
     if out is not None:
         write(plain, out, header)
     else:
         write_text(plain, sys.stdout, header)
 
 
-def _written(columns: Mapping[str, np.ndarray], out: Path | None, affixes: Affixes | None) -> dict[str, np.ndarray]:
+def _written(
+    columns: Mapping[str, np.ndarray], out: Path | None, affixes: Affixes | None, schema: Schema | None
+) -> dict[str, np.ndarray]:
     from fluvial.data.packed import TEXT, ending
 
-    return in_units(columns, affixes or {}) if out is None or ending(out) in TEXT else dict(columns)
+    text = out is None or ending(out) in TEXT
+    return in_units(_whole(columns, schema), affixes or {}) if text else dict(columns)
