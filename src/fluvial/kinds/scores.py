@@ -95,6 +95,24 @@ def mean_with_error(totals: np.ndarray, counts: np.ndarray) -> str:
     return said_mean(mean, error, int(finite.sum()), int((~finite).sum()))
 
 
+def spaced(mean: float, error: float | None, width: int = 0) -> str:
+    """A mean, so many characters wide, and its standard error, which one alone has not.
+
+    >>> spaced(2.0, 0.5, 7), spaced(2.0, None)
+    ('  2.000 ± 0.500', '2.000')
+    """
+    return f"{mean:{width}.3f}" + ("" if error is None or error != error else f" ± {error:.3f}")
+
+
+def how_sure(error: float, z: float, digits: int = 2) -> str:
+    """A difference's standard error and how many of them it is, in brackets.
+
+    >>> how_sure(0.25, 3.0), how_sure(float("nan"), 0.0)
+    ('(± 0.25, z +3.0)', '(one alone, which does not show how surely)')
+    """
+    return "(one alone, which does not show how surely)" if error != error else f"(± {error:.{digits}f}, z {z:+.1f})"
+
+
 def said_mean(mean: float, error: float, count: int, impossible: int) -> str:
     """A mean over ``count`` finite scores with its standard error, and that so many others are impossible.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fluvial.core.errors import RunError
 from fluvial.data.words import counted
 from fluvial.examine.verdict import Verdict
+from fluvial.kinds.scores import spaced
 
 if TYPE_CHECKING:
     from fluvial.kinds.fitted import Fitted
@@ -69,7 +69,7 @@ def held_out_lines(heading: str, model: dict[str, Any] | None, others: dict[str,
     """Mean log-likelihoods a step of what was held out: the ``model``'s with its error, and of ``others`` by name."""
     if model is None:
         return ["nothing was held out to judge it by"]
-    own = f"  {'model':20}{model['per_step']:8.3f} ± {model['standard_error'] or math.nan:.3f}"
+    own = f"  {'model':20}{spaced(model['per_step'], model['standard_error'], 8)}"
     known = {name: value for name, value in others.items() if value is not None}
     return [heading, own, *(f"  {name:20}{value:8.3f}" for name, value in known.items())]
 

@@ -12,6 +12,7 @@ from fluvial.core.errors import RunError, UsageError
 from fluvial.examine.drawing import training_curve
 from fluvial.examine.page import Report, Sentences, numbers
 from fluvial.examine.verdict import BEYOND, SIGMAS, Check, few, graded, skipped_steps, z_of, z_score
+from fluvial.kinds.scores import how_sure
 from fluvial.kinds.series.backtest import Backtest, backtested
 from fluvial.kinds.series.figures import by_step, calibration, fan
 from fluvial.kinds.series.model import SeriesModel
@@ -70,7 +71,7 @@ def _density(model: SeriesModel, noise: np.ndarray) -> Iterator[Check]:
         told = (
             f"A held-out step is {abs(better):.2f} nats {said} than by Gaussian moves from the last value or that of "
         )
-        told += f"a season ago (± {error:.2f}, z {z:+.1f})."
+        told += f"a season ago {how_sure(error, z)}."
         rule = f"pass if likelier by {SIGMAS:g} standard errors; fails if less likely by as many"
         yield Check("density", level, told, rule, "underfitted")
     yield from _uniform(model, noise)
@@ -103,13 +104,13 @@ def _forecasts(found: Backtest) -> Iterator[Check]:
     level = "pass" if z > SIGMAS else "fail" if z < -SIGMAS else "warn"
     told = f"Its CRPS, the distance of forecasts from what came, is {abs(100 * skill):.0f} % "
     said = "smaller" if skill > 0 else "larger"
-    told += f"{said} than that of seasonal naive forecasts (± {100 * error:.0f}, z {z:+.1f})."
+    told += f"{said} than that of seasonal naive forecasts {how_sure(100 * error, z, 0)}."
     rule = f"pass if smaller by {SIGMAS:g} standard errors; fails if larger by as many"
     yield Check("forecasts", level, told, rule, "underfitted")
     inside = np.nanmean(found.inside.reshape(n, -1), 1)
     share, error = float(np.nanmean(inside)), float(np.nanstd(inside, ddof=1) / math.sqrt(n)) if n > 1 else math.nan
     z = z_score(share, 0.8, error) if error == error else 0.0
-    told = f"{100 * share:.0f} % of the values lie in the 80 % interval (± {100 * error:.0f}, z {z:+.1f})."
+    told = f"{100 * share:.0f} % of the values lie in the 80 % interval {how_sure(100 * error, z, 0)}."
     rule = f"{BEYOND}; fail if off by more than {100 * _OFF:g} points too"
     yield Check("forecasts", graded(z, abs(share - 0.8), _OFF), told, rule, "misfit")
     yield from _events(found)

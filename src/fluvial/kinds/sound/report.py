@@ -12,6 +12,7 @@ import numpy as np
 
 from fluvial.examine.page import Report, Sentences
 from fluvial.examine.verdict import BEYOND, SIGMAS, Check, few, graded, z_score
+from fluvial.kinds.scores import spaced
 from fluvial.kinds.sound.diagnose import SoundDiagnosis, diagnose_sound, separation
 from fluvial.kinds.sound.model import SoundModel
 from fluvial.kinds.sound.read import write_sound
@@ -121,7 +122,7 @@ def _facts(model: SoundModel) -> dict[str, Any]:
     held_out, line = scores.get("held_out"), scores.get("linear_prediction") or {}
     rows: list[tuple[str, str]] = []
     if held_out:
-        own = f"{held_out['bits_per_sample']:.3f} ± {held_out['standard_error'] or math.nan:.3f}"
+        own = spaced(held_out["bits_per_sample"], held_out["standard_error"])
         rows = [
             ("this model ± standard error over recordings", own),
             (f"adaptive linear prediction of order {line['order']}", f"{line['bits_per_sample']:.3f}"),

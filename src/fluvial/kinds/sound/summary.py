@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from fluvial.data.words import counted
+from fluvial.kinds.scores import spaced
 from fluvial.kinds.sound.model import SoundModel
 from fluvial.kinds.summary import fitted_line
 
@@ -26,7 +25,7 @@ def sound_summary(model: SoundModel) -> list[str]:
         held_out, line = scores["held_out"], scores["linear_prediction"]
         lines += [
             "bits per sample of held-out recordings, exactly:",
-            f"  {'model':24}{held_out['bits_per_sample']:6.3f} ± {held_out['standard_error'] or math.nan:.3f}",
+            f"  {'model':24}{spaced(held_out['bits_per_sample'], held_out['standard_error'], 6)}",
             f"  {'linear prediction, ' + str(line['order']):24}{line['bits_per_sample']:6.3f}",
             f"  {'histogram':24}{scores['histogram']:6.3f}",
         ]
