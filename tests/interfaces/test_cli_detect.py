@@ -30,7 +30,7 @@ def table(tmp_path):
 def test_each_row_gets_an_answer_and_the_strangest_are_named(capsys, table):
     assert main(["detect", "run", str(table), "--rate", "0.05"]) == 0
     out, err = capsys.readouterr()
-    found = pd.read_csv(io.StringIO(out))
+    found = pd.read_csv(io.TextIOWrapper(io.BytesIO((out).encode())))
     assert list(found) == ["row", "score", "p", "unusual", "column", "why"]
     assert found["unusual"][7]
     assert "of 20 ordinary rows about 1 would be flagged" in err
@@ -38,7 +38,7 @@ def test_each_row_gets_an_answer_and_the_strangest_are_named(capsys, table):
 
 
 def test_a_stream_is_answered_on_standard_output(capsys, table, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO(table.read_text() + "M,broken\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((table.read_text() + "M,broken\n").encode())))
     assert main(["detect", "run", "-", "--follow"]) == 0
     out, err = capsys.readouterr()
     assert len(pd.read_csv(io.StringIO(out))) == 20
