@@ -36,6 +36,21 @@ def test_files_are_one_table(folder: Path, source: str | list[str]):
     assert table.columns["label"][150_001] == "odd"
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.feather", "a.parquet"])
+def test_a_folder_of_one_small_file_is_that_file(tmp_path: Path, name: str):
+    frame = pd.DataFrame({"x": [1.5, 2.5]})
+    frame.to_csv(tmp_path / name, index=False) if name == "a.csv" else getattr(frame, f"to_{name[2:]}")(tmp_path / name)
+    table = read_to_fit(tmp_path)
+    assert table.columns["x"].tolist() == [1.5, 2.5]
+    assert table.notes == ()
+
+
+def test_what_is_left_out_beside_parquet_is_said(folder: Path):
+    (folder / "deeper" / "old.csv").write_text("x\n1\n")
+    expected = f"of {folder} Parquet alone is read: left out 1 other table, the first {folder}/deeper/old.csv"
+    assert read_to_fit(folder).notes == (expected,)
+
+
 def test_what_is_larger_than_the_limit_is_a_random_sample_and_said(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FLUVIAL_LIMIT", "2000000")
     table = read_to_fit(folder)

@@ -97,6 +97,24 @@ def test_text_and_arrow_are_scored_as_parquet_is(run: Path, form: str, monkeypat
     assert not Path(folder[1]).exists()
 
 
+@pytest.mark.parametrize("source", ["one", "one/*"])
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_a_folder_of_one_small_file_is_that_file(run: Path, source: str, form: str):
+    rows = pd.read_parquet("parts/a.parquet")
+    Path("one").mkdir()
+    rows.to_parquet("one/a.parquet") if form == "parquet" else rows.to_csv("one/a.csv", index=False)
+    assert main(["score", str(run), source, "-o", "s.parquet"]) == 0
+    expected = whole(run, f"one/a.{form}")
+    pd.testing.assert_frame_equal(pd.read_parquet("s.parquet"), expected, check_exact=True)
+
+
+def test_what_is_left_out_beside_parquet_is_said(run: Path, capsys):
+    Path("parts/old.csv").write_text("a,b,c\n1,2,3\n")
+    assert main(["score", str(run), "parts", "-o", "s.parquet"]) == 0
+    assert "of parts Parquet alone is read: left out 1 other table, the first parts/old.csv" in capsys.readouterr().err
+    assert len(pd.read_parquet("s.parquet")) == ROWS
+
+
 def test_rows_that_are_left_out_move_no_other_rows_score(run: Path):
     frame = pd.read_parquet("all.parquet")
     frame.loc[[3, 700, *range(1024, 1700)], "a"] = np.nan

@@ -10,7 +10,7 @@ from typing import cast
 from fluvial.data.copied import Expected, copied_arrow, copied_text
 from fluvial.data.limits import VARIABLE, limit
 from fluvial.data.look import LABELS, ColumnKind, kind_of
-from fluvial.data.named import format_of, is_small, table_paths
+from fluvial.data.named import about_others, format_of, is_small, table_paths
 from fluvial.data.parquet import ParquetFiles, parquet_files
 from fluvial.data.sampled import sample
 from fluvial.data.tables import Table, read
@@ -53,11 +53,18 @@ def read_to_fit(source: object, kinds: Mapping[str, ColumnKind] | None = None, d
         return read(source)
     parquet = format_of(paths) == "Parquet"
     if len(paths) == 1 and not parquet and is_small(paths[0]):
-        return read(source)
+        return read(str(paths[0]))
     labels = {name for name, kind in (kinds or {}).items() if kind_of(kind) in (*LABELS, "time")}
     files = in_parts(paths, Expected(dict.fromkeys((*labels, *drop), SPELLED)))
-    if len(paths) == 1 and parquet and files.size <= limit():
-        return read(str(paths[0]))
+    table = _of_parts(files, len(paths) == 1 and parquet)
+    others = about_others(source)
+    return table.noting(others) if others else table
+
+
+def _of_parts(files: ParquetFiles, single: bool) -> Table:
+    """All rows, or a sample of them."""
+    if single and files.size <= limit():
+        return read(str(files.paths[0]))
     if files.size <= limit() or not len(files):
         return read(sample(files, 1.0))
     return read(sample(files, limit() / _SHARE / files.size))

@@ -10,6 +10,7 @@ from pathlib import Path
 from fluvial.core.errors import DataError
 from fluvial.data.limits import PACKED, limit
 from fluvial.data.packed import TEXT, ending
+from fluvial.data.words import counted
 
 PARQUET = (".parquet", ".pq")
 ARROW = (".feather", ".arrow", ".ipc")
@@ -66,6 +67,17 @@ def holds_tables(folder: Path) -> bool:
     return bool(_within(folder.rglob("*")))
 
 
+def about_others(source: object) -> str:
+    """A sentence about tables in a folder that are not read, since it has Parquet too; empty if there are none."""
+    if not isinstance(source, str | os.PathLike) or not Path(source).expanduser().is_dir():
+        return ""
+    found = _tables(Path(source).expanduser().rglob("*"))
+    others = [path for path in found if ending(path) not in PARQUET]
+    if len(others) in (0, len(found)):
+        return ""
+    return f"of {source} Parquet alone is read: left out {counted(len(others), 'other table')}, the first {others[0]}"
+
+
 def _paths(source: str | os.PathLike[str] | Sequence[str]) -> list[Path]:
     if not isinstance(source, str | os.PathLike):
         return [Path(each) for each in source]
@@ -82,6 +94,10 @@ def _paths(source: str | os.PathLike[str] | Sequence[str]) -> list[Path]:
 
 def _within(paths: Iterable[Path]) -> list[Path]:
     """The files of a folder's table: those of Parquet, where there are any."""
-    known = (*PARQUET, *_CLEAR, *ARROW)
-    found = sorted(path for path in paths if ending(path) in known and path.is_file() and path.name[0] != ".")
+    found = _tables(paths)
     return [path for path in found if ending(path) in PARQUET] or found
+
+
+def _tables(paths: Iterable[Path]) -> list[Path]:
+    known = (*PARQUET, *_CLEAR, *ARROW)
+    return sorted(path for path in paths if ending(path) in known and path.is_file() and path.name[0] != ".")

@@ -27,7 +27,7 @@ from fluvial.data.arrow import arrow
 from fluvial.data.files import write
 from fluvial.data.frames import from_frame
 from fluvial.data.limits import decoding
-from fluvial.data.named import PARQUET, table_paths
+from fluvial.data.named import PARQUET, about_others, table_paths
 from fluvial.data.parquet import ParquetFiles, parquet_files
 from fluvial.data.tables import Columns
 from fluvial.kinds.tables.blocks import Notes, scored_blocks
@@ -65,6 +65,8 @@ def score_files(
     workers = None if workers is None else whole("--workers", workers, 1)
     model, folder = _shareable(run, out, options), Path(out or "").expanduser()
     paths = table_paths(data)
+    if others := about_others(data):
+        note(f"note: {others}")
     if not paths or any(path.suffix.lower() not in PARQUET for path in paths):
         raise UsageError(f"--engine ray reads Parquet, a file, a folder or a pattern, got {data}")
     files, shares = parquet_files([path.resolve() for path in paths]), "no_shares" not in options

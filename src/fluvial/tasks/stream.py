@@ -17,7 +17,7 @@ import fluvial
 from fluvial.core.errors import DataError, UsageError
 from fluvial.data.copied import Expected
 from fluvial.data.large import in_parts
-from fluvial.data.named import PARQUET, format_of, is_small, table_paths
+from fluvial.data.named import PARQUET, about_others, format_of, is_small, table_paths
 from fluvial.data.parquet import ParquetFiles
 from fluvial.data.pieces import Pieces
 from fluvial.data.tables import Columns
@@ -102,10 +102,11 @@ def files_to_stream(
     """
     if not isinstance(model, Model) or data is None or not (paths := table_paths(data)):
         return None
-    single, whole = isinstance(data, str) and len(paths) == 1, out is not None and not _grows(out)
+    single = isinstance(data, str) and paths == [Path(data).expanduser()]  # the file itself, not a folder that has it
+    whole = out is not None and not _grows(out)
     if not single and (whole or model.draws_to_score):
         why = "a model that draws noise to score with takes one file" if model.draws_to_score else f"--out {out}"
-        raise UsageError(f"{why}: several files are scored in blocks, and written as .parquet or .csv")
+        raise UsageError(f"{why}: a folder, or several files, are scored in blocks, and written as .parquet or .csv")
     parquet = format_of(paths) == "Parquet"
     if single and (whole or model.draws_to_score or (not parquet and is_small(paths[0]))):
         return None
@@ -114,6 +115,8 @@ def files_to_stream(
         return None
     if not len(files):
         raise DataError("the table is empty: the files have no rows")
+    if others := about_others(data):
+        note(f"note: {others}")
     return files
 
 
