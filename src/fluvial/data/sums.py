@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fluvial.core.precision import deviation
 from fluvial.data.columns import Column
 from fluvial.data.derived import Derived, rounding_of
 from fluvial.data.units import DIGITS, offset_of
@@ -60,15 +61,15 @@ class Group:
         return self._hardly(columns, 1 / np.linalg.norm(np.linalg.inv(upper), axis=1), numbers)
 
     def _standardised(self, columns: Sequence[Column], numbers: Numbers) -> np.ndarray:
-        values = np.stack([numbers[c.name][self.rows] for c in columns], axis=1)
+        values = _in_units(np.stack([numbers[c.name][self.rows] for c in columns], axis=1))[0]
         values = values - values.mean(0)
-        return values / (values.std(0) * np.sqrt(len(values)))
+        return values / (deviation(values) * np.sqrt(len(values)))
 
     def _hardly(self, columns: Sequence[Column], left: np.ndarray, numbers: Numbers) -> list[Column]:
         """Those whose remaining standard deviations (D,) are no more than rounding leaves."""
         found: list[Column] = []
         for column, rest in zip(columns, left):
-            rounding = rounding_of(column.step) / float(numbers[column.name][self.rows].std())
+            rounding = rounding_of(column.step) / float(deviation(numbers[column.name][self.rows]))
             if column in self.targets and rest <= rounding + _NEAR:
                 found.append(column)
         return found
@@ -79,19 +80,19 @@ def sum_of(target: Column, sources: Sequence[Column], numbers: Numbers) -> Deriv
     there = np.flatnonzero(~np.isnan(numbers[target.name]))
     few = _spaced(there, len(sources))
     value, matrix = _values(target, sources, numbers, few)
-    least = _SMALL * (target.step or 0.0) + _NEAR * float(value.std())
+    least = _SMALL * (target.step or 0.0) + _NEAR * float(deviation(value))
     chosen, weights = np.arange(len(sources)), np.empty(0)
     for _ in range(3):  # without those that add nothing, the numbers of the others are sharper
         if len(chosen) < 2:
             return None
-        weights = _least_squares(matrix[:, chosen], value)
-        adds = np.abs(weights) * matrix[:, chosen].std(0) > least
+        weights, added = _least_squares(matrix[:, chosen], value)
+        adds = added > least
         chosen, weights = chosen[adds], weights[adds]
     parts = [sources[int(i)] for i in chosen]
     most = max(DIGITS) if target.step is None else _DIGITS
     for digits in range(1, 1 + (most if len(parts) > 1 else 0)):
         short = np.array([float(f"{w:.{digits}g}") for w in weights])
-        if short.all() and _offset(target, parts, short, numbers, few) is not None:
+        if np.isfinite(short).all() and short.all() and _offset(target, parts, short, numbers, few) is not None:
             offset = _offset(target, parts, short, numbers, there)
             if offset is not None:
                 terms = tuple((c.name, w) for c, w in zip(parts, short.tolist()))
@@ -113,8 +114,9 @@ def _offset(
     """The number of fewest digits that makes a sum agree with the target in these rows; None if none does."""
     value, matrix = _values(target, parts, numbers, rows)
     precision = max(c.precision for c in (target, *parts))
-    slack = _ROUNDING * precision * (np.abs(value) + np.abs(matrix * weights).sum(1))
-    return offset_of(value - matrix @ weights, target.step, slack)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is beyond all numbers agrees with nothing
+        slack = _ROUNDING * precision * (np.abs(value) + np.abs(matrix * weights).sum(1))
+        return offset_of(value - matrix @ weights, target.step, slack)
 
 
 def _spaced(rows: np.ndarray, columns: int) -> np.ndarray:
@@ -123,9 +125,18 @@ def _spaced(rows: np.ndarray, columns: int) -> np.ndarray:
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
 
 
-def _least_squares(matrix: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """The numbers (D,) by which columns (N, D) come nearest to a value, beside an offset."""
+def _least_squares(matrix: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers (D,) by which columns (N, D) come nearest to a value, beside an offset, and how much each adds."""
+    (matrix, units), (value, unit) = _in_units(matrix), _in_units(value)
     centred = matrix - matrix.mean(0)
-    scale = centred.std(0)
+    scale = deviation(centred)
     scale = np.where(scale > 0, scale, 1.0)
-    return np.linalg.lstsq(centred / scale, value - value.mean(), rcond=None)[0] / scale
+    found = np.linalg.lstsq(centred / scale, value - value.mean(), rcond=None)[0]
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers that no float holds make no sum
+        return found / scale * (unit / units), np.abs(found) * unit
+
+
+def _in_units(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns (N, ...) in units of their own, powers of two, in which sums and squares neither over- nor underflow."""
+    units = np.exp2(np.frexp(np.abs(values).max(0, initial=0.0))[1] - 1.0)
+    return values / units, units
