@@ -24,6 +24,9 @@ SMALL = {"transforms": 1, "hidden": (16,)}
     [
         FlowDensity(options=SMALL, epochs=1),
         FlowDensity(model="gaussian"),
+        FlowDensity(
+            model="mixed", epochs=1, holdout=0.0, options={"hidden": [8], "blocks": 1, "components": 2, "classes": 0}
+        ),
     ]
 )
 def test_it_passes_every_check_of_scikit_learn(estimator, check):

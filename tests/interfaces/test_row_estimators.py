@@ -110,7 +110,7 @@ def test_a_target_that_follows_from_a_column_is_looked_up(rows):
             "contamination: expected a share of outliers above 0 and at most 0.5, got 0.7",
         ),
         (FlowDetector(epochs=0), "epochs: expected a whole number of at least 1"),
-        (FlowDetector(holdout=0.0, epochs=1, options=SMALL), "no rows were held out of this fit"),
+        (FlowDetector(holdout=0.0, epochs=1, options=SMALL), "holdout: expected a share above 0, such as 0.1"),
         (FlowImputer(options={"depth": 3}), "mixed has no option named 'depth'"),
     ],
 )

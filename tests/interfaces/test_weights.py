@@ -27,7 +27,7 @@ def test_weights_that_are_no_whole_numbers_are_right_on_average_and_off_by_less_
         ([1.0, -2.0, 1.0], "expected finite weights of at least 0, got -2"),
         ([1.0, np.nan, 1.0], "expected finite weights of at least 0, got nan"),
         ([0.0, 0.0, 0.0], "every weight is zero"),
-        (["a", "b", "c"], "sample_weight: expected numbers"),
+        ([1.0, "b", "c"], "sample_weight: expected a number for each row, got 'b'"),
         ([3e6, 1.0, 1.0], r"these make 3e\+06 rows of 3: divide them"),
     ],
 )
@@ -41,6 +41,12 @@ def test_the_order_of_rows_does_not_matter():
     table[3, 0] = np.nan
     mixed = table[::-1]
     np.testing.assert_array_equal(table[in_one_order(table.T, 1)], mixed[in_one_order(mixed.T, 1)])
+
+
+def test_the_order_of_rows_of_text_and_gaps_does_not_matter():
+    table = np.random.default_rng(0).choice(np.array(["a", "b", None], dtype=object), (40, 3))
+    mixed = table[::-1]
+    assert (table[in_one_order(table.T, 1)] == mixed[in_one_order(mixed.T, 1)]).all()
 
 
 def test_a_weighted_density_moves_to_its_heavy_rows():

@@ -115,9 +115,13 @@ class Table:
         """The table with more to say about it."""
         return replace(self, notes=(*self.notes, *notes))
 
+    def beside(self, name: str, values: np.ndarray) -> Table:
+        """The table with one more column (N,)."""
+        return replace(self, columns={**self.columns, name: values})
+
     def with_missing(self, name: str) -> Table:
         """The table with one more column, all of whose cells are missing."""
-        return replace(self, columns={**self.columns, name: np.full(len(self), None, dtype=object)})
+        return self.beside(name, np.full(len(self), None, dtype=object))
 
     def without(self, names: Sequence[str]) -> Table:
         """The table without some columns.

@@ -8,10 +8,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fluvial.interfaces.estimators.rows import TARGET, RowsEstimator, named
+from fluvial.interfaces.estimators.rows import RowsEstimator
+from fluvial.interfaces.estimators.targets import labels_of
 from fluvial.interfaces.estimators.weights import checked
 
 
@@ -22,7 +21,8 @@ class FlowClassifier(ClassifierMixin, RowsEstimator):
         options, epochs, budget, holdout, device, random_state: of the fit of ``mixed``; see :func:`fluvial.fit`.
 
     Attributes:
-        model_: the fitted :class:`fluvial.Model` of the columns x0, x1, ... and "target".
+        model_: the fitted :class:`fluvial.Model` of the frame's columns, or x0, x1, ..., and of "target", which has the
+            places of the labels in ``classes_``. Where a column of X is called so, it is "target_".
         classes_: the labels.
         n_features_in_, feature_names_in_: of the table it was fitted to.
 
@@ -34,7 +34,7 @@ class FlowClassifier(ClassifierMixin, RowsEstimator):
     """
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Learn the density of rows X (n_samples, n_features), NaN where a cell is missing, with their labels y.
+        """Learn the density of rows X (n_samples, n_features), a data frame as it is or an array, with their labels y.
 
         Args:
             sample_weight: how often each row counts, (n_samples,): 2 is the row twice, 0 leaves it out. Of weights that
@@ -44,26 +44,29 @@ class FlowClassifier(ClassifierMixin, RowsEstimator):
         Raises:
             ValueError: X, y or a parameter cannot be used, as a sentence.
         """
-        x, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
-        check_classification_targets(labels)
-        self.classes_ = np.unique(labels[checked(sample_weight, len(x)) > 0])
+        table = self._given(X, fit=True).table
+        labels = labels_of(self, y, len(table))
+        self.classes_ = np.unique(labels[checked(sample_weight, len(table)) > 0])
         codes = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
         if len(self.classes_) < 2:
-            raise ValueError(f"y: a classifier needs at least 2 classes, got one class alone, {self.classes_[0]!r}")
-        columns = named(x) | {TARGET: codes.astype(str).astype(object)}
-        self.model_ = self._learn(columns, {TARGET: "categorical"}, sample_weight)
+            (alone,) = self.classes_.tolist()
+            raise ValueError(f"y: a classifier needs at least 2 classes, got one class alone, {alone!r}")
+        both = table.beside(self._target, codes.astype(str).astype(object))
+        self.model_ = self._learn(both, {self._target: "categorical"}, sample_weight)
         return self
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """P(label | row), (n_samples, n_classes), in the order of ``classes_``."""
-        check_is_fitted(self)
-        x = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        column = next(c for c in self.model_.schema.columns if c.name == TARGET)
-        shares = np.zeros((len(x), len(self.classes_)))
-        shares[:, [int(label) for label in column.categories]] = self.model_.predict_proba(named(x), TARGET)
+        """P(label | row), (n_samples, n_classes), in the order of ``classes_``.
+
+        Labels in X that the fit never saw are taken for missing cells, with a warning.
+        """
+        table = self._known(X)
+        column = next(c for c in self.model_.schema.columns if c.name == self._target)
+        shares = np.zeros((len(table), len(self.classes_)))
+        shares[:, [int(label) for label in column.categories]] = self.model_.predict_proba(table, self._target)
         return shares
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """The likeliest label of each row, (n_samples,)."""
-        check_is_fitted(self)
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        shares = self.predict_proba(X)
+        return self.classes_[shares.argmax(1)]

@@ -9,13 +9,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import OutlierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fluvial.core.numbers import between
-from fluvial.interfaces.estimators.rows import RowsEstimator, named
+from fluvial.data.tables import Table
+from fluvial.interfaces.estimators.rows import RowsEstimator, in_batches
 from fluvial.kinds.tables.detect import Detector
 
-_BATCH = 256  # rows scored together
 _IMPOSSIBLE = 1e300  # the score of a row that the model holds impossible
 
 
@@ -47,7 +46,7 @@ class FlowDetector(OutlierMixin, RowsEstimator):
     contamination: float = 0.1
 
     def fit(self, X: ArrayLike, y: object = None) -> Self:
-        """Learn what rows of X (n_samples, n_features) are like, NaN where a cell is missing; y is ignored.
+        """Learn what rows of X (n_samples, n_features), a data frame as it is or an array, are like; y is ignored.
 
         Raises:
             ValueError: X or a parameter cannot be used, as a sentence.
@@ -55,10 +54,12 @@ class FlowDetector(OutlierMixin, RowsEstimator):
         share = between(
             "contamination", self.contamination, 0.0, 0.5 + 1e-9, "a share of outliers above 0 and at most 0.5"
         )
-        x = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
-        self.model_ = self._learn(named(x))
+        if self.holdout == 0:
+            raise ValueError("holdout: expected a share above 0, such as 0.1: rows are compared with those held out")
+        table = self._given(X, fit=True, least=2).table
+        self.model_ = self._learn(table)
         self.detector_ = Detector.of(self.model_)
-        self.decision_scores_ = self._scores(x)
+        self.decision_scores_ = self._scores(table)
         self.threshold_ = float(np.quantile(self.decision_scores_, 1 - share))
         self.offset_ = -self.threshold_
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
@@ -66,7 +67,7 @@ class FlowDetector(OutlierMixin, RowsEstimator):
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Minus how unusual each row is, (n_samples,): lower for stranger ones, as scikit-learn has it."""
-        return -self._scores(self._checked(X))
+        return -self._scores(self._given(X).table)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """``score_samples`` less the threshold: negative for outliers."""
@@ -78,8 +79,7 @@ class FlowDetector(OutlierMixin, RowsEstimator):
 
     def p_values(self, X: ArrayLike) -> np.ndarray:
         """The share of ordinary rows that score as high, (n_samples,), from rows that the fit held out."""
-        scores = self._scores(self._checked(X))
-        return self.detector_.p(scores)
+        return self.detector_.p(self._scores(self._given(X).table))
 
     def predict_proba(self, X: ArrayLike, method: str = "linear") -> np.ndarray:
         """Shares (n_samples, 2) of "ordinary" and "outlier": where a score lies between the least and most of the fit.
@@ -87,7 +87,7 @@ class FlowDetector(OutlierMixin, RowsEstimator):
         Args:
             method: "linear", or "unify" for the score's standardised place under a normal curve (Kriegel et al. 2011).
         """
-        scores, known = self._scores(self._checked(X)), self.decision_scores_
+        scores, known = self._scores(self._given(X).table), self.decision_scores_
         if method == "linear":
             outlier = (scores - known.min()) / max(float(np.ptp(known)), 1e-300)
         elif method == "unify":
@@ -105,7 +105,7 @@ class FlowDetector(OutlierMixin, RowsEstimator):
 
         Perini et al. 2020, "Quantifying the confidence of anomaly detectors in their example-wise predictions".
         """
-        scores, known = self._scores(self._checked(X)), np.sort(self.decision_scores_)
+        scores, known = self._scores(self._given(X).table), np.sort(self.decision_scores_)
         n = len(known)
         outliers = int(n * self.contamination)
         below = np.searchsorted(known, scores, side="right")
@@ -113,17 +113,8 @@ class FlowDetector(OutlierMixin, RowsEstimator):
         sure = _at_least(n, n - outliers, share)
         return np.where(scores > self.threshold_, sure, 1 - sure)
 
-    def _checked(self, X: ArrayLike) -> np.ndarray:
-        check_is_fitted(self)
-        return validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-
-    def _scores(self, x: np.ndarray) -> np.ndarray:
-        from fluvial.data.tables import read
-
-        # whole batches of one size, so that the rounding of a row's score does not depend on the rows beside it
-        parts = np.split(np.resize(x, (-(-len(x) // _BATCH) * _BATCH, x.shape[1])), -(-len(x) // _BATCH))
-        encoded = (self.model_.schema.encode(read(named(part))) for part in parts)
-        scores = np.concatenate([self.detector_.scores(each) for each in encoded])[: len(x)]
+    def _scores(self, table: Table) -> np.ndarray:
+        scores = in_batches(lambda part: self.detector_.scores(self.model_.schema.encode(part)), table)
         return np.minimum(scores, _IMPOSSIBLE)
 
 

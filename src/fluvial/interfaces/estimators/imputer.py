@@ -1,16 +1,20 @@
-# pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportCallIssue=false
 """Gaps filled in from what the rest of a row says."""
 
 from __future__ import annotations
 
-from typing import Self
+import warnings
+from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fluvial.interfaces.estimators.rows import RowsEstimator, named, seed_of
+from fluvial.data.tables import is_missing
+from fluvial.data.words import listed
+from fluvial.interfaces.estimators.frames import with_gaps_filled
+from fluvial.interfaces.estimators.rows import RowsEstimator, seed_of, without_unseen
 
 
 class FlowImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
@@ -31,7 +35,7 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
     """
 
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Learn the density of rows of X (n_samples, n_features), NaN where a cell is missing; y is ignored.
+        """Learn the density of rows of X (n_samples, n_features), a data frame or an array; y is ignored.
 
         Args:
             sample_weight: how often each row counts, (n_samples,): 2 is the row twice, 0 leaves it out. Of weights that
@@ -41,17 +45,28 @@ class FlowImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
         Raises:
             ValueError: X or a parameter cannot be used, as a sentence.
         """
-        x = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
-        self.model_ = self._learn(named(x), weights=sample_weight)
+        self.model_ = self._learn(self._given(X, fit=True).table, weights=sample_weight)
         self.seed_ = seed_of(self.random_state)
         return self
 
-    def transform(self, X: ArrayLike) -> np.ndarray:
-        """The rows with their gaps filled in, (n_samples, n_features)."""
-        check_is_fitted(self)
-        x = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        gaps = np.isnan(x)
-        if not gaps.any():
-            return x.copy()
-        found = self.model_.impute(named(x), seed=self.seed_)
-        return np.where(gaps, np.column_stack([np.asarray(column, dtype=np.float64) for column in found.values()]), x)
+    def transform(self, X: ArrayLike) -> Any:  # noqa: ANN401  (a frame of any library, or an array)
+        """The rows with their gaps filled in, (n_samples, n_features): of a data frame one of the same types.
+
+        Columns of which the fit knows nothing, since no row had a value in them, say, keep their gaps, with a warning.
+        """
+        rows = self._given(X)
+        gaps = {name: is_missing(values) for name, values in rows.table.columns.items()}
+        if left := [name for name, gap in gaps.items() if gap.any() and name not in self.model_.schema.order]:
+            warnings.warn(
+                f"gaps stay in {listed(left)}, of which the fit could learn nothing: leave such columns out",
+                UserWarning,
+                stacklevel=2,
+            )
+        found = rows.table.columns
+        if any(gap.any() for gap in gaps.values()):
+            known = without_unseen(self.model_, rows.table)
+            found = self.model_.impute(replace(known, kind="dict", index=None), seed=self.seed_)
+        if rows.frame is not None:
+            return with_gaps_filled(rows.frame, gaps, found)
+        filled = np.column_stack([column.astype(rows.cells.dtype) for column in found.values()])
+        return np.where(np.column_stack(list(gaps.values())), filled, rows.cells)

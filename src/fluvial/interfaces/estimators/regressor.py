@@ -9,10 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fluvial.data.tables import Columns
-from fluvial.interfaces.estimators.rows import TARGET, RowsEstimator, determined, named
+from fluvial.interfaces.estimators.rows import RowsEstimator
+from fluvial.interfaces.estimators.targets import numbers_of
 
 
 class FlowRegressor(RegressorMixin, RowsEstimator):
@@ -22,7 +21,8 @@ class FlowRegressor(RegressorMixin, RowsEstimator):
         options, epochs, budget, holdout, device, random_state: of the fit of ``mixed``; see :func:`fluvial.fit`.
 
     Attributes:
-        model_: the fitted :class:`fluvial.Model` of the columns x0, x1, ... and "target".
+        model_: the fitted :class:`fluvial.Model` of the frame's columns, or x0, x1, ..., and of "target"; where one
+            of X is called so, "target_".
         n_features_in_, feature_names_in_: of the table it was fitted to.
 
     >>> x = np.random.default_rng(0).normal(size=(200, 1))
@@ -32,7 +32,7 @@ class FlowRegressor(RegressorMixin, RowsEstimator):
     """
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Learn the density of rows X (n_samples, n_features), NaN where a cell is missing, with their targets y.
+        """Learn the density of rows X (n_samples, n_features), a data frame as it is or an array, with their targets y.
 
         Args:
             sample_weight: how often each row counts, (n_samples,): 2 is the row twice, 0 leaves it out. Of weights that
@@ -42,23 +42,22 @@ class FlowRegressor(RegressorMixin, RowsEstimator):
         Raises:
             ValueError: X, y or a parameter cannot be used, as a sentence.
         """
-        x, target = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", y_numeric=True)
-        columns = named(x) | {TARGET: np.asarray(target, dtype=np.float64)}
-        self.model_ = self._learn(columns, {TARGET: "real"}, sample_weight)
+        table = self._given(X, fit=True).table
+        both = table.beside(self._target, numbers_of(self, y, len(table)))
+        self.model_ = self._learn(both, {self._target: "real"}, sample_weight)
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """The mean given each row, (n_samples,), in the units of y."""
-        columns = self._columns(X)
-        known = determined(self.model_, columns)
-        return self.model_.predict(columns, TARGET) if known is None else known
+        """The mean given each row, (n_samples,), in the units of y.
+
+        Labels in X that the fit never saw are taken for missing cells, with a warning.
+        """
+        table = self._known(X)
+        return np.asarray(self.model_.predict(table, self._target), dtype=np.float64)
 
     def predict_quantiles(self, X: ArrayLike, q: Sequence[float] = (0.05, 0.5, 0.95)) -> np.ndarray:
         """Quantiles given each row, (n_samples, len(q)); exact."""
-        columns = self._columns(X)
-        known = determined(self.model_, columns)
-        return self.model_.predict_quantiles(columns, TARGET, q) if known is None else np.tile(known, (len(q), 1)).T
-
-    def _columns(self, X: ArrayLike) -> Columns:
-        check_is_fitted(self)
-        return named(validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False))
+        table = self._known(X)
+        if self._target in self.model_.schema.names:
+            return self.model_.predict_quantiles(table, self._target, q)
+        return np.tile(self.model_.predict(table, self._target), (len(q), 1)).T  # other columns determine it

@@ -19,7 +19,8 @@ def checked(weights: ArrayLike | None, n: int) -> np.ndarray:
     try:
         w = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ValueError("sample_weight: expected numbers, and some of them are none") from None
+        wrong = next(each for each in np.array(weights, dtype=object).ravel() if not is_number(each))
+        raise ValueError(f"sample_weight: expected a number for each row, got {wrong!r}") from None
     if w.shape != (n,):
         raise ValueError(f"sample_weight: expected one weight for each of the {n:,} rows, got the shape {w.shape}")
     wrong = w[~np.isfinite(w) | (w < 0)]
@@ -56,5 +57,19 @@ def copies(weights: np.ndarray, seed: int) -> np.ndarray:
 
 def in_one_order(columns: Iterable[np.ndarray], seed: int) -> np.ndarray:
     """An order of the rows that is a function of what they hold, not of where they stand, (n,)."""
-    found = np.lexsort([np.unique(each, return_inverse=True)[1] for each in columns])
+    found = np.lexsort([np.unique(_sortable(each), return_inverse=True)[1] for each in columns])
     return found[np.random.default_rng(seed).permutation(len(found))]
+
+
+def _sortable(column: np.ndarray) -> np.ndarray:
+    """A column whose cells can be compared with each other, gaps before all texts."""
+    return np.array(["" if v is None else f"={v}" for v in column]) if column.dtype == object else column
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number, or text that says one."""
+    try:
+        float(value)  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError):
+        return False
+    return True
