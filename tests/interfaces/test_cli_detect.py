@@ -30,7 +30,7 @@ def table(tmp_path):
 def test_each_row_gets_an_answer_and_the_strangest_are_named(capsys, table):
     assert main(["detect", "run", str(table), "--rate", "0.05"]) == 0
     out, err = capsys.readouterr()
-    found = pd.read_csv(io.TextIOWrapper(io.BytesIO((out).encode())))
+    found = pd.read_csv(io.StringIO(out))
     assert list(found) == ["row", "score", "p", "unusual", "column", "why"]
     assert found["unusual"][7]
     assert "of 20 ordinary rows about 1 would be flagged" in err
