@@ -194,6 +194,19 @@ def test_missing_numbers_are_empty_cells():
     assert text.getvalue() == "a,b\n1.5,\n,2.0\n"
 
 
+@pytest.mark.parametrize(
+    "values", [np.array([1.5, np.nan, 2.5]), np.array(["u", None, "NA"], dtype=object), np.array([np.nan, 3.0])]
+)
+def test_gaps_of_a_column_alone_are_rows_too(tmp_path, values):
+    write({"a": values}, tmp_path / "t.csv")
+    back = read(tmp_path / "t.csv").columns["a"]
+    missing = [value is None or value != value for value in values.tolist()]
+    assert [value is None or value != value for value in back.tolist()] == missing
+    assert [str(v) for v, gap in zip(back, missing) if not gap] == [
+        str(v) for v, gap in zip(values, missing) if not gap
+    ]
+
+
 def test_whole_numbers_with_gaps_are_written_whole():
     text = io.StringIO()
     write_text({"a": np.array([1.0, np.nan]), "b": np.array([1.0, 2.0]), "c": np.array([1.5, np.nan])}, text)

@@ -196,10 +196,15 @@ def _write_text(columns: Columns, file: BinaryIO, header: bool, delimiter: str, 
 
 
 def write_text(columns: Columns, text: TextIO, header: bool = True, delimiter: str = ",") -> None:
-    """Columns as delimited text that reads back as it is: labels such as NA are quoted, missing ones are empty."""
+    """Columns as delimited text that reads back as it is: labels such as NA are quoted, missing cells are empty.
+
+    Those of a column alone are NA.
+    """
     if header:
         text.write(delimiter.join(_quoted(name, delimiter) for name in columns) + "\n")
     cells = [_cells(values, delimiter) for values in columns.values()]
+    if len(cells) == 1:  # an empty line is no row
+        cells = [[cell or "NA" for cell in cells[0]]]
     text.writelines(delimiter.join(row) + "\n" for row in zip(*cells))
 
 
