@@ -156,14 +156,27 @@ def test_a_place_for_answers_is_looked_at_before_they_are_there(tmp_path):
     data.write_text("a\n1\n")
     (tmp_path / "link.csv").symlink_to(data)
     for same in (data, tmp_path / "link.csv"):
-        with pytest.raises(UsageError, match="is the table itself, which would be lost"):
-            check_output(same, [str(data)])
+        for source in (data, f"{tmp_path}/t*.csv", tmp_path):
+            with pytest.raises(UsageError, match="is the table itself, which would be lost"):
+                check_output(same, [str(source)])
     with pytest.raises(DataError, match="cannot be written"):
         check_output(tmp_path / "t.xyz")
     with pytest.raises(RunError, match="could not be written"):
         check_output(tmp_path / "none" / "t.csv")
     check_output(other, [str(data), "-", "\0"])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["link.csv", "t.csv"]
+
+
+def test_an_array_that_is_picked_of_a_file_is_the_file(tmp_path):
+    np.savez(tmp_path / "t.npz", a=np.ones(2), b=np.ones(3))
+    with pytest.raises(UsageError, match="is the table itself"):
+        check_output(tmp_path / "t.npz", [f"{tmp_path / 't.npz'}:a"])
+
+
+def test_a_link_is_looked_at_where_it_leads(tmp_path):
+    (tmp_path / "link.csv").symlink_to(tmp_path / "none" / "t.csv")
+    with pytest.raises(RunError, match=r"link\.csv could not be written: No such file or directory"):
+        check_output(tmp_path / "link.csv")
 
 
 def test_unknown_endings_and_missing_folders_are_refused_before_writing(tmp_path):

@@ -88,11 +88,7 @@ def written(path: Path) -> Generator[BinaryIO]:
     Raises:
         RunError: it cannot be written.
     """
-    try:
-        target = Path(os.path.realpath(path))
-        stream = target.exists() and not target.is_file() and not target.is_dir()
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path!s:.300} could not be written: {reason(error)}") from None
+    target, stream = _target(path)
     if stream:
         try:
             with open(target, "wb") as file:
@@ -106,13 +102,26 @@ def written(path: Path) -> Generator[BinaryIO]:
 
 def check_place(path: Path) -> None:
     """RunError, as :func:`written` would have it, where a file can hardly be made; nothing is left there."""
-    with contextlib.suppress(OSError, ValueError):
-        if path.exists() and not path.is_file() and not path.is_dir():
-            return  # a pipe or a device
-    trial = path.with_name(f".fluvial-{secrets.token_hex(8)}")
+    target, stream = _target(path)
+    if stream:
+        return
+    trial = target.with_name(f".fluvial-{secrets.token_hex(8)}")
     try:
         os.close(os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666))
         trial.unlink()
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path!s:.300} could not be written: {reason(error)}") from None
+
+
+def _target(path: Path) -> tuple[Path, bool]:
+    """The file that a link leads to, and whether it is a pipe or a device.
+
+    Raises:
+        RunError: that cannot be known.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        return target, target.exists() and not target.is_file() and not target.is_dir()
     except (OSError, ValueError) as error:
         raise RunError(f"{path!s:.300} could not be written: {reason(error)}") from None
 

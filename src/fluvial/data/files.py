@@ -22,6 +22,7 @@ from fluvial.data.arrow import arrow, read_feather, read_parquet
 from fluvial.data.cells import tidy
 from fluvial.data.delimited import read_delimited
 from fluvial.data.forms import as_frame, stack
+from fluvial.data.named import table_paths
 from fluvial.data.packed import TEXT, ending, unpacked
 from fluvial.data.tables import Columns, Table, from_array
 from fluvial.data.tokens import MISSING
@@ -36,17 +37,22 @@ def read_file(source: str | os.PathLike[str]) -> Table:
 
     See :func:`fluvial.data.tables.read`.
     """
-    path, pick = Path(source).expanduser(), ""
-    for mark in _PICKS:
-        stem, found, name = str(path).rpartition(mark)
-        if found and not path.exists():
-            path, pick = Path(stem + mark[:-1]), name
-            break
+    path, pick = _picked(source)
     _check(path)
     try:
         return _reader(path, pick)(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _picked(source: str | os.PathLike[str]) -> tuple[Path, str]:
+    """A file, and what is picked of it."""
+    path = Path(source).expanduser()
+    for mark in _PICKS:
+        stem, found, name = str(path).rpartition(mark)
+        if found and not path.exists():
+            return Path(stem + mark[:-1]), name
+    return path, ""
 
 
 def _ending(suffix: str) -> str:
@@ -131,9 +137,17 @@ def check_output(path: str | os.PathLike[str], sources: Iterable[str] = ()) -> N
     """
     path = Path(path).expanduser()
     _writer(path)
-    if any(_is_same(path, Path(source)) for source in sources):
+    if any(_is_same(path, file) for source in sources for file in _files_of(source)):
         raise UsageError(f"--out: {path} is the table itself, which would be lost: name another file")
     check_place(path)
+
+
+def _files_of(source: str) -> list[Path]:
+    """Those of a table: one, or the parts in a folder or of a pattern."""
+    with contextlib.suppress(DataError):
+        if paths := table_paths(source):
+            return paths
+    return [_picked(source)[0]]
 
 
 def _is_same(path: Path, other: Path) -> bool:

@@ -17,7 +17,7 @@ from fluvial.kinds.tables.model import Model
 from fluvial.kinds.tables.privacy import Privacy, privacy
 from fluvial.tasks.fit import fit
 from fluvial.tasks.helped import Helped, check_folds, helped
-from fluvial.tasks.wanted import about_rare, check_amount, check_wish, each_of, wanted
+from fluvial.tasks.wanted import about_rare, check_amount, check_wish, counts_of, each_of, wanted
 
 _MOST_LABELS = 100
 _UNUSUAL = 0.005  # share of held-out rows below, and above, whose log p a new row is left out
@@ -106,8 +106,8 @@ def augment(
             f"{counted(left, 'row')} drawn and left out, since hardly any held-out row is as unlikely or likely"
         )
     judged = _check(maker, learn, model, table, folds) if check else None
-    counts = _counted(new[target])
-    notes += about_rare(counts, _counted(table.columns[target]), "row")
+    counts = counts_of(new[target])
+    notes += about_rare(counts, counts_of(table.columns[target]), "row")
     private = _privacy(model, new)
     return Augmented(
         {name: new[name] for name in whole.names}, counts, judged, private, model, tuple(notes), table.kind
@@ -191,11 +191,6 @@ def _labelled(table: Table, target: str) -> tuple[Table, list[str]]:
         notes.append(f"{counted(int(gaps.sum()), 'row')} without a label left out")
     names = [target, *(name for name in table.names if name != target)]
     return Table({name: table.columns[name][~gaps] for name in names}, table.kind, table.header), notes
-
-
-def _counted(labels: np.ndarray) -> dict[str, int]:
-    """How many rows each label has."""
-    return dict(zip(*(each.tolist() for each in np.unique(labels.astype(str), return_counts=True))))
 
 
 def _check(maker: _Maker, learn: Any, model: Model, table: Table, folds: int) -> Helped:  # noqa: ANN401

@@ -16,7 +16,7 @@ from fluvial.kinds.every import kind_of
 from fluvial.kinds.fitted import Fitted
 from fluvial.kinds.kind import Draw
 from fluvial.tasks.fit import fit
-from fluvial.tasks.wanted import about_rare, check_wish, each_of, wanted
+from fluvial.tasks.wanted import about_rare, check_wish, counts_of, each_of, wanted
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,7 @@ def augment_folder(
     for k, (label, n) in enumerate(counts.items()):
         wish = Draw(out, n, {"label": label}, out / label, seed + k)
         paths += fitted.kind.sample(fitted, wish)
-    had = dict(zip(*(each.tolist() for each in np.unique(labels, return_counts=True))))
-    return NewFiles(tuple(paths), counts, had, fitted)
+    return NewFiles(tuple(paths), counts, counts_of(labels), fitted)
 
 
 def _labels(found: Mapping[str, np.ndarray], folder: str | os.PathLike[str]) -> np.ndarray:

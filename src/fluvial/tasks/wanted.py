@@ -29,12 +29,22 @@ def wanted(labels: np.ndarray, number: int | None) -> dict[str, int]:
     >>> wanted(labels, None), wanted(labels, 8)
     ({'b': 2}, {'a': 6, 'b': 2})
     """
-    values, counts = np.unique(labels.astype(str), return_counts=True)
+    found = counts_of(labels)
+    values, counts = list(found), np.array(list(found.values()))
     if number is None:
-        return {v: int(counts.max() - n) for v, n in zip(values.tolist(), counts) if counts.max() > n}
+        return {v: int(counts.max() - n) for v, n in zip(values, counts) if counts.max() > n}
     shares = np.floor(number * counts / counts.sum()).astype(int)
     shares[np.argsort(-counts)[: number - shares.sum()]] += 1
-    return {v: int(n) for v, n in zip(values.tolist(), shares) if n}
+    return {v: int(n) for v, n in zip(values, shares) if n}
+
+
+def counts_of(labels: np.ndarray) -> dict[str, int]:
+    """How many of (N,) each label has, in the labels' order.
+
+    >>> counts_of(np.array(["b", "a", "b"]))
+    {'a': 1, 'b': 2}
+    """
+    return dict(zip(*(each.tolist() for each in np.unique(labels.astype(str), return_counts=True))))
 
 
 def check_amount(rows: int, columns: int) -> None:

@@ -379,23 +379,29 @@ class Laws(nn.Module):
 
         With :meth:`log_prob` it makes the staircase whose middle of x's step is the noise of x.
         """
-        total = self.sides(reading, theta)[0] + self.missing_mass(theta) * self._known.exp()
-        total = torch.where(self._log_other(reading).isfinite(), self._known.exp(), total)
+        masses = self._log_masses(theta.double()).exp()
+        total = self._side(reading, theta, masses, behind=False) + self._absent_mass(masses)
+        total = torch.where(self._log_other(reading).isfinite(), 1.0, total) * self._known.exp()
         return torch.where(self._is_missing(reading), 0.0, total)
 
     def sides(self, reading: Reading, theta: Tensor) -> tuple[Tensor, Tensor]:
         """P(cell is there and less than x) and P(cell is x or more), (B, D) each, float64; both as exact where tiny."""
-        atoms = self._on(theta.device)[1]
         masses = self._log_masses(theta.double()).exp()
-        less, steps = atoms < reading.x.unsqueeze(2), masses[:, :, : atoms.shape[1]]
-        found = [(steps * each).sum(2) for each in (less, ~less & atoms.isfinite())]
+        before, behind = (self._side(reading, theta, masses, behind) * self._known.exp() for behind in (False, True))
+        return before, behind
+
+    def _side(self, reading: Reading, theta: Tensor, masses: Tensor, behind: bool) -> Tensor:
+        """The probability of the cells that are less than x, or of x and those ``behind``, (B, D)."""
+        atoms = self._on(theta.device)[1]
+        less = atoms < reading.x.unsqueeze(2)
+        total = (masses[:, :, : atoms.shape[1]] * (~less & atoms.isfinite() if behind else less)).sum(2)
         if len(self._rests):
             weights, means, scales = self._components(theta.double())
             low = reading.low[:, self._rests].double().unsqueeze(2)
-            z, rest = (low - means) * torch.exp(-scales), self._rest_mass(masses)[:, self._rests]
-            for total, away in zip(found, (z, -z)):
-                total[:, self._rests] += rest * (weights.exp() * torch.sigmoid(away)).sum(2)
-        return found[0] * self._known.exp(), found[1] * self._known.exp()
+            z = (low - means) * torch.exp(-scales)
+            share = (weights.exp() * torch.sigmoid(-z if behind else z)).sum(2)
+            total[:, self._rests] += self._rest_mass(masses)[:, self._rests] * share
+        return total
 
     def _absent_mass(self, masses: Tensor) -> Tensor:
         mass = masses.gather(2, self._absent.clamp(min=0).expand(masses.shape[0], -1).unsqueeze(2)).squeeze(2)
