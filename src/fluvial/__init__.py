@@ -68,14 +68,9 @@ _HOMES = {
 }
 
 
-def _importable(name: str) -> bool:
-    """Whether what a public name stands on is installed, so that a star import takes it."""
-    needs = {"fluvial.interfaces.estimators": "sklearn", "fluvial.interfaces.estimators.sampler": "imblearn"}
-    need = needs.get(_HOMES.get(name, ""))
-    return need is None or find_spec(need) is not None
-
-
-__all__[:] = filter(_importable, __all__)
+_NEEDED = {"fluvial.interfaces.estimators": "sklearn", "fluvial.interfaces.estimators.sampler": "imblearn"}
+_ABSENT = [home for home, package in _NEEDED.items() if find_spec(package) is None]
+__all__[:] = [name for name in __all__ if _HOMES.get(name) not in _ABSENT]  # what a star import can take
 
 
 def __getattr__(name: str) -> object:
